@@ -1,0 +1,65 @@
+# Make as a command runner: always make, so that no target needs a .PHONY.
+MAKEFLAGS += --always-make --no-print-directory
+
+# All that is fetched or built for this repository and is worth keeping goes here; `rm -r` it at will.
+export COORDINATED_TELEMETRY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/coordinated-telemetry
+# uv and tox come from `make setup`.
+export PATH := $(COORDINATED_TELEMETRY_CACHE)/tools/bin:$(PATH)
+# The Python that the charms are for, or a newer one, where the machine has it; else tox takes its
+# own. The real binaries: a pyenv shim on PATH may not run.
+PREFIXES = /usr /usr/local $(HOME)/.pyenv/versions/$(1).* $(HOME)/.local/share/uv/python/cpython-$(1).*
+CHARM_PYTHON ?= $(firstword $(wildcard $(foreach version,3.12 3.13 3.14,$(addsuffix /bin/python$(version),$(call PREFIXES,$(version))))))
+ifneq ($(CHARM_PYTHON),)
+export CHARM_PYTHON
+endif
+# A Python that the machine does not have is said, not fetched from outside the registries.
+export UV_PYTHON_DOWNLOADS ?= never
+# The sources of the local Juju, which is not installed anywhere.
+export PYTHONPATH = tests/localjuju
+TOX = tox run
+CHARMS = coordinator-charm worker-charm
+STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo
+
+help:  # Display this help
+	@echo "Usage: make [target] [ARGS='…']\n\nTargets:"
+	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: setup  # Pack, deploy and show the three flows of every unit; KEEP=0 tears down instead of staying
+	@python3 scripts/demo.py $(ARGS)
+
+test: lint unit integration  # Everything that .ci/run checks
+
+# Please keep the list below in alphabetical order.
+
+bench: setup pack  # Measure the charms against a null charm and a minimal nginx, into build/bench.json
+	@$(TOX) -e bench -- $(ARGS)
+
+clean:  # Remove what was built and the test environments, but not the cache
+	rm -rf build .tox .pytest_cache .ruff_cache .hypothesis
+
+format: tools  # Format the code and fix what ruff can fix
+	@$(TOX) -e format
+
+integration: setup pack  # Run Jubilant tests, eg: make integration ARGS='-k flows'; JUJU=juju for a real Juju
+	@$(TOX) -e integration -- $(ARGS)
+
+lint: setup  # ruff, pyright, codespell, charmlint, vendored copies, alert rules
+	@$(TOX) -e lint,static,charmlint
+
+lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest
+	@python3 scripts/lock.py $(ARGS)
+
+pack: setup  # Pack both charms and the stores' charms into build/
+	@python3 scripts/pack.py $(CHARMS) $(STORES)
+
+setup:  # Install or build what the other targets need; does nothing when all is there
+	@python3 -m localjuju.setup
+
+tools:  # Only uv and tox, which is enough for format, lock and unit
+	@python3 -m localjuju.setup tools
+
+unit: tools  # Run unit tests, eg: make unit ARGS='-k nginx'
+	@$(TOX) -e unit -- $(ARGS)
+
+vendor:  # Copy lib/coordinated_telemetry into both charms
+	@python3 scripts/vendor.py

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # The array as this script writes it: one pin a line, the bracket closed on a line of its own
 # (or at once, when empty).
-CONSTRAINTS = re.compile(r"^constraint-dependencies = \[(?:\]|.*?^\])", re.MULTILINE | re.DOTALL)
+CONSTRAINTS = re.compile(r'^constraint-dependencies = \[(?:\]|.*?^\])', re.MULTILINE | re.DOTALL)
 
 
 class LockError(Exception):
@@ -32,13 +32,13 @@ class LockError(Exception):
 
 def pins(text: str) -> list[str]:
     """Return the constraint-dependencies of a pyproject.toml's text."""
-    return tomllib.loads(text).get("tool", {}).get("uv", {}).get("constraint-dependencies", [])
+    return tomllib.loads(text).get('tool', {}).get('uv', {}).get('constraint-dependencies', [])
 
 
 def with_pins(text: str, wanted: list[str]) -> str:
     """Return a pyproject.toml's text with its constraint-dependencies replaced."""
-    array = "".join(f'    "{pin}",\n' for pin in wanted)
-    return CONSTRAINTS.sub(lambda _: f"constraint-dependencies = [\n{array}]", text, count=1)
+    array = ''.join(f'    "{pin}",\n' for pin in wanted)
+    return CONSTRAINTS.sub(lambda _: f'constraint-dependencies = [\n{array}]', text, count=1)
 
 
 def resolve(
@@ -57,49 +57,49 @@ def resolve(
     """
     text = pyproject.read_text()
     project = tomllib.loads(text)
-    groups = sorted(project.get("dependency-groups", {}))
-    minimum = project["project"]["requires-python"].strip("><=~ ")
+    groups = sorted(project.get('dependency-groups', {}))
+    minimum = project['project']['requires-python'].strip('><=~ ')
     # A copy, elsewhere: uv would obey the pins in the file, or in the workspace around it.
     with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch, "pyproject.toml")
+        copy = Path(scratch, 'pyproject.toml')
         copy.write_text(with_pins(text, []))
-        Path(scratch, "constraints.txt").write_text("\n".join(constraints or []))
-        output = Path(scratch, "pins.txt")
+        Path(scratch, 'constraints.txt').write_text('\n'.join(constraints or []))
+        output = Path(scratch, 'pins.txt')
         if not upgrade:
-            output.write_text("\n".join(pins(text)))  # what uv keeps where it can
+            output.write_text('\n'.join(pins(text)))  # what uv keeps where it can
         command = [
-            *(uv, "pip", "compile", copy.name, *(f"--group={group}" for group in groups)),
-            *("--universal", f"--python-version={minimum}", "--constraint=constraints.txt"),
-            *("--no-header", "--no-annotate", "--no-strip-extras", "--quiet"),
-            f"--output-file={output.name}",
+            *(uv, 'pip', 'compile', copy.name, *(f'--group={group}' for group in groups)),
+            *('--universal', f'--python-version={minimum}', '--constraint=constraints.txt'),
+            *('--no-header', '--no-annotate', '--no-strip-extras', '--quiet'),
+            f'--output-file={output.name}',
         ]
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
         if done.returncode:
-            raise LockError(f"cannot pin {pyproject.relative_to(ROOT)}: {done.stderr.strip()}")
+            raise LockError(f'cannot pin {pyproject.relative_to(ROOT)}: {done.stderr.strip()}')
         # Extras are no part of a constraint.
-        return [re.sub(r"\[.*?\]", "", line) for line in output.read_text().splitlines()]
+        return [re.sub(r'\[.*?\]', '', line) for line in output.read_text().splitlines()]
 
 
 def main() -> int:
     """Pin the root, then each charm within the root's pins."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--upgrade", action="store_true", help="take the newest of everything")
+    parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
+    parser.add_argument('--upgrade', action='store_true', help='take the newest of everything')
     upgrade = parser.parse_args().upgrade
-    uv = shutil.which("uv", path=Path(sys.executable).parent) or shutil.which("uv")
+    uv = shutil.which('uv', path=Path(sys.executable).parent) or shutil.which('uv')
     if uv is None:
-        print("cannot pin: no uv on PATH; `make setup` brings one", file=sys.stderr)
+        print('cannot pin: no uv on PATH; `make setup` brings one', file=sys.stderr)
         return 1
     tracked = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "**/pyproject.toml"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     constraints: list[str] | None = None
-    for pyproject in [ROOT / "pyproject.toml", *(ROOT / path for path in sorted(tracked))]:
+    for pyproject in [ROOT / 'pyproject.toml', *(ROOT / path for path in sorted(tracked))]:
         if constraints is not None and pyproject.parent == ROOT:
             continue
         text = pyproject.read_text()
         if not CONSTRAINTS.search(text):
-            print(f"{pyproject.relative_to(ROOT)}: no constraint-dependencies, left alone")
+            print(f'{pyproject.relative_to(ROOT)}: no constraint-dependencies, left alone')
             continue
         try:
             wanted = resolve(pyproject, uv, constraints=constraints, upgrade=upgrade)
@@ -109,9 +109,9 @@ def main() -> int:
         constraints = constraints or wanted
         changed = set(pins(text)) ^ set(wanted)
         pyproject.write_text(with_pins(text, wanted))
-        print(f"{pyproject.relative_to(ROOT)}: {len(wanted)} pins, {len(changed)} changed")
+        print(f'{pyproject.relative_to(ROOT)}: {len(wanted)} pins, {len(changed)} changed')
     return 0
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     sys.exit(main())

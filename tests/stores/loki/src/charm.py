@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""VictoriaLogs that treats its logging relation as loki-k8s does.
+
+Each unit publishes its own push URL, and every requirer is expected to push to all of them. The
+path of the URL is VictoriaLogs' own, which from a requirer's view is Loki behind an ingress.
+"""
+
+import json
+import logging
+import os
+import re
+from typing import Any
+
+import ops
+import yaml
+
+PORT = 3100
+PUSH_PATH = '/insert/loki/api/v1/push'
+RULES = '/loki/rules/fake'  # where a single-tenant Loki looks for rule files
+
+logger = logging.getLogger(__name__)
+
+
+class LokiCharm(ops.CharmBase):
+    """One log store a unit; each has all the lines."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        self._container = self.unit.get_container('loki')
+        relation = self.on['logging']
+        for event in (
+            self.on.loki_pebble_ready,
+            self.on.config_changed,
+            self.on.upgrade_charm,
+            self.on.update_status,
+            relation.relation_created,
+            relation.relation_changed,
+            relation.relation_departed,
+            relation.relation_broken,
+        ):
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.collect_unit_status, self._collect_status)
+
+    def _reconcile(self, _: ops.EventBase) -> None:
+        self.unit.set_ports(PORT)
+        if os.environ.get('JUJU_DEPARTING_UNIT') != self.unit.name:
+            self._ensure_endpoint()
+        if self._container.can_connect():
+            self._ensure_rules(self._rules()[0])
+            self._ensure_layer()
+
+    def _ensure_endpoint(self) -> bool:
+        """Publish where this unit takes logs. Return True if anything was changed."""
+        # Not socket.getfqdn(), as loki-k8s does: this name needs no resolver that knows it.
+        host = f'{self.unit.name.replace("/", "-")}.{self.app.name}-endpoints'
+        url = f'http://{host}.{self.model.name}.svc.cluster.local:{PORT}{PUSH_PATH}'
+        endpoint = json.dumps({'url': url})
+        changed = False
+        for relation in self.model.relations['logging']:
+            data = relation.data[self.unit]
+            if data.get('endpoint') != endpoint:
+                data['endpoint'] = endpoint
+                changed = True
+        return changed
+
+    def _rules(self) -> tuple[dict[str, str], list[str]]:
+        """Return the rule files that the requirers ask for, by name, and what is left out."""
+        files: dict[str, str] = {}
+        left_out: list[str] = []
+        for relation in sorted(self.model.relations['logging'], key=lambda r: r.id):
+            if not relation.units:  # loki-k8s disregards an application without units
+                continue
+            text = relation.data[relation.app].get('alert_rules', '')
+            groups, problems = rule_groups(text)
+            left_out.extend(f'{relation.app.name}: {problem}' for problem in problems)
+            if groups:
+                name = f'{relation.app.name}_{relation.name}_{relation.id}_alert.rules'
+                files[name] = yaml.safe_dump({'groups': groups}, sort_keys=False)
+        return files, left_out
+
+    def _ensure_rules(self, wanted: dict[str, str]) -> bool:
+        """Have exactly the wanted rule files. Return True if anything was changed."""
+        self._container.make_dir(RULES, make_parents=True)
+        there = {
+            file.name: self._container.pull(file.path).read()
+            for file in self._container.list_files(RULES)
+        }
+        for name in there.keys() - wanted.keys():
+            self._container.remove_path(f'{RULES}/{name}')
+        for name, text in wanted.items():
+            if there.get(name) != text:
+                self._container.push(f'{RULES}/{name}', text)
+        return there != wanted
+
+    def _ensure_layer(self) -> bool:
+        """Run VictoriaLogs. Return True if it was (re)started."""
+        layer = self._layer()
+        if self._container.get_plan().services == layer.services:
+            return False
+        self._container.add_layer('loki', layer, combine=True)
+        self._container.replan()
+        output, _ = self._container.exec(['/victoria-logs-prod', '-version']).wait_output()
+        if found := re.search(r'v(\d+\.\d+\.\d+)', output):  # a build from source says nothing
+            self.unit.set_workload_version(found[1])
+        return True
+
+    @staticmethod
+    def _layer() -> ops.pebble.Layer:
+        service: ops.pebble.ServiceDict = {
+            'override': 'replace',
+            'summary': 'VictoriaLogs',
+            'command': f'/victoria-logs-prod -httpListenAddr=:{PORT} '
+            '-storageDataPath=/victoria-logs-data -retentionPeriod=1d '
+            # A line is what was logged: do not take JSON lines apart.
+            '-loki.disableMessageParsing -memory.allowedBytes=256MiB -loggerLevel=WARN',
+            'startup': 'enabled',
+        }
+        check: ops.pebble.CheckDict = {
+            'override': 'replace',
+            'level': 'ready',
+            'period': '2s',
+            'timeout': '1s',
+            'http': {'url': f'http://localhost:{PORT}/health'},
+        }
+        return ops.pebble.Layer({'services': {'loki': service}, 'checks': {'ready': check}})
+
+    def _collect_status(self, event: ops.CollectStatusEvent) -> None:
+        if not self._container.can_connect():
+            event.add_status(ops.WaitingStatus('[loki] waiting for the container'))
+        _, left_out = self._rules()
+        event.add_status(ops.ActiveStatus(f'left out: {"; ".join(left_out)}' if left_out else ''))
+
+
+def rule_groups(text: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rule groups of an `alert_rules` databag value, and what is wrong with the rest.
+
+    On what is wrong here loki-k8s raises, and its unit is in error until the data is mended.
+    """
+    try:
+        rules = json.loads(text or '{}')
+        groups = list(rules.get('groups', []))
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return [], ['alert_rules hold no rule groups']
+    good: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for number, group in enumerate(groups):
+        name = group.get('name') if isinstance(group, dict) else None
+        if not isinstance(name, str):
+            problems.append(f'rule group {number} has no name')
+        elif not isinstance(group.get('rules'), list) or not group['rules']:
+            problems.append(f'rule group {name} has no rules')
+        elif not all(
+            isinstance(r, dict) and isinstance(r.get('expr'), str) for r in group['rules']
+        ):
+            problems.append(f'rule group {name} has a rule without expr')
+        else:
+            good.append(group)
+    return good, problems
+
+
+if __name__ == '__main__':
+    ops.main(LokiCharm)

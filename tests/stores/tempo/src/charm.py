@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Jaeger that treats its tracing relation as tempo-coordinator-k8s does.
+
+All requirers are told of the same receivers: those that any of them asks for, and otlp_http.
+Traces are kept in memory, by each unit its own: one unit is the sensible number.
+"""
+
+import json
+import logging
+import os
+import re
+
+import ops
+
+# What is served, and the whole of what may be asked for: COS disregards a request with any other.
+PORTS = {'otlp_grpc': 4317, 'otlp_http': 4318}
+PROTOCOLS = {*PORTS, 'jaeger_grpc', 'jaeger_thrift_http', 'zipkin'}
+ALWAYS = 'otlp_http'  # COS's own charm traces need it
+QUERY_PORT = 16686
+ADMIN_PORT = 14269
+BINARY = '/go/bin/all-in-one-linux'
+
+logger = logging.getLogger(__name__)
+
+
+class TempoCharm(ops.CharmBase):
+    """A trace store; the leader publishes its receivers."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        self._container = self.unit.get_container('tempo')
+        relation = self.on['tracing']
+        for event in (
+            self.on.tempo_pebble_ready,
+            self.on.config_changed,
+            self.on.upgrade_charm,
+            self.on.update_status,
+            self.on.leader_elected,
+            relation.relation_created,
+            relation.relation_changed,
+            relation.relation_broken,
+        ):
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.collect_unit_status, self._collect_status)
+
+    def _reconcile(self, _: ops.EventBase) -> None:
+        self.unit.set_ports(*PORTS.values(), QUERY_PORT)
+        departing = os.environ.get('JUJU_DEPARTING_UNIT') == self.unit.name
+        if self.unit.is_leader() and not departing:
+            self._ensure_receivers()
+        if self._container.can_connect():
+            self._ensure_layer()
+
+    def _requests(self) -> tuple[set[str], list[str]]:
+        """Return the protocols that are asked for, and the applications that ask wrongly."""
+        asked: set[str] = set()
+        wrong: list[str] = []
+        for relation in sorted(self.model.relations['tracing'], key=lambda r: r.id):
+            protocols = requested(relation.data[relation.app].get('receivers', '[]'))
+            if protocols is None:
+                wrong.append(relation.app.name)
+            else:
+                asked.update(protocols)
+        return asked, wrong
+
+    def _ensure_receivers(self) -> bool:
+        """Tell every requirer of the receivers. Return True if anything was changed."""
+        asked, _ = self._requests()
+        receivers = json.dumps(
+            [self._receiver(protocol) for protocol in sorted(PORTS.keys() & {*asked, ALWAYS})]
+        )
+        changed = False
+        for relation in self.model.relations['tracing']:
+            data = relation.data[self.app]
+            if data.get('receivers') != receivers:
+                data['receivers'] = receivers
+                changed = True
+        return changed
+
+    def _receiver(self, protocol: str) -> dict[str, object]:
+        """Return one receiver as published: gRPC has no scheme in its URL, HTTP no path."""
+        transport = protocol.removeprefix('otlp_')
+        host = f'{self.app.name}.{self.model.name}.svc.cluster.local:{PORTS[protocol]}'
+        url = host if transport == 'grpc' else f'http://{host}'
+        return {'protocol': {'name': protocol, 'type': transport}, 'url': url}
+
+    def _ensure_layer(self) -> bool:
+        """Run Jaeger. Return True if it was (re)started."""
+        layer = self._layer()
+        if self._container.get_plan().services == layer.services:
+            return False
+        self._container.add_layer('tempo', layer, combine=True)
+        self._container.replan()
+        output, _ = self._container.exec([BINARY, 'version']).wait_output()
+        if found := re.search(r'v(\d+\.\d+\.\d+)', output):  # a build from source says nothing
+            self.unit.set_workload_version(found[1])
+        return True
+
+    @staticmethod
+    def _layer() -> ops.pebble.Layer:
+        flags = {
+            'collector.otlp.grpc.host-port': f':{PORTS["otlp_grpc"]}',
+            'collector.otlp.http.host-port': f':{PORTS["otlp_http"]}',
+            'query.http-server.host-port': f':{QUERY_PORT}',
+            'query.grpc-server.host-port': '127.0.0.1:16685',
+            'admin.http.host-port': f'127.0.0.1:{ADMIN_PORT}',
+            'memory.max-traces': '20000',
+            'log-level': 'warn',
+        }
+        # Jaeger's own, older protocols: nothing here speaks them.
+        flags |= {
+            'collector.grpc-server.host-port': '127.0.0.1:14250',
+            'collector.http-server.host-port': '127.0.0.1:14268',
+            'http-server.host-port': '127.0.0.1:5778',
+            'processor.jaeger-binary.server-host-port': '127.0.0.1:6832',
+            'processor.jaeger-compact.server-host-port': '127.0.0.1:6831',
+            'processor.zipkin-compact.server-host-port': '127.0.0.1:5775',
+        }
+        service: ops.pebble.ServiceDict = {
+            'override': 'replace',
+            'summary': 'Jaeger',
+            'command': ' '.join([BINARY, *(f'--{flag}={value}' for flag, value in flags.items())]),
+            'environment': {'SPAN_STORAGE_TYPE': 'memory'},
+            'startup': 'enabled',
+        }
+        check: ops.pebble.CheckDict = {
+            'override': 'replace',
+            'level': 'ready',
+            'period': '2s',
+            'timeout': '1s',
+            'http': {'url': f'http://localhost:{ADMIN_PORT}/'},
+        }
+        return ops.pebble.Layer({'services': {'tempo': service}, 'checks': {'ready': check}})
+
+    def _collect_status(self, event: ops.CollectStatusEvent) -> None:
+        if not self._container.can_connect():
+            event.add_status(ops.WaitingStatus('[tempo] waiting for the container'))
+        _, wrong = self._requests()
+        refused = f'not understood: receivers of {", ".join(wrong)}' if wrong else ''
+        event.add_status(ops.ActiveStatus(refused))
+
+
+def requested(text: str) -> list[str] | None:
+    """Return the protocols in a requirer's `receivers` value, or None if COS would not read it."""
+    try:
+        protocols = json.loads(text)
+        return protocols if PROTOCOLS.issuperset(protocols) else None
+    except (RecursionError, TypeError, ValueError):
+        return None
+
+
+if __name__ == '__main__':
+    ops.main(TempoCharm)

@@ -1,0 +1,161 @@
+"""What the tests do to a model that Juju's command line cannot say, and how to reach its pods.
+
+One interface, two backends: the local Juju, and a real one on Kubernetes through `kubectl`. An
+operation that a backend lacks skips the test that asks for it, with the reason.
+"""
+
+import abc
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jubilant
+import pytest
+from localjuju import client
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+class Cluster(abc.ABC):
+    """A model's pods."""
+
+    @abc.abstractmethod
+    def delete_pod(self, unit: str) -> None:
+        """Delete a unit's pod; it comes back, as the same unit, with nothing in its containers."""
+
+    @abc.abstractmethod
+    def depose_leader(self, application: str) -> str:
+        """Make another unit the leader of an application; return that unit."""
+
+    @abc.abstractmethod
+    def kill_process(self, unit: str, container: str, process: str) -> None:
+        """Kill (SIGKILL) a process in a container of a unit, by its executable's name."""
+
+    @abc.abstractmethod
+    def http(
+        self,
+        target: str,
+        port: int,
+        path: str = '/',
+        *,
+        method: str = 'GET',
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request to a unit (`app/0`) or to an application's service (`app`).
+
+        Raises:
+            OSError: nothing answered.
+        """
+
+    def run_hook(self, unit: str, hook: str) -> None:
+        """Run a hook of a unit now, such as update-status, and wait for its end."""
+        self._lacks(f'run {hook} of {unit} on demand')
+
+    def _lacks(self, operation: str, why: str = 'Juju has no command for it') -> NoReturn:
+        pytest.skip(f'{type(self).__name__} cannot {operation}: {why}')
+
+
+class LocalCluster(Cluster):
+    """A model of the local Juju."""
+
+    def __init__(self, model: str):
+        self._model = client.Model(model)
+        self._name = model
+
+    def delete_pod(self, unit: str) -> None:
+        self._model.delete_pod(unit)
+
+    def depose_leader(self, application: str) -> str:
+        return self._model.depose_leader(application)
+
+    def kill_process(self, unit: str, container: str, process: str) -> None:
+        self._model.kill_process(unit, container, process)
+
+    def run_hook(self, unit: str, hook: str) -> None:
+        self._model.run_hook(unit, hook)
+
+    def http(
+        self,
+        target: str,
+        port: int,
+        path: str = '/',
+        *,
+        method: str = 'GET',
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        application, _, number = target.partition('/')
+        host = f'{application}-{number}.{application}-endpoints' if number else application
+        response = self._model.http(
+            f'http://{host}.{self._name}.svc.cluster.local:{port}{path}',
+            method=method,
+            body=body,
+            headers=headers or {},
+        )
+        lower = {name.lower(): value for name, value in response.headers.items()}
+        return Response(response.status, lower, response.body)
+
+
+class KubernetesCluster(Cluster):
+    """A model of a real Juju on a Kubernetes cluster that `kubectl` and this machine can reach."""
+
+    def __init__(self, juju: jubilant.Juju):
+        assert juju.model is not None
+        self._juju = juju
+        self._namespace = juju.model.rpartition(':')[2]
+
+    def _kubectl(self, *arguments: str) -> None:
+        subprocess.run(['kubectl', '--namespace', self._namespace, *arguments], check=True)
+
+    def delete_pod(self, unit: str) -> None:
+        self._kubectl('delete', 'pod', unit.replace('/', '-'))
+
+    def depose_leader(self, application: str) -> str:
+        # A lease outlives the pod: deleting it makes no new leader while it comes back in time.
+        self._lacks(f'depose the leader of {application}')
+
+    def kill_process(self, unit: str, container: str, process: str) -> None:
+        pod = unit.replace('/', '-')
+        self._kubectl(
+            'exec', pod, '-c', container, '--', 'sh', '-c', f'kill -9 $(pidof {process})'
+        )
+
+    def http(
+        self,
+        target: str,
+        port: int,
+        path: str = '/',
+        *,
+        method: str = 'GET',
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        application = self._juju.status().apps[target.partition('/')[0]]
+        address = application.units[target].address if '/' in target else application.address
+        request = urllib.request.Request(
+            f'http://{address}:{port}{path}', data=body, headers=dict(headers or {}), method=method
+        )
+        try:
+            response = urllib.request.urlopen(request, timeout=10)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            lower = {name.lower(): value for name, value in response.headers.items()}
+            return Response(response.status or 0, lower, response.read())

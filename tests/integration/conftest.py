@@ -1,0 +1,57 @@
+"""Which Juju the tests drive, and the models they share.
+
+`JUJU` names the program: the local Juju of this repository unless it is set. On a real one, the
+current controller must be on Kubernetes, and the charms are packed before (`make pack`).
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import deployment
+import jubilant
+import pytest
+from cluster import Cluster, KubernetesCluster, LocalCluster
+from deployment import ROOT
+from model import Model
+
+LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
+PROGRAM = Path(os.environ.get('JUJU') or LOCAL_JUJU)
+IS_LOCAL = PROGRAM == LOCAL_JUJU
+
+
+@pytest.fixture(scope='session', autouse=True)
+def packed_charms() -> None:
+    """Say at once what is missing, rather than in each test."""
+    charms = (deployment.coordinator(), deployment.worker('worker'))
+    missing = [str(application.charm) for application in charms if not application.charm.exists()]
+    if missing:
+        pytest.exit(f'not packed: {", ".join(missing)}; run `make pack`', returncode=3)
+    # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
+    os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+
+
+@contextlib.contextmanager
+def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model]:
+    """Add a model, and destroy it at the end; a failed test shows its last log lines first."""
+    juju = jubilant.Juju(cli_binary=PROGRAM)
+    juju.add_model(f'{name}-{secrets.token_hex(3)}')
+    assert juju.model is not None
+    cluster: Cluster = LocalCluster(juju.model) if IS_LOCAL else KubernetesCluster(juju)
+    failed_before = request.session.testsfailed
+    try:
+        yield Model(juju, cluster)
+    finally:
+        if request.session.testsfailed > failed_before:
+            print(juju.cli('status', '--relations'))
+            print(juju.debug_log(limit=500))
+        juju.destroy_model(juju.model, destroy_storage=True, force=True)
+
+
+@pytest.fixture(scope='module')
+def model(request: pytest.FixtureRequest) -> Iterator[Model]:
+    """An empty model for the tests of one module."""
+    with temporary_model(request, request.module.__name__.removeprefix('test_')) as model:
+        yield model

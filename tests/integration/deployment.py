@@ -1,0 +1,112 @@
+"""What gets deployed: applications, relations, and the commands of Juju that say so.
+
+Shared by the integration tests and the demo. Only the standard library, because the demo runs
+before anything is installed.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NGINX_PORT = 8080
+"""Where the coordinator serves, on each unit and on the application's service."""
+WORKLOAD_PORT = 9898
+"""Where a worker's podinfo serves, its metrics too."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application as `juju deploy` gets it."""
+
+    name: str
+    charm: Path
+    """The packed charm."""
+    units: int = 1
+    config: Mapping[str, str | bool] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
+    """Image references by the name of the resource."""
+
+    @property
+    def unit_names(self) -> list[str]:
+        """The units of a fresh deployment."""
+        return [f'{self.name}/{number}' for number in range(self.units)]
+
+
+def upstream_sources(folder: str) -> dict[str, str]:
+    """Return the image of each resource of a charm in this repository.
+
+    A local charm takes its images from `--resource`, never from charmcraft.yaml's
+    `upstream-source`; reading them there keeps one place to change.
+    """
+    text = (ROOT / folder / 'charmcraft.yaml').read_text()
+    section = re.search(r'^resources:\n((?:[ #].*\n|\n)*)', text, re.MULTILINE)
+    if section is None:
+        return {}
+    found = re.findall(
+        r'^  ([\w-]+):\n(?:    .*\n)*?    upstream-source: *(\S+)', section[1], re.MULTILINE
+    )
+    return dict(found)
+
+
+def coordinator(name: str = 'coordinator', units: int = 1) -> Application:
+    """A coordinator application."""
+    return Application(
+        name=name,
+        charm=ROOT / 'build' / 'coordinator-k8s.charm',
+        units=units,
+        resources=upstream_sources('coordinator-charm'),
+    )
+
+
+def worker(name: str, *, role: str = 'all', units: int = 1) -> Application:
+    """A worker application with one role: `frontend`, `backend`, `all`, or '' for none."""
+    config = {'role-all': role == 'all'}
+    if role not in {'', 'all'}:
+        config[f'role-{role}'] = True
+    return Application(
+        name=name,
+        charm=ROOT / 'build' / 'worker-k8s.charm',
+        units=units,
+        config=config,
+        resources=upstream_sources('worker-charm'),
+    )
+
+
+def store(name: str) -> Application:
+    """One of the small charms that stand for COS Lite's: `prometheus`, `loki` or `tempo`."""
+    return Application(
+        name=name,
+        charm=ROOT / 'build' / 'stores' / f'{name}.charm',
+        resources=upstream_sources(f'tests/stores/{name}'),
+    )
+
+
+STORES = tuple(store(name) for name in ('prometheus', 'loki', 'tempo'))
+
+TELEMETRY = {
+    'metrics-endpoint': ('coordinator:metrics-endpoint', 'prometheus:metrics-endpoint'),
+    'logging': ('coordinator:logging', 'loki:logging'),
+    'charm-tracing': ('coordinator:charm-tracing', 'tempo:tracing'),
+    'workload-tracing': ('coordinator:workload-tracing', 'tempo:tracing'),
+}
+"""The coordinator's relations to the stores, by the coordinator's endpoint."""
+
+
+def cluster_relations(workers: Iterable[Application]) -> list[tuple[str, str]]:
+    """The relation of each worker application to the coordinator."""
+    return [('coordinator:cluster', f'{application.name}:cluster') for application in workers]
+
+
+def deploy_arguments(application: Application) -> list[str]:
+    """The arguments of `juju` that deploy an application."""
+    arguments = ['deploy', str(application.charm), application.name]
+    if application.units != 1:
+        arguments += ['--num-units', str(application.units)]
+    for option, value in application.config.items():
+        text = str(value).lower() if isinstance(value, bool) else value
+        arguments += ['--config', f'{option}={text}']
+    for resource, image in application.resources.items():
+        arguments += ['--resource', f'{resource}={image}']
+    return arguments

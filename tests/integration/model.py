@@ -1,0 +1,157 @@
+"""A model under test: what is deployed in it, and what its units run."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jubilant
+import yaml
+from cluster import Cluster
+from deployment import Application, deploy_arguments
+
+CONTAINERS = {'coordinator-k8s': 'nginx', 'worker-k8s': 'workload'}
+"""The container that serves, by charm."""
+
+T = TypeVar('T')
+
+
+def eventually(check: Callable[[], T], *, timeout: float = 60, every: float = 0.3) -> T:
+    """Call `check` until it passes, and return what it returned.
+
+    Not yet is an AssertionError, or an OSError when something does not answer. After `timeout`
+    seconds the last of them is raised, so that the report shows what was still wrong.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return check()
+        except (AssertionError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(every)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A Juju model with a baseline that it can be brought back to."""
+
+    juju: jubilant.Juju
+    cluster: Cluster
+
+    def deploy(self, *applications: Application) -> None:
+        """Deploy applications; does not wait."""
+        for application in applications:
+            self.juju.cli(*deploy_arguments(application))
+
+    def integrate(self, *relations: tuple[str, str]) -> None:
+        """Integrate pairs of `application:endpoint`; does not wait."""
+        for one, other in relations:
+            self.juju.integrate(one, other)
+
+    def wait(self, ready: Callable[[jubilant.Status], bool], *, timeout: float = 180) -> None:
+        """Wait until a status holds and all agents are idle."""
+        self.juju.wait(
+            lambda status: ready(status) and jubilant.all_agents_idle(status),
+            delay=0.5,
+            successes=2,
+            timeout=timeout,
+        )
+
+    def wait_active(self, *, timeout: float = 240) -> None:
+        """Wait until every unit is active and all agents are idle."""
+        self.wait(jubilant.all_active, timeout=timeout)
+
+    def wait_status(self, application: str, wanted: str, *, timeout: float = 90) -> None:
+        """Wait until each unit of an application has a status, as `status: message`.
+
+        The message is a prefix, so that what is not asserted may be said after it.
+        """
+
+        def check() -> None:
+            units = self.units(application)
+            assert units, f'{application} has no units'
+            for name, unit in units.items():
+                status = f'{unit.workload_status.current}: {unit.workload_status.message}'
+                assert status.startswith(wanted), f'{name} is {status!r}, wanted {wanted!r}'
+
+        eventually(check, timeout=timeout)
+
+    def units(self, *applications: str) -> dict[str, jubilant.statustypes.UnitStatus]:
+        """The living units of some applications, by name."""
+        apps = self.juju.status().apps
+        return {
+            name: unit
+            for application in applications
+            if application in apps
+            for name, unit in apps[application].units.items()
+        }
+
+    def leader(self, application: str) -> str:
+        """The name of an application's leading unit."""
+        leaders = [name for name, unit in self.units(application).items() if unit.leader]
+        assert len(leaders) == 1, f'{application} has {len(leaders)} leaders'
+        return leaders[0]
+
+    def scale(self, application: str, units: int) -> None:
+        """Bring an application to a number of units; does not wait."""
+        difference = units - len(self.units(application))
+        if difference > 0:
+            self.juju.add_unit(application, num_units=difference)
+        elif difference < 0:
+            self.juju.remove_unit(application, num_units=-difference)
+
+    def converge(
+        self, applications: Iterable[Application], relations: Iterable[tuple[str, str]]
+    ) -> None:
+        """Bring the model to what is declared, from wherever a test left it, and wait for it."""
+        applications = list(applications)
+        apps = self.juju.status().apps
+        for application in applications:
+            if application.name not in apps:
+                self.deploy(application)
+            elif len(apps[application.name].units) != application.units:
+                self.scale(application.name, application.units)
+        for one, other in relations:
+            name, endpoint = one.split(':')
+            theirs, _ = other.split(':')
+            there = apps[name].relations.get(endpoint, []) if name in apps else []
+            if theirs not in [relation.related_app for relation in there]:
+                self.integrate((one, other))
+        for name in apps.keys() - {application.name for application in applications}:
+            self.juju.remove_application(name)
+        self.wait_active()
+
+    def _container(self, unit: str) -> str:
+        status = self.juju.status().apps[unit.partition('/')[0]]
+        return CONTAINERS[status.charm_name]
+
+    def run(self, unit: str, *command: str) -> str:
+        """Run a command in the container of a unit that serves; return what it printed."""
+        return self.juju.ssh(unit, *command, container=self._container(unit))
+
+    def plan(self, unit: str) -> dict[str, Any]:
+        """The Pebble plan of the container of a unit that serves."""
+        return yaml.safe_load(self.run(unit, '/charm/bin/pebble', 'plan')) or {}
+
+    def log_targets(self, unit: str) -> list[str]:
+        """Where the container of a unit sends its logs now; disabled targets do not count."""
+        targets: Mapping[str, Any] = self.plan(unit).get('log-targets', {})
+        return sorted(
+            target['location'] for target in targets.values() if 'all' in target['services']
+        )
+
+    def nginx_conf(self, unit: str) -> str:
+        """The configuration that a coordinator's nginx runs with."""
+        return self.run(unit, 'cat', '/etc/nginx/nginx.conf')
+
+    def upstream_hosts(self, unit: str) -> set[str]:
+        """The units, as `application/number`, that a coordinator's nginx balances over."""
+        servers = re.findall(r'^\s*server\s+([a-z0-9-]+)\.', self.nginx_conf(unit), re.MULTILINE)
+        return {'/'.join(server.rsplit('-', 1)) for server in servers}
+
+    def application_data(self, unit: str, endpoint: str) -> list[dict[str, Any]]:
+        """The remote application's databags that a unit sees, one for each relation."""
+        relations = self.juju.show_unit(unit).relation_info
+        return [relation.app_data for relation in relations if relation.endpoint == endpoint]

@@ -145,9 +145,10 @@ def requested(text: str) -> list[str] | None:
     """Return the protocols in a requirer's `receivers` value, or None if COS would not read it."""
     try:
         protocols = json.loads(text)
-        return protocols if PROTOCOLS.issuperset(protocols) else None
+        known = isinstance(protocols, list) and PROTOCOLS.issuperset(protocols)
     except (RecursionError, TypeError, ValueError):
         return None
+    return protocols if known else None
 
 
 if __name__ == '__main__':

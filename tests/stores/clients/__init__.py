@@ -1,0 +1,27 @@
+"""What arrived in the stores, asked over HTTP: the same questions for every backend.
+
+`LocalStores` asks the three stores of a local model, `CosLiteStores` those of COS Lite. Tests and
+the demo see only `Stores`. Every question is answered by one or a few bounded HTTP requests.
+
+Topology labels are named as everywhere: juju_model, juju_model_uuid, juju_application, juju_unit,
+juju_charm. A unit is named as Juju does, `app/0`.
+"""
+
+from .coslite import CosLiteStores
+from .local import LocalStores
+from .types import Line, Node, Rule, Series, Span, StoreError, Stores, Target
+from .waiting import wait_until
+
+__all__ = [
+    'CosLiteStores',
+    'Line',
+    'LocalStores',
+    'Node',
+    'Rule',
+    'Series',
+    'Span',
+    'StoreError',
+    'Stores',
+    'Target',
+    'wait_until',
+]

@@ -1,0 +1,78 @@
+"""One way to ask a store over HTTP, whatever carries the request."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from .types import StoreError
+
+TIMEOUT = 10.0  # seconds, for each request
+
+# A GET: takes a URL and the seconds it may take, returns the status and the body, and raises
+# OSError if there is no answer.
+Get = Callable[[str, float], tuple[int, bytes]]
+
+
+def urllib_get(url: str, timeout: float) -> tuple[int, bytes]:
+    """GET a URL from this process."""
+    request = urllib.request.Request(url, headers={'Accept': 'application/json'})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+class Api:
+    """The HTTP API of one store.
+
+    Args:
+        name: what to call the store in errors.
+        base: its URL, without a trailing slash.
+        get: what carries the requests.
+    """
+
+    def __init__(self, name: str, base: str, get: Get) -> None:
+        self.name = name
+        self.base = base.rstrip('/')
+        self._get = get
+
+    def text(
+        self, path: str, query: Mapping[str, object] | None = None, *, absent: int = 0
+    ) -> str:
+        """Return the body of a GET.
+
+        Args:
+            path: below the base URL, with a leading slash.
+            query: the query's parameters.
+            absent: an HTTP status that stands for "nothing there", answered with ''.
+
+        Raises:
+            StoreError: there was no answer, or another status than 200.
+        """
+        url = f'{self.base}{path}' + (f'?{urlencode(query)}' if query else '')
+        try:
+            status, body = self._get(url, TIMEOUT)
+        except OSError as error:
+            raise StoreError(f'cannot ask {self.name}: {error}') from error
+        text = body.decode('utf-8', 'replace')
+        if status == absent:
+            return ''
+        if status != 200:
+            raise StoreError(f'cannot ask {self.name}: HTTP {status}: {text[:300].strip()}')
+        return text
+
+    def json(
+        self, path: str, query: Mapping[str, object] | None = None, *, absent: int = 0
+    ) -> Any:
+        """Return the JSON of a GET; None for what is absent. See `text`."""
+        text = self.text(path, query, absent=absent)
+        if not text:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise StoreError(f'cannot read the answer of {self.name}: {error}') from error

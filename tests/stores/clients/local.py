@@ -1,0 +1,138 @@
+"""The stores of a local model: Prometheus, VictoriaLogs and Jaeger."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from .http import Api
+from .prometheus import Prometheus
+from .types import Line, Node, Span, of_kind, tree
+
+LOG_RULES = '/loki/rules/fake'  # where the loki charm keeps the log rules
+HOUR = 3600  # seconds
+
+
+class Response(Protocol):
+    """What `Model.http` returns."""
+
+    status: int
+    body: bytes
+
+
+class Model(Protocol):
+    """What is needed of a running local model (`localjuju.client.Model`)."""
+
+    name: str
+
+    def http(self, url: str, *, timeout: float = 10) -> Response:
+        """GET a URL inside the model's network."""
+        ...
+
+
+class LocalStores(Prometheus):
+    """The stores charms of this repository in a running local model; a `Stores`.
+
+    Args:
+        model: the running model; all requests are made inside its network.
+        prometheus: the application that has the metrics. All its units have the same.
+        loki: the unit that has the logs. All units of its application have the same.
+        tempo: the application that has the traces. It is to have one unit.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        prometheus: str = 'prometheus',
+        loki: str = 'loki/0',
+        tempo: str = 'tempo',
+    ) -> None:
+        def get(url: str, timeout: float) -> tuple[int, bytes]:
+            response = model.http(url, timeout=timeout)
+            return response.status, response.body
+
+        def api(name: str, host: str, port: int) -> Api:
+            return Api(name, f'http://{host}.{model.name}.svc.cluster.local:{port}', get)
+
+        super().__init__(api(prometheus, prometheus, 9090))
+        application, _, number = loki.partition('/')
+        self._logs = api(loki, f'{application}-{number}.{application}-endpoints', 3100)
+        self._jaeger = api(tempo, tempo, 16686)
+
+    def lines(
+        self,
+        unit: str,
+        *,
+        charm_logs: bool | None = None,
+        containing: str = '',
+        limit: int = 1000,
+    ) -> list[Line]:
+        query = f'_time:1h juju_unit:={json.dumps(unit)}'
+        if charm_logs is not None:
+            query += ' pebble_service:""' if charm_logs else ' pebble_service:*'
+        if containing:
+            query += f' ~{json.dumps(re.escape(containing))}'
+        query += f' | sort by (_time desc) limit {limit}'
+        text = self._logs.text('/select/logsql/query', {'query': query})
+        return [_line(json.loads(line)) for line in reversed(text.splitlines())]
+
+    def spans(self, unit: str, *, charm: bool | None = None, limit: int = 1000) -> list[Span]:
+        tags = json.dumps({'juju_unit': unit})
+        now = time.time_ns() // 1000  # Jaeger's times are in microseconds
+        since = now - HOUR * 10**6
+        found: dict[tuple[str, str], Span] = {}
+        for service in self._jaeger.json('/api/services')['data'] or ():
+            query = {'service': service, 'tags': tags, 'limit': limit, 'start': since, 'end': now}
+            for trace in self._jaeger.json('/api/traces', query)['data'] or ():
+                found |= {(span.trace_id, span.span_id): span for span in spans_of(trace)}
+        return of_kind(found.values(), unit, charm)
+
+    def trace(self, trace_id: str) -> tuple[Node, ...]:
+        answer = self._jaeger.json(f'/api/traces/{trace_id}', absent=404)
+        traces = answer['data'] if answer else ()
+        return tree([span for trace in traces for span in spans_of(trace)])
+
+
+def _line(entry: Mapping[str, str]) -> Line:
+    """Return a line of VictoriaLogs' answer, whose own fields start with an underscore."""
+    labels = {key: value for key, value in entry.items() if not key.startswith('_')}
+    return Line(_nanoseconds(entry['_time']), entry.get('_msg', ''), labels)
+
+
+def _nanoseconds(moment: str) -> int:
+    """Return RFC 3339 in UTC, with up to nine digits of a second, as nanoseconds since 1970."""
+    seconds, _, fraction = moment.removesuffix('Z').partition('.')
+    whole = int(datetime.fromisoformat(f'{seconds}+00:00').timestamp())
+    return whole * 10**9 + int(fraction.ljust(9, '0'))
+
+
+def spans_of(trace: Mapping[str, Any]) -> Iterator[Span]:
+    """Yield the spans of a trace as Jaeger's HTTP API gives it, with times in microseconds."""
+    for span in trace['spans']:
+        process = trace['processes'][span['processID']]
+        attributes = _tags(span['tags'])
+        parents = [
+            reference['spanID']
+            for reference in span.get('references') or ()
+            if reference['refType'] == 'CHILD_OF' and reference['traceID'] == span['traceID']
+        ]
+        yield Span(
+            trace_id=span['traceID'].zfill(32),
+            span_id=span['spanID'].zfill(16),
+            parent_id=parents[0].zfill(16) if parents else '',
+            name=span['operationName'],
+            service=process['serviceName'],
+            # Jaeger before 1.60 had the older name.
+            scope=attributes.get('otel.scope.name', attributes.get('otel.library.name', '')),
+            start=span['startTime'] * 1000,
+            duration=span['duration'] * 1000,
+            attributes=attributes,
+            resource={'service.name': process['serviceName'], **_tags(process['tags'])},
+        )
+
+
+def _tags(tags: list[Mapping[str, Any]]) -> dict[str, str]:
+    return {tag['key']: str(tag['value']) for tag in tags}

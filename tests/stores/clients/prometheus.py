@@ -1,0 +1,66 @@
+"""Prometheus' HTTP API, which is the same in both worlds."""
+
+import json
+from typing import Any
+
+from .http import Api
+from .types import Rule, Series, Target
+
+
+class Prometheus:
+    """The questions of `Stores` that a Prometheus answers.
+
+    Args:
+        api: Prometheus' own, below which is /api/v1.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._metrics = api
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the vector that an instant query gives."""
+        answer = self._metrics.json('/api/v1/query', {'query': expression})
+        return answer['data']['result']
+
+    def series(self, unit: str) -> list[Series]:
+        """Return what `Stores.series` promises: a series that ended is stale, hence not in it."""
+        found: list[Series] = []
+        for result in self.query(f'{{juju_unit={json.dumps(unit)}}}'):
+            labels = dict(result['metric'])
+            found.append(Series(labels.pop('__name__', ''), labels, float(result['value'][1])))
+        return found
+
+    def samples(self, unit: str) -> int:
+        """Return what `Stores.samples` promises, from the scraper's own account."""
+        scraped = f'scrape_samples_scraped{{juju_unit={json.dumps(unit)}}}[10m]'
+        result = self.query(f'sum(sum_over_time({scraped}))')
+        return int(float(result[0]['value'][1])) if result else 0
+
+    def targets(self) -> list[Target]:
+        """Return what `Stores.targets` promises."""
+        answer = self._metrics.json('/api/v1/targets', {'state': 'active'})
+        return [
+            Target(target['labels'], target['scrapeUrl'], target['health'], target['lastError'])
+            for target in answer['data']['activeTargets']
+        ]
+
+    def rules(self) -> list[Rule]:
+        """Return what `Stores.rules` promises."""
+        answer = self._metrics.json('/api/v1/rules', {'type': 'alert'})
+        return rules_of(answer)
+
+
+def rules_of(answer: dict[str, Any]) -> list[Rule]:
+    """Return the rules in an answer to /api/v1/rules, Prometheus' or Loki's."""
+    return [
+        Rule(
+            group=group['name'],
+            name=rule['name'],
+            expr=rule['query'],
+            labels=rule.get('labels') or {},
+            state=rule.get('state', ''),
+            error=rule.get('lastError', ''),
+        )
+        for group in answer['data']['groups']
+        for rule in group['rules']
+    ]

@@ -1,0 +1,203 @@
+"""What the stores are asked, and what they answer with."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Labels = Mapping[str, str]
+
+
+class StoreError(Exception):
+    """A store that cannot be asked, or whose answer makes no sense; the message says which."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A time series that is being scraped now: its labels, without the name, and newest value."""
+
+    name: str
+    labels: Labels
+    value: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """A scrape target.
+
+    Attributes:
+        labels: the labels that every sample of the target gets, `job` and `instance` included.
+        url: what is scraped.
+        health: `up`, `down`, or `unknown` before the first scrape.
+        error: why the last scrape failed, or nothing.
+    """
+
+    labels: Labels
+    url: str
+    health: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alert rule as the store has it.
+
+    Attributes:
+        group: the name of its group.
+        name: the alert's name.
+        expr: the expression, normalized by the store where it evaluates rules.
+        labels: the labels of the alerts it raises.
+        state: `inactive`, `pending` or `firing`; empty where rules are only kept.
+        error: why its last evaluation failed, or nothing.
+    """
+
+    group: str
+    name: str
+    expr: str
+    labels: Labels
+    state: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log line; `time` is in nanoseconds since the epoch."""
+
+    time: int
+    text: str
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span.
+
+    Attributes:
+        trace_id: 32 lower-case hex digits.
+        span_id: 16 lower-case hex digits.
+        parent_id: the same of its parent, which may be unknown to the store; empty for a root.
+        name: the name of the operation.
+        service: the resource's `service.name`.
+        scope: the instrumentation scope's name, such as `ops`.
+        start: nanoseconds since the epoch.
+        duration: nanoseconds.
+        attributes: its own attributes, as text.
+        resource: the resource's attributes, as text.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    service: str
+    scope: str
+    start: int
+    duration: int
+    attributes: Labels
+    resource: Labels
+
+    @property
+    def of_charm(self) -> bool:
+        """Whether a charm made this span, and not a workload."""
+        return self.scope == 'ops' or self.scope.startswith('ops.')
+
+
+@dataclass(frozen=True)
+class Node:
+    """A span and the spans below it, in the order of their start."""
+
+    span: Span
+    children: 'tuple[Node, ...]'
+
+    def walk(self, depth: int = 0) -> 'Iterator[tuple[int, Span]]':
+        """Yield each span of the tree, parents first, with its depth below this node."""
+        yield depth, self.span
+        for child in self.children:
+            yield from child.walk(depth + 1)
+
+
+def tree(spans: Sequence[Span]) -> tuple[Node, ...]:
+    """Return the spans as trees; a span whose parent is not among them is the root of one.
+
+    A parent that a store never got (nginx, say, which sends no spans) makes its children roots.
+    """
+    known = {span.span_id for span in spans}
+    children: dict[str, list[Span]] = {}
+    for span in sorted(spans, key=lambda span: (span.start, span.span_id)):
+        parent = span.parent_id if span.parent_id in known else ''
+        children.setdefault(parent, []).append(span)
+
+    def nodes(parent: str) -> tuple[Node, ...]:
+        return tuple(Node(span, nodes(span.span_id)) for span in children.get(parent, ()))
+
+    return nodes('')
+
+
+def of_kind(spans: Iterable[Span], unit: str, charm: bool | None) -> list[Span]:
+    """Return those spans that are the unit's and of the kind asked for, the oldest first."""
+    chosen = [
+        span
+        for span in spans
+        if span.resource.get('juju_unit') == unit and charm in (None, span.of_charm)
+    ]
+    return sorted(chosen, key=lambda span: (span.start, span.span_id))
+
+
+class Stores(Protocol):
+    """The three stores of a model. Every method raises StoreError if it cannot ask."""
+
+    def series(self, unit: str) -> list[Series]:
+        """Return the series of a unit that are being scraped now, `up` included."""
+        ...
+
+    def samples(self, unit: str) -> int:
+        """Return how many samples were scraped from a unit in the last ten minutes."""
+        ...
+
+    def targets(self) -> list[Target]:
+        """Return all active scrape targets."""
+        ...
+
+    def rules(self) -> list[Rule]:
+        """Return the alert rules on metrics that are loaded."""
+        ...
+
+    def log_rules(self) -> list[Rule]:
+        """Return the alert rules on logs that arrived."""
+        ...
+
+    def lines(
+        self,
+        unit: str,
+        *,
+        charm_logs: bool | None = None,
+        containing: str = '',
+        limit: int = 1000,
+    ) -> list[Line]:
+        """Return the newest log lines of a unit in the last hour, the oldest of them first.
+
+        Args:
+            unit: whose.
+            charm_logs: True for the charm's own, False for those that Pebble forwarded from a
+                workload (they have the label `pebble_service`), None for both.
+            containing: a part of the text that a line must have.
+            limit: how many at most.
+        """
+        ...
+
+    def spans(self, unit: str, *, charm: bool | None = None, limit: int = 1000) -> list[Span]:
+        """Return spans of a unit in the last hour, the oldest first.
+
+        Args:
+            unit: whose: the resource attribute `juju_unit`.
+            charm: True for the charm's own, False for its workload's, None for both.
+            limit: how many traces to look through at most.
+        """
+        ...
+
+    def trace(self, trace_id: str) -> tuple[Node, ...]:
+        """Return the spans of a trace as trees, or nothing if the store has none of it.
+
+        Args:
+            trace_id: 32 hex digits.
+        """
+        ...

@@ -10,11 +10,14 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import baseline
 import deployment
 import jubilant
 import pytest
+from clients import CosLiteStores, LocalStores, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT
+from localjuju import client
 from model import Model
 
 LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
@@ -39,10 +42,15 @@ def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model
     juju = jubilant.Juju(cli_binary=PROGRAM)
     juju.add_model(f'{name}-{secrets.token_hex(3)}')
     assert juju.model is not None
-    cluster: Cluster = LocalCluster(juju.model) if IS_LOCAL else KubernetesCluster(juju)
+    cluster: Cluster
+    stores: Stores
+    if IS_LOCAL:
+        cluster, stores = LocalCluster(juju.model), LocalStores(client.Model(juju.model))
+    else:
+        cluster, stores = KubernetesCluster(juju), CosLiteStores(juju)
     failed_before = request.session.testsfailed
     try:
-        yield Model(juju, cluster)
+        yield Model(juju, cluster, stores)
     finally:
         if request.session.testsfailed > failed_before:
             print(juju.cli('status', '--relations'))
@@ -53,5 +61,20 @@ def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model
 @pytest.fixture(scope='module')
 def model(request: pytest.FixtureRequest) -> Iterator[Model]:
     """An empty model for the tests of one module."""
-    with temporary_model(request, request.module.__name__.removeprefix('test_')) as model:
+    name = request.module.__name__.removeprefix('test_').replace('_', '-')
+    with temporary_model(request, name) as model:
         yield model
+
+
+@pytest.fixture(scope='session')
+def shared_model(request: pytest.FixtureRequest) -> Iterator[Model]:
+    """The full deployment with its stores, for the tests of several modules."""
+    with temporary_model(request, 'telemetry') as model:
+        yield model
+
+
+@pytest.fixture
+def deployed(shared_model: Model) -> Model:
+    """The full deployment, brought back to the baseline if the test before left it elsewhere."""
+    shared_model.converge(baseline.APPLICATIONS, baseline.RELATIONS)
+    return shared_model

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jubilant
+import telemetry
 import yaml
+from clients import StoreError, Stores
 from cluster import Cluster
 from deployment import Application, deploy_arguments
 
@@ -20,14 +22,14 @@ T = TypeVar('T')
 def eventually(check: Callable[[], T], *, timeout: float = 60, every: float = 0.3) -> T:
     """Call `check` until it passes, and return what it returned.
 
-    Not yet is an AssertionError, or an OSError when something does not answer. After `timeout`
-    seconds the last of them is raised, so that the report shows what was still wrong.
+    Not yet is an AssertionError, or an OSError or StoreError when something does not answer. After
+    `timeout` seconds the last of them is raised, so that the report shows what was still wrong.
     """
     deadline = time.monotonic() + timeout
     while True:
         try:
             return check()
-        except (AssertionError, OSError):
+        except (AssertionError, OSError, StoreError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(every)
@@ -39,6 +41,8 @@ class Model:
 
     juju: jubilant.Juju
     cluster: Cluster
+    stores: Stores
+    """For when there are any in the model."""
 
     def deploy(self, *applications: Application) -> None:
         """Deploy applications; does not wait."""
@@ -122,6 +126,34 @@ class Model:
         for name in apps.keys() - {application.name for application in applications}:
             self.juju.remove_application(name)
         self.wait_active()
+
+    def topology(self, unit: str) -> dict[str, str]:
+        """The labels that everything of a unit must carry."""
+        assert self.juju.model is not None
+        uuid = self.juju.exec('echo $JUJU_MODEL_UUID', unit=unit).stdout.strip()
+        charm = self.juju.status().apps[unit.partition('/')[0]].charm_name
+        return telemetry.topology(self.juju.model.rpartition(':')[2], uuid, unit, charm)
+
+    def check_telemetry(self, *units: str, timeout: float = 60) -> None:
+        """Wait until all flows of some units are in their stores, labelled as they must be."""
+        for unit in units:
+            wanted = self.topology(unit)
+
+            def check(wanted: dict[str, str] = wanted) -> None:
+                traced = wanted['juju_charm'] == 'worker-k8s'
+                cells = telemetry.cells(self.stores, wanted, traced=traced)
+                missing = [
+                    f'{flow}: {cell.what}' for flow, cell in cells.items() if cell and not cell.ok
+                ]
+                assert not missing, f'{wanted["juju_unit"]}: {"; ".join(missing)}'
+
+            eventually(check, timeout=timeout)
+
+    def scraped_units(self) -> set[str]:
+        """The units of both charms that the scraper has targets for."""
+        labels = [target.labels for target in self.stores.targets()]
+        ours = [one for one in labels if one.get('juju_charm') in CONTAINERS]
+        return {one['juju_unit'] for one in ours}
 
     def _container(self, unit: str) -> str:
         status = self.juju.status().apps[unit.partition('/')[0]]

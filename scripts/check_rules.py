@@ -1,0 +1,69 @@
+"""Check the alert rules as they are rendered: Prometheus' with promtool, Loki's by structure.
+
+    python scripts/check_rules.py
+
+Renders every folder of the coordinator's rules for an example application, as the charm does it,
+and the generic rules too. A group that the charm would leave out fails the check. promtool is the
+one of the local Juju's Prometheus image, so that rules are held to the version that evaluates
+them in the tests; there is no tool for LogQL that could be used here.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import deployment
+from coordinated_telemetry import rules
+from coordinated_telemetry.topology import Topology
+from localjuju import images, pods
+
+SOURCE = Path(__file__).resolve().parent.parent / 'coordinator-charm' / 'src'
+EXAMPLE = Topology(
+    model='example',
+    model_uuid='20ce8299-3634-4bef-8bd8-5ace6c8816b4',
+    application='frontend',
+    unit='',
+    charm='worker-k8s',
+)
+
+
+def rendered(folder: Path) -> tuple[list[rules.Group], list[str]]:
+    """Return the groups of a folder as the example application gets them, and the faults."""
+    found = rules.load(folder)
+    faults = list(found.faults)
+    if not found.groups:
+        faults.append(f'no alert rules in {folder}')
+    return rules.render(found.groups, EXAMPLE), faults
+
+
+def main() -> int:
+    """Check each folder; 1 when anything is wrong."""
+    image = deployment.upstream_sources('tests/stores/prometheus')['prometheus-image']
+    try:
+        promtool = images.host_command(image, '/usr/bin/promtool')
+    except pods.PodError as error:
+        print(f'cannot check the alert rules: {error}', file=sys.stderr)
+        return 1
+    faults: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        generic = rules.render(rules.generic().groups, EXAMPLE)
+        for folder in sorted((SOURCE / 'prometheus_alert_rules').iterdir()):
+            groups, problems = rendered(folder)
+            faults += problems
+            # JSON is YAML.
+            Path(scratch, f'{folder.name}.yaml').write_text(
+                json.dumps({'groups': [*groups, *generic]}, indent=1)
+            )
+        for folder in sorted((SOURCE / 'loki_alert_rules').iterdir()):
+            faults += rendered(folder)[1]
+        files = sorted(Path(scratch).glob('*.yaml'))
+        done = subprocess.run([*promtool, 'check', 'rules', '--lint-fatal', *files])
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return 1 if faults or done.returncode else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,358 @@
+"""The three flows end to end, on real parts, on this machine: `make demo`.
+
+Sets up what is needed, packs both charms, deploys them with three stores on the local Juju, sends
+traffic, and shows the metrics, logs and traces of every unit in the stores. Stays until Ctrl-C,
+so that one can look around; with KEEP=0 in the environment it tears down and exits 0 only if
+nothing was missing. build/demo.json has the result, build/demo.log what the programs printed.
+
+Standard library only: this is what runs first on a fresh machine.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / 'tests' / folder) for folder in ('localjuju', 'integration', 'stores')]
+
+import deployment  # noqa: E402
+import telemetry  # noqa: E402
+from clients import LocalStores, Node, StoreError, Stores  # noqa: E402
+from localjuju import client  # noqa: E402
+from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal  # noqa: E402
+
+BUILD = ROOT / 'build'
+LOG = BUILD / 'demo.log'
+JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
+MODEL = 'demo'
+CHARMS = ('coordinator-charm', 'worker-charm')
+CHARM_NAMES = {'coordinator': 'coordinator-k8s', 'frontend': 'worker-k8s', 'backend': 'worker-k8s'}
+"""Of the applications whose telemetry is shown."""
+STORES = tuple(f'tests/stores/{application.name}' for application in deployment.STORES)
+WORKERS = (
+    deployment.worker('frontend', role='frontend', units=2),
+    deployment.worker('backend', role='backend', units=2),
+)
+APPLICATIONS = (deployment.coordinator(), *WORKERS, *deployment.STORES)
+RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
+ACTIVE_SECONDS = 300.0
+"""How long everything may take to become active."""
+REQUESTS = 20
+"""Of each kind."""
+GREEN_SECONDS = 90.0
+"""How long all telemetry may take to arrive after that: two scrapes and a few pushes, really."""
+
+
+class DemoError(Exception):
+    """What ends the demo early; the message says what could not be done, and why."""
+
+
+def run(step: Step, *command: str | Path) -> str:
+    """Run a program, show the line it is at as the step's note, and return what it printed.
+
+    Raises:
+        DemoError: it failed, with its last lines.
+    """
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT / 'tests' / 'localjuju')}
+    lines: list[str] = []
+    with (
+        LOG.open('a') as log,
+        subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        log.write(f'\n$ {" ".join(map(str, command))}\n')
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            lines.append(line)
+            step.note = line.strip()
+    if process.returncode:
+        name = Path(command[0]).name
+        tail = ''.join(f'   {line}' for line in lines[-15:])
+        raise DemoError(f'`{name} {command[1]}` failed ({process.returncode}):\n{tail}')
+    step.note = ''
+    return ''.join(lines)
+
+
+def juju(step: Step, *arguments: str) -> str:
+    """Run the local Juju on the demo's model."""
+    return run(step, JUJU, arguments[0], '--model', MODEL, *arguments[1:])
+
+
+def prepare(terminal: Terminal, seconds: dict[str, float]) -> None:
+    """Set up the machine and pack the charms."""
+    with terminal.step('Set up the local Juju and its images') as step:
+        run(step, 'python3', '-m', 'localjuju.setup')
+    seconds['setup'] = step.seconds
+    with terminal.step('Pack the charms') as step:
+        run(step, 'python3', 'scripts/pack.py', *CHARMS, *STORES)
+    seconds['pack'] = step.seconds
+
+
+def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
+    """Deploy and integrate everything, and wait until all units are active."""
+    start = time.monotonic()
+    units = sum(application.units for application in APPLICATIONS)
+    with terminal.step(f'Deploy {units} units of {len(APPLICATIONS)} applications') as step:
+        for application in APPLICATIONS:
+            step.note = application.name
+            juju(step, *deployment.deploy_arguments(application))
+    with terminal.step(f'Integrate {len(RELATIONS)} relations') as step:
+        for one, other in RELATIONS:
+            juju(step, 'integrate', one, other)
+    with terminal.step('Wait for all units to be active') as step:
+        deadline = start + ACTIVE_SECONDS
+        while waiting := not_active(json.loads(juju(step, 'status', '--format', 'json'))):
+            step.note = f'{len(waiting)} to go: {"; ".join(waiting)}'
+            if time.monotonic() > deadline:
+                listed = ''.join(f'\n   {line}' for line in waiting)
+                raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
+            time.sleep(0.5)
+    seconds['deploy_to_active'] = time.monotonic() - start
+
+
+def not_active(status: Mapping[str, Any]) -> list[str]:
+    """Return a line for each unit of a `juju status` that is not active yet, or not idle."""
+    waiting = []
+    for application in APPLICATIONS:
+        units = status['applications'].get(application.name, {}).get('units') or {}
+        for name in application.unit_names:
+            workload = units.get(name, {}).get('workload-status', {})
+            agent = units.get(name, {}).get('juju-status', {})
+            if workload.get('current') != 'active':
+                message = workload.get('message') or 'no message'
+                waiting.append(f'{name} {workload.get("current", "unknown")}: {message}')
+            elif agent.get('current') != 'idle':
+                waiting.append(f'{name} {agent.get("current", "")} {agent.get("message", "")}')
+    return waiting
+
+
+def send_traffic(terminal: Terminal, model: client.Model) -> str:
+    """Send real requests through the coordinator; return the trace id of a `POST /echo`.
+
+    Raises:
+        DemoError: one of them was not answered as it must be.
+    """
+    base = f'http://coordinator.{MODEL}.svc.cluster.local:{deployment.NGINX_PORT}'
+    trace_id = ''
+    with terminal.step(f'Send {REQUESTS} x GET / and {REQUESTS} x POST /echo'):
+        for _ in range(REQUESTS):
+            page = model.http(f'{base}/')
+            if page.status != 200 or 'hostname' not in json.loads(page.body):
+                raise DemoError(f'GET / was answered {page.status}: {page.body[:200]!r}')
+            echo = model.http(f'{base}/echo', method='POST', body=b'hello')
+            # podinfo answers 200 with an error in the body when its backend failed; else the
+            # body has the headers that the backend got.
+            found = re.search(r'Traceparent[^0-9]*00-([0-9a-f]{32})-', echo.body.decode())
+            if echo.status != 200 or found is None:
+                raise DemoError(f'POST /echo was answered {echo.status}: {echo.body[:200]!r}')
+            trace_id = found[1]
+    return trace_id
+
+
+def collect(
+    terminal: Terminal, stores: Stores, model_uuid: str
+) -> dict[str, dict[str, telemetry.Cell | None]]:
+    """Look for all telemetry of every unit until it is there, for a bounded time."""
+    cells: dict[str, dict[str, telemetry.Cell | None]] = {}
+    with terminal.step('Wait for the telemetry of every unit') as step:
+        while True:
+            for name, charm in CHARM_NAMES.items():
+                application = next(one for one in APPLICATIONS if one.name == name)
+                for unit in application.unit_names:
+                    if not all_ok(cells.get(unit)):
+                        wanted = telemetry.topology(MODEL, model_uuid, unit, charm)
+                        cells[unit] = telemetry.cells(stores, wanted, traced=name != 'coordinator')
+            missing = sum(not cell.ok for row in cells.values() for cell in row.values() if cell)
+            if not missing or step.seconds > GREEN_SECONDS:
+                return cells
+            step.note = f'{missing} cells to go'
+            time.sleep(0.5)
+
+
+def all_ok(row: Mapping[str, telemetry.Cell | None] | None) -> bool:
+    """Whether all that applies to a unit was found."""
+    return row is not None and all(cell is None or cell.ok for cell in row.values())
+
+
+def show_matrix(
+    terminal: Terminal, cells: Mapping[str, Mapping[str, telemetry.Cell | None]]
+) -> None:
+    """Draw the telemetry matrix, and below it why a cell is not there."""
+    terminal.heading('Telemetry of every unit, as found in the stores')
+    rows = []
+    faults = []
+    for unit, row in cells.items():
+        line = [(unit, BOLD)]
+        for flow, cell in row.items():
+            if cell is None:
+                line.append(('-', DIM))
+            elif cell.ok:
+                line.append((f'✓ {cell.what}', GREEN))
+            else:
+                line.append(('✗', RED))
+                faults.append(f' ✗ {unit} {flow.replace("_", " ")}: {cell.what}')
+        rows.append(line)
+    terminal.table(['unit', *(flow.replace('_', ' ') for flow in telemetry.FLOWS)], rows)
+    if faults:
+        terminal.say()
+        for fault in faults:
+            terminal.say(terminal.style(fault, RED))
+
+
+def show_trace(terminal: Terminal, stores: Stores, trace_id: str) -> None:
+    """Draw one trace as a tree, below the nginx access-log line that carries its id."""
+    terminal.heading(f'One POST /echo is one distributed trace: {trace_id}')
+    try:
+        lines = stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
+        trees = stores.trace(trace_id)
+    except StoreError as error:
+        terminal.say(terminal.style(f' ✗ {error}', RED))
+        return
+    # nginx sends no spans: the first line is the request from outside, which began the trace, the
+    # others are those that came back from a frontend.
+    terminal.say(f' {terminal.style("coordinator/0", BOLD)}  nginx')
+    for number, node in enumerate(trees):
+        show_node(terminal, node, ' ', last=number == len(trees) - 1)
+    terminal.say(f'\n {terminal.style("nginx access log of this trace", BOLD)}')
+    for line in lines:
+        terminal.say(f'   {line.text}')
+
+
+def show_node(terminal: Terminal, node: Node, indent: str, *, last: bool) -> None:
+    """Draw a span and those below it."""
+    span = node.span
+    unit = span.resource.get('juju_unit', span.service)
+    duration = terminal.style(f'{span.duration / 1e6:.1f} ms', DIM)
+    branch = '└─' if last else '├─'
+    terminal.say(f'{indent}{branch} {terminal.style(unit, BOLD)}  {span.name}  {duration}')
+    for number, child in enumerate(node.children):
+        below = indent + ('   ' if last else '│  ')
+        show_node(terminal, child, below, last=number == len(node.children) - 1)
+
+
+def show_ways_in(terminal: Terminal, model: client.Model) -> None:
+    """Forward the pages of the deployment to this machine's loopback and name them."""
+    pages = {
+        'Entrypoint (nginx)': ('coordinator', deployment.NGINX_PORT, '/'),
+        'Prometheus: targets': ('prometheus', 9090, '/targets'),
+        'Prometheus: alerts': ('prometheus', 9090, '/alerts'),
+        'VictoriaLogs': ('loki', 3100, '/select/vmui/'),
+        'Jaeger': ('tempo', 16686, '/search'),
+    }
+    terminal.heading('Look around, in another terminal or a browser')
+    ports: dict[str, int] = {}
+    for title, (application, port, path) in pages.items():
+        if application not in ports:
+            ports[application] = model.forward(f'{application}.{MODEL}.svc.cluster.local', port)
+        url = f'http://127.0.0.1:{ports[application]}{path}'
+        terminal.say(f'   {title:22} {terminal.style(url, CYAN)}')
+    program = JUJU.relative_to(ROOT)
+    terminal.say()
+    for command in (
+        f'{program} status --model {MODEL} --relations',
+        f'{program} debug-log --model {MODEL}',
+        f'{program} show-unit --model {MODEL} coordinator/0',
+        f'{program} ssh --model {MODEL} --container nginx coordinator/0 cat /etc/nginx/nginx.conf',
+        f'{program} add-unit --model {MODEL} frontend',
+        f'curl --data hello http://127.0.0.1:{ports["coordinator"]}/echo',
+    ):
+        terminal.say(f'   {terminal.style(command, CYAN)}')
+
+
+def write_result(
+    cells: Mapping[str, Mapping[str, telemetry.Cell | None]],
+    seconds: Mapping[str, float],
+    dispatches: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write build/demo.json."""
+    tools = [dispatch['tools'] for dispatch in dispatches]
+    result = {
+        'units': [
+            {'unit': unit, **{flow: cell and cell.ok for flow, cell in row.items()}}
+            for unit, row in cells.items()
+        ],
+        'seconds': {what: round(value, 2) for what, value in seconds.items()},
+        'hooks': {
+            'dispatches': len(dispatches),
+            'hook_tools': sum(sum(calls.values()) for calls in tools),
+            'juju_log': sum(calls.get('juju-log', 0) for calls in tools),
+        },
+    }
+    (BUILD / 'demo.json').write_text(f'{json.dumps(result, indent=2)}\n')
+
+
+def show(terminal: Terminal, *, stay: bool) -> bool:
+    """Run the demo; return whether all telemetry was found."""
+    seconds: dict[str, float] = {}
+    prepare(terminal, seconds)
+    with terminal.step(f'Start the model {MODEL}') as step:
+        run(step, JUJU, 'add-model', MODEL)
+    try:
+        deploy(terminal, seconds)
+        active = time.monotonic()
+        model = client.Model(MODEL)
+        with terminal.step('Ask for the identity of the model') as step:
+            model_uuid = juju(step, 'exec', '--unit', 'coordinator/0', 'echo $JUJU_MODEL_UUID')
+        trace_id = send_traffic(terminal, model)
+        stores = LocalStores(model)
+        cells = collect(terminal, stores, model_uuid.strip())
+        seconds['active_to_all_green'] = time.monotonic() - active
+        show_matrix(terminal, cells)
+        show_trace(terminal, stores, trace_id)
+        write_result(cells, seconds, model.stats()['dispatches'])
+        if stay:
+            show_ways_in(terminal, model)
+            terminal.say('\n Ctrl-C tears everything down.')
+            wait_for_interrupt()
+            terminal.say()
+        return all(all_ok(row) for row in cells.values())
+    finally:
+        with terminal.step('Tear down') as step:
+            run(step, JUJU, 'destroy-model', MODEL, '--no-prompt', '--force', '--destroy-storage')
+
+
+def wait_for_interrupt() -> None:
+    """Return on Ctrl-C or SIGTERM."""
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
+
+
+def main() -> int:
+    """Run the demo; 1 when telemetry is missing or something could not be done."""
+    BUILD.mkdir(exist_ok=True)
+    LOG.unlink(missing_ok=True)
+    terminal = Terminal()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A model ends with its owner: should this process be killed, nothing is left.
+    os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+    try:
+        good = show(terminal, stay=os.environ.get('KEEP', '1') != '0')
+    except DemoError as error:
+        terminal.say(terminal.style(f'\n✗ {error}', RED))
+        terminal.say(f'\n All that was printed: {LOG.relative_to(ROOT)}')
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0 if good else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

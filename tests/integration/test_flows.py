@@ -1,0 +1,150 @@
+"""The three flows of every unit of both charms: two coordinators, two worker applications."""
+
+import json
+import re
+import secrets
+
+import baseline
+import pytest
+import telemetry
+from clients import Span
+from cluster import Response
+from deployment import NGINX_PORT
+from model import Model, eventually
+
+
+def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> None:
+    deployed.wait_status('coordinator', 'active: 3 workers (backend 2, frontend 1)')
+    deployed.wait_status('frontend', 'active: ready: frontend')
+    deployed.wait_status('backend', 'active: ready: backend')
+
+
+@pytest.mark.parametrize('unit', baseline.COORDINATORS)
+def test_each_coordinator_serves_both_roles(deployed: Model, unit: str) -> None:
+    eventually(lambda: trace_id_of(echo(deployed, unit)))
+    page = deployed.cluster.http(unit, NGINX_PORT)
+    assert page.json()['hostname'] == 'frontend-0'
+    answered = {
+        deployed.cluster.http(unit, NGINX_PORT, '/backend/').json()['hostname'] for _ in range(8)
+    }
+    assert answered == {'backend-0', 'backend-1'}
+
+
+def test_every_flow_of_every_unit_arrives_in_its_store(deployed: Model) -> None:
+    for _ in range(4):  # enough for each backend to get one
+        for unit in baseline.COORDINATORS:
+            trace_id_of(echo(deployed, unit))
+    deployed.check_telemetry(*baseline.UNITS)
+
+
+@pytest.mark.parametrize('unit', baseline.UNITS)
+def test_a_unit_has_the_same_five_labels_on_all_three_signals(deployed: Model, unit: str) -> None:
+    """Compared with each other, whatever they are; that they are right is the test before."""
+
+    def topologies(found: list[dict[str, str]]) -> set[tuple[str | None, ...]]:
+        return {tuple(labels.get(label) for label in telemetry.LABELS) for labels in found}
+
+    def check() -> None:
+        series = topologies([dict(one.labels) for one in deployed.stores.series(unit)])
+        lines = topologies([dict(line.labels) for line in deployed.stores.lines(unit)])
+        spans = topologies([dict(span.resource) for span in deployed.stores.spans(unit)])
+        assert len(series) == 1
+        assert series == lines == spans
+        assert None not in next(iter(series))
+
+    eventually(check)
+
+
+def test_a_request_is_one_trace_through_nginx_frontend_and_backend(deployed: Model) -> None:
+    trace_id, parent_id = secrets.token_hex(16), secrets.token_hex(8)
+    response = echo(deployed, 'coordinator/0', traceparent=f'00-{trace_id}-{parent_id}-01')
+    assert trace_id_of(response) == trace_id
+
+    def check() -> None:
+        roots = deployed.stores.trace(trace_id)
+        spans = [span for root in roots for _, span in root.walk()]
+        assert requested(spans) == ['frontend', 'backend']
+        # The frontend's span hangs on what the client sent; all others are below it.
+        assert [root.span.parent_id for root in roots] == [parent_id]
+
+    eventually(check)
+    check_access_log(deployed, trace_id)
+
+
+def test_nginx_begins_a_trace_where_a_client_has_none(deployed: Model) -> None:
+    trace_id = trace_id_of(echo(deployed, 'coordinator/0'))
+
+    def check() -> None:
+        roots = deployed.stores.trace(trace_id)
+        spans = [span for root in roots for _, span in root.walk()]
+        assert requested(spans) == ['frontend', 'backend']
+
+    eventually(check)
+    check_access_log(deployed, trace_id)
+
+
+def test_each_application_has_alert_rules_of_its_own(deployed: Model) -> None:
+    applications = {'coordinator', 'frontend', 'backend'}
+
+    def check() -> None:
+        rules = deployed.stores.rules()
+        assert not [rule for rule in rules if rule.error]
+        labelled = {rule.labels['juju_application'] for rule in rules}
+        assert labelled == applications
+        for rule in rules:
+            # `up` of another application must not raise this one's alert.
+            scope = f'juju_application="{rule.labels["juju_application"]}"'
+            assert rule.expr.count(scope) >= 1, rule.expr
+            assert 'juju_unit=' not in rule.expr
+        assert {rule.labels['juju_application'] for rule in deployed.stores.log_rules()} == (
+            applications
+        )
+
+    eventually(check)
+
+
+def echo(model: Model, target: str, *, traceparent: str = '') -> Response:
+    """Send what a frontend passes on to a backend."""
+    return model.cluster.http(
+        target,
+        NGINX_PORT,
+        '/echo',
+        method='POST',
+        body=b'hello',
+        headers={'traceparent': traceparent} if traceparent else {},
+    )
+
+
+def trace_id_of(response: Response) -> str:
+    """The trace that a `POST /echo` belongs to, by what the backend says it was sent.
+
+    podinfo answers 200, with an error in the body, when its backend failed: that fails here.
+    """
+    assert response.status == 200, response
+    [answer] = response.json()
+    assert answer.startswith('{'), answer
+    [traceparent] = json.loads(answer)['Traceparent']
+    return re.fullmatch(r'00-([0-9a-f]{32})-[0-9a-f]{16}-01', traceparent)[1]  # type: ignore[index]
+
+
+def requested(spans: list[Span]) -> list[str]:
+    """The applications that were sent a request, in the order of time: their server spans."""
+    servers = [span for span in spans if span.attributes.get('span.kind') == 'server']
+    return [
+        span.resource['juju_application'] for span in sorted(servers, key=lambda span: span.start)
+    ]
+
+
+def check_access_log(model: Model, trace_id: str) -> None:
+    """Wait for nginx's two lines of a trace: the request from outside, and the frontend's."""
+
+    def check() -> None:
+        found = [
+            json.loads(line.text)
+            for unit in baseline.COORDINATORS
+            for line in model.stores.lines(unit, charm_logs=False, containing=trace_id)
+        ]
+        assert {line['trace_id'] for line in found} == {trace_id}
+        assert len(found) == 2, found
+
+    eventually(check)

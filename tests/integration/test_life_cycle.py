@@ -1,0 +1,147 @@
+"""Units that come, go, move and lead: after each, exactly what is there is served and watched."""
+
+import time
+
+import baseline
+import deployment
+import jubilant
+import pytest
+from deployment import NGINX_PORT
+from model import Model, eventually
+from test_flows import echo, trace_id_of
+from test_relations import check_log_targets, check_scraped
+
+
+@pytest.fixture(autouse=True)
+def _deployed(deployed: Model) -> None:
+    """Begin each test at the baseline."""
+
+
+def test_a_unit_more_is_served_and_watched_and_one_less_is_forgotten(deployed: Model) -> None:
+    deployed.scale('frontend', 2)
+    deployed.wait_status('coordinator', 'active: 4 workers (backend 2, frontend 2)')
+    eventually(lambda: check_upstreams(deployed, {*baseline.WORKERS, 'frontend/1'}))
+    eventually(lambda: check_answers(deployed, {'frontend-0', 'frontend-1'}))
+    for _ in range(8):  # enough for both frontends to have traced one
+        trace_id_of(echo(deployed, 'coordinator/0'))
+    deployed.check_telemetry('frontend/1')
+
+    deployed.scale('frontend', 1)
+    deployed.wait_status('coordinator', 'active: 3 workers (backend 2, frontend 1)')
+    eventually(lambda: check_upstreams(deployed, set(baseline.WORKERS)))
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+    eventually(lambda: check_no_series(deployed, 'frontend/1'))
+    check_answers(deployed, {'frontend-0'})
+
+
+def test_an_application_that_leaves_takes_its_rules_along(deployed: Model) -> None:
+    extra = deployment.worker('extra')
+    deployed.deploy(extra)
+    deployed.integrate(('coordinator:cluster', 'extra:cluster'))
+    deployed.wait_status('coordinator', 'active: 4 workers (backend 3, frontend 2)')
+    eventually(lambda: check_rules(deployed, {'coordinator', 'frontend', 'backend', 'extra'}))
+    eventually(lambda: check_upstreams(deployed, {*baseline.WORKERS, 'extra/0'}))
+    eventually(lambda: check_log_targets(deployed, 'extra/0', 1))
+
+    deployed.juju.remove_application('extra')
+    deployed.wait_status('coordinator', 'active: 3 workers (backend 2, frontend 1)')
+    eventually(lambda: check_rules(deployed, {'coordinator', 'frontend', 'backend'}))
+    eventually(lambda: check_upstreams(deployed, set(baseline.WORKERS)))
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+
+
+@pytest.mark.parametrize('unit', ['frontend/0', 'coordinator/0'])
+def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit: str) -> None:
+    """Its Pebble plan is lost, and no relation-changed tells of it."""
+    deployed.cluster.delete_pod(unit)
+    gone = time.time_ns()
+    deployed.wait_active()
+    eventually(lambda: check_log_targets(deployed, unit, 1))
+    eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
+
+    def all_flows_go_on() -> None:
+        if unit.startswith('coordinator'):
+            trace_id = trace_id_of(echo(deployed, unit))
+            assert deployed.stores.lines(unit, charm_logs=False, containing=trace_id)
+        else:
+            trace_id_of(echo(deployed, 'coordinator'))
+            spans = deployed.stores.spans(unit, charm=False)
+            assert max(span.start for span in spans) > gone
+        spans = deployed.stores.spans(unit, charm=True)
+        assert max(span.start for span in spans) > gone
+        check_scraped(deployed, set(baseline.UNITS))
+
+    eventually(all_flows_go_on, every=1)
+    deployed.check_telemetry(unit)
+
+
+def test_a_workload_that_is_killed_is_back(deployed: Model) -> None:
+    deployed.cluster.kill_process('frontend/0', 'workload', 'podinfo')
+    eventually(lambda: trace_id_of(echo(deployed, 'coordinator')), timeout=20)
+
+
+def test_a_new_leader_goes_on_where_the_old_one_was(deployed: Model) -> None:
+    old = deployed.leader('coordinator')
+    before = published(deployed)
+    new = deployed.cluster.depose_leader('coordinator')
+    assert new != old
+    deployed.wait_active()
+    assert published(deployed) == before
+    # It has the last word from now on.
+    deployed.scale('backend', 3)
+    eventually(lambda: check_scraped(deployed, {*baseline.UNITS, 'backend/2'}))
+    deployed.scale('backend', 2)
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+
+
+def test_a_leading_coordinator_that_is_removed_takes_nobody_along(deployed: Model) -> None:
+    """On its way out the leader sees its relations shrink; that must not be published."""
+    if deployed.leader('coordinator') != 'coordinator/1':
+        # Kubernetes removes the unit with the highest number.
+        assert deployed.cluster.depose_leader('coordinator') == 'coordinator/1'
+        deployed.wait_active()
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+    survivors = set(baseline.UNITS) - {'coordinator/1'}
+    deployed.scale('coordinator', 1)
+
+    def is_gone() -> None:
+        targets = deployed.scraped_units()
+        if not survivors <= targets:
+            pytest.fail(f'no longer scraped: {sorted(survivors - targets)}')
+        assert targets == survivors
+        assert list(deployed.units('coordinator')) == ['coordinator/0']
+
+    eventually(is_gone)
+    deployed.wait(jubilant.all_active)
+    is_gone()
+    assert deployed.leader('coordinator') == 'coordinator/0'
+    trace_id_of(echo(deployed, 'coordinator'))
+
+
+def check_upstreams(model: Model, workers: set[str]) -> None:
+    """Assert that each coordinator's nginx balances over exactly these units."""
+    for unit in model.units('coordinator'):
+        assert model.upstream_hosts(unit) == workers, unit
+
+
+def check_answers(model: Model, hosts: set[str]) -> None:
+    """Assert that exactly these pods answer as frontends."""
+    answers = [model.cluster.http('coordinator/0', NGINX_PORT) for _ in range(8)]
+    assert [answer.status for answer in answers] == [200] * 8
+    assert {answer.json()['hostname'] for answer in answers} == hosts
+
+
+def check_no_series(model: Model, unit: str) -> None:
+    """Assert that the scraper has nothing current of a unit."""
+    assert not model.stores.series(unit)
+
+
+def check_rules(model: Model, applications: set[str]) -> None:
+    """Assert that exactly these applications have rules, on metrics and on logs."""
+    for rules in (model.stores.rules(), model.stores.log_rules()):
+        assert {rule.labels['juju_application'] for rule in rules} == applications
+
+
+def published(model: Model) -> list[dict[str, object]]:
+    """What the coordinator's leader tells the scraper."""
+    return model.application_data('prometheus/0', 'metrics-endpoint')

@@ -1,0 +1,143 @@
+"""Each relation removed and added again: what it carried goes, and comes back."""
+
+import baseline
+import pytest
+from deployment import NGINX_PORT, TELEMETRY
+from model import Model, eventually
+from test_flows import echo, trace_id_of
+
+BACKEND = ('coordinator:cluster', 'backend:cluster')
+
+
+@pytest.fixture(autouse=True)
+def _deployed(deployed: Model) -> None:
+    """Begin each test at the baseline."""
+
+
+def test_metrics(deployed: Model) -> None:
+    relation = TELEMETRY['metrics-endpoint']
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+    deployed.juju.remove_relation(*relation)
+
+    def nothing_left() -> None:
+        check_scraped(deployed, set())
+        assert not deployed.stores.rules()
+
+    eventually(nothing_left)
+    deployed.wait_active()
+    deployed.integrate(relation)
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+    deployed.check_telemetry(*baseline.UNITS)
+
+
+def test_logs(deployed: Model) -> None:
+    relation = TELEMETRY['logging']
+    deployed.juju.remove_relation(*relation)
+    for unit in baseline.UNITS:
+        eventually(lambda unit=unit: check_log_targets(deployed, unit, 0))
+    deployed.integrate(relation)
+    for unit in baseline.UNITS:
+        eventually(lambda unit=unit: check_log_targets(deployed, unit, 1))
+    trace_id = trace_id_of(echo(deployed, 'coordinator/1'))
+
+    def logged() -> None:
+        assert deployed.stores.lines('coordinator/1', charm_logs=False, containing=trace_id)
+
+    eventually(logged)
+
+
+def test_charm_traces(deployed: Model) -> None:
+    relation = TELEMETRY['charm-tracing']
+    deployed.juju.remove_relation(*relation)
+    deployed.wait_active()
+    before = charm_spans(deployed)
+    for unit in baseline.UNITS:
+        deployed.cluster.run_hook(unit, 'update-status')
+    assert charm_spans(deployed) == before
+    deployed.integrate(relation)
+    deployed.wait_active()
+    for unit in baseline.UNITS:
+        deployed.cluster.run_hook(unit, 'update-status')
+
+    def all_trace_again() -> None:
+        now = charm_spans(deployed)
+        assert [unit for unit in baseline.UNITS if now[unit] <= before[unit]] == []
+
+    eventually(all_trace_again)
+
+
+def test_workload_traces(deployed: Model) -> None:
+    relation = TELEMETRY['workload-tracing']
+    deployed.juju.remove_relation(*relation)
+    for unit in baseline.WORKERS:
+        eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=False))
+    untraced = eventually(lambda: trace_id_of(echo(deployed, 'coordinator/0')))
+    deployed.integrate(relation)
+    for unit in baseline.WORKERS:
+        eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=True))
+
+    def traced() -> None:
+        trace_id = trace_id_of(echo(deployed, 'coordinator/0'))
+        eventually(lambda: check_has_trace(deployed, trace_id), timeout=10)
+
+    eventually(traced)
+    assert not deployed.stores.trace(untraced)
+
+
+def test_cluster(deployed: Model) -> None:
+    deployed.juju.remove_relation(*BACKEND)
+    deployed.wait_status('coordinator', 'blocked: [cluster] missing roles: backend')
+    deployed.wait_status('backend', 'blocked: [cluster] not related to a coordinator')
+    rest = {*baseline.COORDINATORS, *baseline.FRONTENDS}
+
+    def nothing_left_of_it() -> None:
+        check_scraped(deployed, rest)
+        rules = [*deployed.stores.rules(), *deployed.stores.log_rules()]
+        assert 'backend' not in {rule.labels['juju_application'] for rule in rules}
+        for unit in baseline.COORDINATORS:
+            assert deployed.upstream_hosts(unit) == set(baseline.FRONTENDS)
+        for unit in baseline.BACKENDS:
+            check_log_targets(deployed, unit, 0)
+            check_workload_tracing(deployed, unit, on=False)
+
+    eventually(nothing_left_of_it)
+    # What is left serves.
+    assert deployed.cluster.http('coordinator', NGINX_PORT).status == 200
+
+    deployed.integrate(BACKEND)
+    deployed.wait_status('coordinator', 'active: 3 workers')
+    eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
+    eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
+    for unit in baseline.BACKENDS:
+        eventually(lambda unit=unit: check_log_targets(deployed, unit, 1))
+        eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=True))
+
+
+def check_scraped(model: Model, units: set[str]) -> None:
+    """Assert that exactly these units of ours are scraped."""
+    assert model.scraped_units() == units
+
+
+def check_log_targets(model: Model, unit: str, count: int) -> None:
+    """Assert to how many stores a unit's workload sends its logs."""
+    assert len(model.log_targets(unit)) == count, unit
+
+
+def check_workload_tracing(model: Model, unit: str, *, on: bool) -> None:
+    """Assert whether a worker's podinfo is told where to send its spans."""
+    environments = [
+        service.get('environment', {}) for service in model.plan(unit)['services'].values()
+    ]
+    told = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT' in variables for variables in environments]
+    assert any(told) is on, environments
+
+
+def check_has_trace(model: Model, trace_id: str) -> None:
+    """Assert that the store has spans of a trace."""
+    assert model.stores.trace(trace_id)
+
+
+def charm_spans(model: Model) -> dict[str, float]:
+    """When the newest span of each unit's charm began, in nanoseconds since the epoch."""
+    spans = {unit: model.stores.spans(unit, charm=True) for unit in baseline.UNITS}
+    return {unit: max((span.start for span in of), default=0) for unit, of in spans.items()}

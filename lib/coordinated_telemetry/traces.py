@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import ops
-import ops.tracing
 import pydantic
 
 from . import addresses, databags
@@ -83,10 +82,10 @@ def read_receivers(
 
 @dataclasses.dataclass(frozen=True)
 class Destination:
-    """Where a charm sends its spans.
+    """Where spans are sent.
 
     Attributes:
-        url: with `/v1/traces` at its end, or None where spans are not sent.
+        url: as the sender wants it, or None where spans are not sent.
         refused: why a receiver that is there is not used, or ''.
     """
 
@@ -94,11 +93,10 @@ class Destination:
     refused: str = ''
 
 
-def destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
-    """Where a charm that was given these receivers sends its spans.
+def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
+    """Where a charm that was given these receivers sends its spans: with `/v1/traces` at the end.
 
-    ops.tracing cannot reach an https receiver without its CA, and would try and fail in every
-    dispatch, so that is refused here.
+    An https receiver without its CA is refused: each try would fail, one after the other.
     """
     base = receivers.get('otlp_http')
     if base is None:
@@ -127,13 +125,17 @@ def label_charm_spans(charm: str) -> None:
     os.environ['OTEL_RESOURCE_ATTRIBUTES'] = f'juju_charm={charm}'
 
 
-def workload_endpoint(receivers: Mapping[str, str]) -> str | None:
-    """The gRPC receiver as a workload's OTLP exporter wants it: with a scheme.
+def workload_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
+    """Where a workload that was given these receivers sends its spans: gRPC, with a scheme.
 
-    The wire says nothing of TLS on gRPC, so the scheme is that of the `otlp_http` receiver.
+    The wire says nothing of TLS on gRPC, so the scheme is that of the `otlp_http` receiver. As
+    for charms, TLS without a CA is refused.
     """
     target = receivers.get('otlp_grpc')
     if target is None:
-        return None
-    scheme = 'https' if receivers.get('otlp_http', '').startswith('https:') else 'http'
-    return f'{scheme}://{target}'
+        return Destination(None)
+    if not receivers.get('otlp_http', '').startswith('https:'):
+        return Destination(f'http://{target}')
+    if not ca:
+        return Destination(None, f'no CA certificate for {target}')
+    return Destination(f'https://{target}')

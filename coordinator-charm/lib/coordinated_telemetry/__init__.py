@@ -1,0 +1,16 @@
+"""The metrics, logs and traces of a coordinator and its workers, end to end.
+
+One module for each signal, and what they share:
+
+- `topology`: who a unit is, and the labels that say so on all three signals;
+- `databags`: reading untrusted relation data and writing only differences;
+- `addresses`: the addresses and URLs that may be rendered into a configuration;
+- `cluster`: the relation between the coordinator and its workers;
+- `rules`: alert rules, scoped to the application they watch;
+- `metrics`: scrape jobs and rules for a scraper (`prometheus_scrape`);
+- `logs`: Pebble log targets, log rules and the charm's own log (`loki_push_api`);
+- `traces`: where charms and workloads send their spans (`tracing`).
+
+Nothing here sets a status or defers an event. What is read is untrusted until a model of this
+package accepted it; what failed is left out, alone, and named in a `databags.LeftOut`.
+"""

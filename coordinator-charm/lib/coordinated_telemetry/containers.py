@@ -1,0 +1,64 @@
+"""Workload containers: make Pebble run what is wanted, and touch nothing that already does."""
+
+from typing import Any
+
+import ops
+
+
+def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0o644) -> bool:
+    """Make a file hold this text. True if anything was changed.
+
+    Args:
+        container: reachable.
+        path: absolute; its folders are made.
+        content: the whole text.
+        mode: permissions for a file that is written.
+    """
+    if read_file(container, path) == content:
+        return False
+    container.push(path, content, make_dirs=True, permissions=mode)
+    return True
+
+
+def read_file(container: ops.Container, path: str) -> str | None:
+    """The text of a file, or None if there is none."""
+    try:
+        return container.pull(path, encoding='utf-8').read()
+    except ops.pebble.PathError:
+        return None
+
+
+def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDict) -> bool:
+    """Make Pebble's plan hold this layer and its services run. True if anything was changed.
+
+    A service is restarted only if its own definition changed; services and checks that are not in
+    this layer are not looked at. A service that exited is Pebble's to restart, one that never
+    started is started.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached or a service cannot be started.
+    """
+    plan = container.get_plan()
+    wanted = ops.pebble.Layer(layer)
+    same = all(
+        name in plan.services and plan.services[name] == service
+        for name, service in wanted.services.items()
+    ) and all(
+        name in plan.checks and _includes(plan.checks[name].to_dict(), check.to_dict())
+        for name, check in wanted.checks.items()
+    )
+    if same:
+        running = container.get_services(*wanted.services)
+        if all(s.current != ops.pebble.ServiceStatus.INACTIVE for s in running.values()):
+            return False
+    else:
+        container.add_layer(label, layer, combine=True)
+    container.replan()
+    return True
+
+
+def _includes(whole: Any, part: Any) -> bool:
+    """Whether a check in the plan is as wanted: Pebble adds the defaults of what is not said."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and _includes(whole[key], value) for key, value in part.items())
+    return whole == part

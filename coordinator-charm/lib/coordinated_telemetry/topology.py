@@ -1,0 +1,93 @@
+"""Who a unit is: one type, and one set of labels for metrics, logs and traces."""
+
+import dataclasses
+import socket
+
+import ops
+
+LABELS = ('juju_model', 'juju_model_uuid', 'juju_application', 'juju_unit', 'juju_charm')
+"""The labels that every sample, log line and span of a unit carries."""
+
+CLUSTER_DOMAIN = 'cluster.local'
+"""Kubernetes' default DNS domain, for where the pod cannot tell its own."""
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Topology:
+    """The Juju topology of a unit, or, with `unit` empty, of an application."""
+
+    model: str
+    model_uuid: str
+    application: str
+    unit: str
+    charm: str
+
+    @classmethod
+    def of(cls, charm: ops.CharmBase) -> 'Topology':
+        """The topology of the unit that is running this charm."""
+        return cls(
+            model=charm.model.name,
+            model_uuid=charm.model.uuid,
+            application=charm.app.name,
+            unit=charm.unit.name,
+            charm=charm.meta.name,
+        )
+
+    def for_unit(self, application: str, unit: str, charm: str) -> 'Topology':
+        """The topology of another unit in the same model."""
+        return dataclasses.replace(self, application=application, unit=unit, charm=charm)
+
+    def for_application(self, application: str, charm: str) -> 'Topology':
+        """The topology of a whole application in the same model."""
+        return self.for_unit(application, '', charm)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of this unit, keys as in `LABELS`; an application's have no `juju_unit`."""
+        values = (self.model, self.model_uuid, self.application, self.unit, self.charm)
+        return {label: value for label, value in zip(LABELS, values, strict=True) if value}
+
+    @property
+    def matchers(self) -> str:
+        """PromQL and LogQL label matchers for every unit of this application.
+
+        The unit is never matched: a rule watches an application, and its alert's own labels tell
+        which unit it is about.
+        """
+        scope = ('juju_model', 'juju_model_uuid', 'juju_application')
+        return ', '.join(f'{label}="{self.labels[label]}"' for label in scope)
+
+
+def unit_number(unit: str) -> tuple[str, int]:
+    """Sort key of a unit's name: `worker/2` comes before `worker/10`."""
+    application, _, number = unit.rpartition('/')
+    return application, int(number)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hosts:
+    """DNS names inside the model, as Juju's Kubernetes services give them."""
+
+    model: str
+    domain: str = CLUSTER_DOMAIN
+
+    @classmethod
+    def of(cls, topology: Topology) -> 'Hosts':
+        """The names as this pod sees them: the domain is taken from the pod's own name.
+
+        Kubernetes writes the pod's own name to /etc/hosts, so this asks no server and gives the
+        same answer in every hook. A pod that cannot tell (a unit test) gets the default domain.
+        """
+        fqdn = socket.getfqdn()
+        _, found, domain = fqdn.partition(f'-endpoints.{topology.model}.svc.')
+        return cls(topology.model, domain if found else CLUSTER_DOMAIN)
+
+    def unit(self, unit: str) -> str:
+        """The name that resolves to this one unit's pod, wherever it is rescheduled to."""
+        application = unit.rpartition('/')[0]
+        pod = unit.replace('/', '-')
+        return f'{pod}.{application}-endpoints.{self.model}.svc.{self.domain}'
+
+    def application(self, application: str) -> str:
+        """The name of the application's service, which reaches a ready unit on opened ports."""
+        return f'{application}.{self.model}.svc.{self.domain}'

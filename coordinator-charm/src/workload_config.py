@@ -1,0 +1,22 @@
+"""The workload's configuration file: what to replace when making the charm your own."""
+
+import json
+
+WORKLOAD_PORT = 9898
+"""Where each worker serves requests, and its metrics."""
+
+LOG_LEVELS = {'debug': 'debug', 'info': 'info', 'warning': 'warn', 'error': 'error'}
+"""The charm's log levels in the workload's words."""
+
+
+def workload_config(log_level: str) -> str:
+    """The one configuration file that all workers run with, podinfo's config.yaml.
+
+    Roles are not in it: they only change command-line flags, so that one file serves all.
+    """
+    options = {
+        'level': LOG_LEVELS[log_level],
+        # Longer than any proxy timeout on the way, so that it is nginx that gives up first.
+        'http-client-timeout': '1m',
+    }
+    return ''.join(f'{key}: {json.dumps(value)}\n' for key, value in options.items())

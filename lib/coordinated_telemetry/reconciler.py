@@ -1,0 +1,85 @@
+"""A charm that takes every event the same way: read the model, compute, write what differs."""
+
+import logging
+from collections.abc import Callable
+
+import ops
+from cosl.reconciler import observe_events, reconcilable_events_k8s
+
+from . import databags
+from .topology import Hosts, Topology
+
+logger = logging.getLogger(__name__)
+
+# On stop there is nothing to be brought up; a refreshed charm, on the other hand, has to catch up.
+_EVENTS = (reconcilable_events_k8s - {ops.StopEvent}) | {ops.UpgradeCharmEvent}
+
+
+class ReconcilingCharm(ops.CharmBase):
+    """The base of both charms: subclasses say what `reconcile` does.
+
+    It remembers databags between hooks, logs what is left out once, and does nothing more once
+    the unit is being removed: a dying unit sees its relations shrink, must publish none of that,
+    and its workload serves what it has to the end.
+
+    Attributes:
+        topology: who this unit is.
+        hosts: the DNS names in its model.
+        faults: what an operator must do something about, as found in this dispatch.
+        left_out: what came over a relation and is not used, as found in this dispatch.
+    """
+
+    _stored = ops.StoredState()
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        # ops sets DEBUG on import, and each record is a process (juju-log).
+        logging.getLogger().setLevel(logging.INFO)
+        self._stored.set_default(databags='', departing=False, left_out='', version='')
+        self.topology = Topology.of(self)
+        self.hosts = Hosts.of(self.topology)
+        self.faults: list[str] = []
+        self.left_out: list[databags.LeftOut] = []
+        observe_events(self, _EVENTS, self._on_any_event)
+
+    def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
+        """Read, compute, write. Called once in a dispatch, unless the unit is dying."""
+        raise NotImplementedError
+
+    def ensure_version(self, event: ops.EventBase, read: Callable[[], str]) -> None:
+        """Tell Juju the workload's version, which only a new container can have changed."""
+        if self._stored.version and not isinstance(event, ops.PebbleReadyEvent):
+            return
+        version = read()
+        if version and version != self._stored.version:
+            self.unit.set_workload_version(version)
+            self._stored.version = version
+
+    def _on_any_event(self, event: ops.EventBase) -> None:
+        bags = databags.Databags(self, event, str(self._stored.databags))
+        if bags.departing or self._stored.departing:
+            self._stored.departing = True
+            return
+        self.reconcile(event, bags)
+        if (remembered := bags.remember()) != self._stored.databags:
+            self._stored.databags = remembered
+        self.left_out = sorted(set(bags.left_out))
+        named = '; '.join(str(item) for item in self.left_out)
+        if named != self._stored.left_out:
+            self._stored.left_out = named
+            if named:
+                logger.warning('left out: %s', named)
+
+
+def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:
+    """The message of an active status: what is fine, and in short what is not used.
+
+    Args:
+        message: what is fine.
+        notes: what an operator should know of.
+        left_out: the first two are named, the others counted.
+    """
+    if left_out:
+        more = f' and {len(left_out) - 2} more' if len(left_out) > 2 else ''
+        notes = [*notes, 'left out: ' + ', '.join(str(item) for item in left_out[:2]) + more]
+    return '; '.join([message, *notes])

@@ -1,0 +1,119 @@
+"""Addresses and URLs that come over a relation, and the forms that may be rendered.
+
+What these types accept can be written into nginx.conf, a Pebble layer or a YAML file as it is: it
+has no white space, no quote, no control character and no character that any of them gives a
+meaning to. Errors name the value, shortened, and what is expected.
+"""
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import pydantic
+
+_HOST_LENGTH = 253  # RFC 1035, section 2.3.4
+_LABEL = r'[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?'
+_HOSTNAME = re.compile(rf'{_LABEL}(\.{_LABEL})*')
+_URL_LENGTH = 2048
+_PORT = re.compile(r'[1-9][0-9]{0,4}')
+_PATH = re.compile(r'[A-Za-z0-9._~/%:@!*+=,&?-]*')
+
+
+def shorten(value: object, length: int = 80) -> str:
+    """`value` as it may be shown in a status or a log line: printable, bounded, on one line."""
+    text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
+    return text if len(text) <= length else f'{text[:length]}…'
+
+
+def check_host(value: str) -> str:
+    """Accept a hostname, an IPv4 or a bare IPv6 address.
+
+    Raises:
+        ValueError: for anything else, such as `host:port`, `[::1]` or a URL.
+    """
+    if 0 < len(value) <= _HOST_LENGTH:
+        if ':' in value or value.rpartition('.')[2].isdecimal():
+            try:
+                # A zone ("fe80::1%eth0") means something on one host only.
+                if '%' not in value:
+                    ipaddress.ip_address(value)
+                    return value
+            except ValueError:
+                pass
+        elif _HOSTNAME.fullmatch(value):
+            return value
+    raise ValueError(f'expected a hostname or an IP address, got "{shorten(value)}"')
+
+
+def _is_port(text: str) -> bool:
+    return bool(_PORT.fullmatch(text)) and int(text) < 65536
+
+
+def _split_port(authority: str) -> tuple[str, str | None]:
+    """Split `host`, `host:port`, `[v6]` or `[v6]:port`; the host comes without brackets.
+
+    Raises:
+        ValueError: if brackets are unbalanced or do not hold an IPv6 address.
+    """
+    if authority.startswith('['):
+        host, closed, rest = authority[1:].partition(']')
+        if not closed or ':' not in host or (rest and not rest.startswith(':')):
+            raise ValueError('bad brackets')
+        return host, rest[1:] if rest else None
+    host, colon, port = authority.partition(':')
+    return host, port if colon else None
+
+
+def check_url(value: str) -> str:
+    """Accept an absolute http or https URL with a valid host, an optional port and a plain path.
+
+    Raises:
+        ValueError: for anything else; user information is refused, as it would end in logs.
+    """
+    try:
+        if not 0 < len(value) <= _URL_LENGTH or not value.isascii() or not value.isprintable():
+            raise ValueError
+        parts = urlsplit(value)
+        if value.partition('://')[0] not in ('http', 'https') or '#' in value:
+            raise ValueError
+        host, port = _split_port(parts.netloc)
+        check_host(host)
+        if port is not None and not _is_port(port):
+            raise ValueError
+        if not _PATH.fullmatch(value.partition('://')[2].removeprefix(parts.netloc)):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f'expected an http or https URL, got "{shorten(value)}"') from None
+    return value
+
+
+def check_host_port(value: str) -> str:
+    """Accept `host:port` without a scheme, an IPv6 host in brackets.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        if not 0 < len(value) <= _HOST_LENGTH + 8:
+            raise ValueError
+        host, port = _split_port(value)
+        check_host(host)
+        if port is None or not _is_port(port):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f'expected host:port, got "{shorten(value)}"') from None
+    return value
+
+
+def join(host: str, port: int) -> str:
+    """`host:port` as it is written in URLs and configurations, an IPv6 host in brackets."""
+    return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
+
+
+Host = Annotated[str, pydantic.AfterValidator(check_host)]
+"""A hostname, an IPv4 or a bare IPv6 address."""
+Url = Annotated[str, pydantic.AfterValidator(check_url)]
+"""An absolute http or https URL, at most 2048 characters."""
+HostPort = Annotated[str, pydantic.AfterValidator(check_host_port)]
+"""`host:port` without a scheme, an IPv6 host in brackets."""

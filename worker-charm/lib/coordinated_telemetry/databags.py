@@ -1,0 +1,211 @@
+"""Reading relation data that nobody vouches for, and writing only what differs.
+
+All that another application puts into a databag is untrusted. `Databags.load` gives it as an
+instance of a strict model, or as nothing: a databag without any of the model's keys is *not
+ready*, and one that the model refuses is *left out*, alone, with its name and the reason in
+`Databags.left_out`.
+
+Reading a databag costs a process (`relation-get`), so what was read is remembered between hooks
+and read again only when Juju says that it changed. The cost of an event thus does not depend on
+the units that it is not about. A memory that is lost, old or another unit's means a full read.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import ops
+import pydantic
+import pydantic_core
+
+from . import addresses, topology
+
+MAX_BYTES = 256 * 1024
+"""A databag with more in it is left out before any of it is decoded."""
+
+_FORMAT = 1  # of the remembered text; raise it when `_remembered` changes its shape
+
+# After these anything may have changed without an event of its own: the charm's code, its view
+# of the model, or the permission to read.
+_FULL_READ_EVENTS = (
+    ops.UpgradeCharmEvent,
+    ops.StartEvent,
+    ops.ConfigChangedEvent,
+    ops.LeaderElectedEvent,
+)
+
+
+class Databag(pydantic.BaseModel):
+    """What a databag holds: each field is a key, its value JSON-encoded.
+
+    Strict (no coercion) and frozen; keys that are not fields are ignored. A field that is None is
+    absent from the databag.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore')
+
+    @pydantic.model_serializer(mode='wrap')
+    def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # ops' Relation.save writes "null" for None, but erases what is not there.
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+_Model = TypeVar('_Model', bound=Databag)
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class LeftOut:
+    """Something that came over a relation and is not used.
+
+    Attributes:
+        name: the unit, application or endpoint at fault, as an operator knows it.
+        why: what is wrong with it, printable and bounded.
+    """
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.why})'
+
+
+def reason(error: ValueError) -> str:
+    """A validation error as one short line: the first field at fault and what is wrong with it."""
+    if not isinstance(error, pydantic.ValidationError):
+        return addresses.shorten(str(error), 160)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = addresses.shorten('.'.join(str(part) for part in first['loc']), 60)
+    message = first['msg'].removeprefix('Value error, ')
+    return f'{field}: {message}' if field else message
+
+
+class Databags:
+    """The remote databags as one event sees them.
+
+    The unit that is departing and the relation that is broken are not there any more: ops still
+    lists them during their own events.
+
+    Args:
+        charm: whose relations these are.
+        event: the event of this dispatch.
+        remembered: what `remember` returned at the end of an earlier dispatch, or ''.
+    """
+
+    def __init__(self, charm: ops.CharmBase, event: ops.EventBase, remembered: str = '') -> None:
+        self._charm = charm
+        self._event = event
+        self._owner = [_FORMAT, charm.model.uuid, charm.unit.name]
+        self._remembered: dict[str, Any] = {}
+        if remembered and not isinstance(event, _FULL_READ_EVENTS):
+            owner, known = json.loads(remembered)
+            if owner == self._owner:
+                self._remembered = known
+        self._seen: dict[str, Any] = {}
+        self.left_out: list[LeftOut] = []
+
+    @property
+    def departing(self) -> bool:
+        """Whether this event says that the unit running it is going away."""
+        return (
+            isinstance(self._event, ops.RelationDepartedEvent)
+            and self._event.departing_unit == self._charm.unit
+        )
+
+    def remember(self) -> str:
+        """What was read, for the next dispatch; databags that are gone are forgotten."""
+        return json.dumps([self._owner, self._seen], sort_keys=True)
+
+    def relations(self, endpoint: str) -> list[ops.Relation]:
+        """The relations of an endpoint, oldest first, without a broken one."""
+        related = self._charm.model.relations[endpoint]
+        return sorted((r for r in related if r.active), key=lambda relation: relation.id)
+
+    def units(self, relation: ops.Relation) -> list[ops.Unit]:
+        """The remote units of a relation by number, without the departing one."""
+        units = set(relation.units)
+        event = self._event
+        if isinstance(event, ops.RelationDepartedEvent) and event.relation.id == relation.id:
+            units.discard(event.departing_unit or event.unit)
+        return sorted(units, key=lambda unit: topology.unit_number(unit.name))
+
+    def load(
+        self,
+        relation: ops.Relation,
+        source: ops.Unit | ops.Application,
+        model: type[_Model],
+    ) -> _Model | None:
+        """The databag of `source` as a `model`; None when it is not ready or left out."""
+        key = f'{relation.id} {source.name} {model.__name__}'
+        known = None if self._is_about(relation, source) else self._remembered.get(key)
+        if known is None:
+            known = self._read(relation, source, model)
+        self._seen[key] = known
+        if 'why' in known:
+            self.leave_out(source.name, known['why'])
+        return model.model_validate(known['data']) if 'data' in known else None
+
+    def ensure(
+        self,
+        endpoint: str,
+        owner: ops.Unit | ops.Application,
+        databag: Databag | Mapping[str, str],
+    ) -> bool:
+        """Make the own databag of every relation of an endpoint hold this.
+
+        Keys that are not in it are left as they are.
+
+        Args:
+            endpoint: whose relations.
+            owner: the own unit, or the own application (leader only).
+            databag: a model, whose absent fields are erased; or plain strings, written as such.
+
+        Returns:
+            True if anything was changed.
+        """
+        changed = False
+        for relation in self.relations(endpoint):
+            content = relation.data[owner]
+            before = dict(content)
+            if isinstance(databag, Databag):
+                relation.save(databag, owner, encoder=_encode)
+            else:
+                content.update(databag)
+            changed |= dict(content) != before
+        return changed
+
+    def leave_out(self, name: str, why: str) -> None:
+        """Note that what `name` sent is not used."""
+        self.left_out.append(LeftOut(name, why))
+
+    def _is_about(self, relation: ops.Relation, source: ops.Unit | ops.Application) -> bool:
+        event = self._event
+        if not isinstance(event, ops.RelationEvent) or event.relation.id != relation.id:
+            return False
+        if isinstance(event, ops.RelationCreatedEvent):
+            return True
+        return source == (event.unit or event.app)
+
+    def _read(
+        self,
+        relation: ops.Relation,
+        source: ops.Unit | ops.Application,
+        model: type[_Model],
+    ) -> dict[str, Any]:
+        """Read a databag: `{'data': …}`, `{'why': …}` when left out, `{}` when not ready."""
+        content = relation.data[source]
+        if not model.model_fields.keys() & content.keys():
+            return {}
+        size = sum(len(key) + len(value) for key, value in content.items())
+        if size > MAX_BYTES:
+            return {'why': f'{size} bytes of relation data, at most {MAX_BYTES} are read'}
+        try:
+            # Unlike json.loads this decoder refuses deep nesting with a ValueError.
+            loaded = relation.load(model, source, decoder=pydantic_core.from_json)
+        except ValueError as error:
+            return {'why': reason(error)}
+        return {'data': loaded.model_dump(mode='json')}
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,282 @@
+"""Logs: Pebble's log targets, the charm's own log, and log alert rules (`loki_push_api`).
+
+- `read_endpoints` gives the coordinator the stores' push URLs; the workers get them over
+  `cluster`.
+- `ensure_log_targets` makes Pebble forward the logs of a container's services to all of them.
+- `CharmLog` sends what the charm itself logs to the same URLs.
+- `ensure_rules` publishes the log alert rules.
+"""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import logging
+import pathlib
+import threading
+import time
+import types
+import urllib.request
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import ops
+
+from . import addresses, databags, rules
+from .topology import Topology
+
+LAYER = 'telemetry-logs'
+"""The label of the Pebble layer that holds the log targets."""
+
+_PREFIX = 'telemetry-'  # of the log targets that are ours
+
+
+class _EndpointUrl(databags.Databag):
+    url: addresses.Url
+
+
+class EndpointData(databags.Databag):
+    """The unit databag of a `loki_push_api` provider."""
+
+    endpoint: _EndpointUrl
+
+
+class RequirerData(databags.Databag):
+    """The application databag of a `loki_push_api` requirer."""
+
+    metadata: dict[str, str]
+    alert_rules: dict[str, list[rules.Group]]
+
+
+def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
+    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid has no part."""
+    found: dict[str, str] = {}
+    for relation in bags.relations(endpoint):
+        for unit in bags.units(relation):
+            data = bags.load(relation, unit, EndpointData)
+            if data is not None:
+                found[unit.name] = data.endpoint.url
+    return found
+
+
+def ensure_rules(
+    bags: databags.Databags,
+    endpoint: str,
+    application: ops.Application,
+    requirer: Topology,
+    groups: list[rules.Group],
+) -> bool:
+    """Publish log alert rules to every store; leader only. True if anything was changed."""
+    data = RequirerData(
+        metadata={
+            'model': requirer.model,
+            'model_uuid': requirer.model_uuid,
+            'application': requirer.application,
+            'unit': f'{requirer.application}/0',
+            'charm_name': requirer.charm,
+        },
+        alert_rules={'groups': groups} if groups else {},
+    )
+    return bags.ensure(endpoint, application, data)
+
+
+# Log targets
+
+
+def log_targets(
+    urls: Collection[str], topology: Topology, in_plan: Collection[str] = ()
+) -> dict[str, ops.pebble.LogTargetDict]:
+    """The log targets that Pebble should have: name → definition.
+
+    Pebble cannot remove a target from its plan, so one of ours that is not wanted any more is
+    disabled. It also never gives a target that it has a new location (its client is made once),
+    so the name contains a digest of the URL: another URL is another target.
+
+    Args:
+        urls: push URLs; the same URL twice is one target.
+        topology: becomes the labels; Pebble adds `pebble_service`.
+        in_plan: names of the targets that the plan has now.
+    """
+    targets: dict[str, ops.pebble.LogTargetDict] = {
+        name: {
+            'override': 'replace',
+            'type': 'loki',
+            'location': 'http://disabled.invalid',
+            'services': ['-all'],
+        }
+        for name in in_plan
+        if name.startswith(_PREFIX)
+    }
+    for url in set(urls):
+        targets[_PREFIX + hashlib.sha256(url.encode()).hexdigest()[:12]] = {
+            'override': 'replace',
+            'type': 'loki',
+            'location': url,
+            'services': ['all'],
+            'labels': topology.labels,
+        }
+    return dict(sorted(targets.items()))
+
+
+def ensure_log_targets(
+    container: ops.Container, urls: Collection[str], topology: Topology
+) -> bool:
+    """Make Pebble forward all logs of a container to these URLs, and to no others of ours.
+
+    Compared with the live plan: after a pod was rescheduled the plan is empty and no event tells
+    of it. Pebble applies the change by itself, nothing is restarted. The container must be
+    reachable. Returns True if anything was changed.
+    """
+    have = container.get_plan().log_targets
+    wanted = log_targets(urls, topology, have)
+    if all(name in have and have[name] == target for name, target in wanted.items()):
+        return False
+    container.add_layer(LAYER, {'log-targets': wanted}, combine=True)
+    return True
+
+
+# The charm's own log
+
+
+class CharmLog(logging.Handler):
+    """Sends what the charm logs in a dispatch to the stores, at the dispatch's end.
+
+    One push for each endpoint, all at once, with a short time limit. What a store did not take is
+    kept on disk, bounded, and sent in a later dispatch; a store that did not answer is left alone
+    for a while. Nothing that goes wrong here ever fails a hook or makes it slow.
+
+    Use it around ops.main, and tell it in each reconcile where logs go:
+
+        with logs.CharmLog() as charm_log:
+            ops.main(MyCharm)
+
+    Args:
+        path: the file that holds destinations and unsent records between dispatches.
+    """
+
+    TIMEOUT = 1.0
+    """Seconds that a push may take."""
+    PAUSE = 30.0
+    """Seconds for which an endpoint that failed is not tried again."""
+    KEPT = 1000
+    """Records kept for an endpoint that is away; the oldest are dropped."""
+    RECORD_LENGTH = 8192
+    """Characters of one record that are kept."""
+
+    current: 'CharmLog | None' = None
+    """The one in use in this process, if any; unit tests of charms run without."""
+
+    def __init__(self, path: pathlib.Path = pathlib.Path('.charm-log.json')) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter('%(levelname)s %(name)s: %(message)s'))
+        self._path = path.absolute()
+        self._stored = ''
+        self._labels: dict[str, str] = {}
+        # URL → {'records': [[nanoseconds, text], …], 'retry': seconds since the epoch}
+        self._endpoints: dict[str, dict[str, Any]] = {}
+        self._early: list[list[Any]] = []
+
+    def __enter__(self) -> 'CharmLog':
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            self._stored = self._path.read_text()
+            kept = json.loads(self._stored)
+            self._labels = dict(kept['labels'])
+            self._endpoints = {
+                str(url): {'records': list(state['records']), 'retry': float(state['retry'])}
+                for url, state in kept['endpoints'].items()
+            }
+        logging.getLogger().addHandler(self)
+        CharmLog.current = self
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        logging.getLogger().removeHandler(self)
+        CharmLog.current = None
+        if isinstance(error, Exception):
+            # ops writes it to juju-log later, from sys.excepthook.
+            details = (type(error), error, traceback)
+            self.handle(
+                logging.LogRecord(__name__, logging.ERROR, '', 0, 'Uncaught error', None, details)
+            )
+        self._push()
+        self._keep()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record; it is sent at the end of the dispatch."""
+        try:
+            text = self.format(record)[: self.RECORD_LENGTH]
+        except Exception:  # noqa: BLE001 a record's arguments may raise anything
+            self.handleError(record)
+            return
+        self._early.append([int(record.created * 1e9), text])
+
+    def send_to(self, urls: Collection[str], topology: Topology) -> None:
+        """Send this dispatch's records, and what was kept, to these push URLs from now on."""
+        self._labels = topology.labels
+        self._endpoints = {
+            url: self._endpoints.get(url, {'records': [], 'retry': 0.0}) for url in sorted(urls)
+        }
+
+    def _push(self) -> None:
+        now = time.time()
+        for state in self._endpoints.values():
+            state['records'] = [*state['records'], *self._early][-self.KEPT :]
+            if state['retry'] > now + self.PAUSE:  # the clock was set back
+                state['retry'] = 0.0
+        due = {
+            url: state
+            for url, state in self._endpoints.items()
+            if state['records'] and state['retry'] <= now
+        }
+        if not due:
+            return
+        taken: set[str] = set()
+        # A socket's time limit starts anew with every byte, and a name's lookup has none: these
+        # threads are not waited for beyond the deadline, and die with the process.
+        senders = [
+            threading.Thread(target=self._send, args=(url, state['records'], taken), daemon=True)
+            for url, state in due.items()
+        ]
+        deadline = time.monotonic() + self.TIMEOUT
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join(max(0.0, deadline - time.monotonic()))
+        for url, state in due.items():
+            if url in taken:
+                state['records'], state['retry'] = [], 0.0
+            else:
+                state['retry'] = time.time() + self.PAUSE
+
+    def _send(self, url: str, records: list[list[Any]], taken: set[str]) -> None:
+        values = [[str(nanoseconds), text] for nanoseconds, text in records]
+        body = json.dumps({'streams': [{'stream': self._labels, 'values': values}]})
+        request = urllib.request.Request(  # noqa: S310 the URL was validated when it was read
+            url, body.encode(), {'Content-Type': 'application/json'}, method='POST'
+        )
+        # What is wrong with a store is not this charm's to log, least of all into that store.
+        with (
+            contextlib.suppress(OSError, ValueError, http.client.HTTPException),
+            urllib.request.urlopen(request, timeout=self.TIMEOUT),  # noqa: S310
+        ):
+            taken.add(url)
+
+    def _keep(self) -> None:
+        kept = json.dumps({'labels': self._labels, 'endpoints': self._endpoints}, sort_keys=True)
+        if kept == self._stored:
+            return
+        with contextlib.suppress(OSError):
+            replacement = self._path.with_suffix('.new')
+            replacement.write_text(kept)
+            replacement.replace(self._path)
+
+
+def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology) -> None:
+    """Send the charm's own log to these endpoints (unit → push URL) from now on."""
+    if CharmLog.current:
+        CharmLog.current.send_to(set(endpoints.values()), topology)

@@ -1,0 +1,110 @@
+"""Metrics: what the coordinator tells a scraper (`prometheus_scrape`, provider's side).
+
+The leader publishes one scrape job for each application, its coordinator's and the workers', with
+a fully qualified target and the topology of each unit, and the alert rules. The scraper then GETs
+each unit by itself; nothing is set up in the workers for it.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import ops
+
+from . import addresses, databags, rules
+from .topology import Topology, unit_number
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where a unit's metrics are.
+
+    Attributes:
+        topology: the unit's own, whoever publishes it.
+        address: a validated host.
+        port: the port that serves the metrics.
+    """
+
+    topology: Topology
+    address: str
+    port: int
+
+
+class ScrapeMetadata(databags.Databag):
+    """The topology of the provider, which a scraper falls back on."""
+
+    model: str
+    model_uuid: str
+    application: str
+    unit: str
+    charm_name: str
+
+
+class ProviderData(databags.Databag):
+    """The application databag of a `prometheus_scrape` provider."""
+
+    scrape_metadata: ScrapeMetadata
+    scrape_jobs: list[dict[str, Any]]
+    alert_rules: dict[str, list[rules.Group]]
+
+
+def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
+    """One scrape job for each application, each of its units with the unit's own labels."""
+
+    def by_unit(target: Target) -> tuple[str, int]:
+        return unit_number(target.topology.unit)
+
+    jobs = itertools.groupby(
+        sorted(targets, key=by_unit), key=lambda target: target.topology.application
+    )
+    return [
+        {
+            'job_name': application,
+            'metrics_path': metrics_path,
+            'static_configs': [
+                {
+                    'targets': [addresses.join(target.address, target.port)],
+                    'labels': target.topology.labels,
+                }
+                for target in of_application
+            ],
+        }
+        for application, of_application in jobs
+    ]
+
+
+def ensure_scrape_data(
+    bags: databags.Databags,
+    endpoint: str,
+    application: ops.Application,
+    provider: Topology,
+    jobs: list[dict[str, Any]],
+    groups: list[rules.Group],
+) -> bool:
+    """Publish jobs and alert rules to every scraper; leader only. True if anything changed."""
+    data = ProviderData(
+        scrape_metadata=ScrapeMetadata(
+            model=provider.model,
+            model_uuid=provider.model_uuid,
+            application=provider.application,
+            # The leader's own name here would change every alert rule's source on each election.
+            unit=f'{provider.application}/0',
+            charm_name=provider.charm,
+        ),
+        scrape_jobs=jobs,
+        alert_rules={'groups': groups} if groups else {},
+    )
+    return bags.ensure(endpoint, application, data)
+
+
+def ensure_unit_data(bags: databags.Databags, endpoint: str, unit: ops.Unit, address: str) -> bool:
+    """Publish where this unit is, as every `prometheus_scrape` provider unit does.
+
+    Plain strings, not JSON. Returns True if anything was changed.
+    """
+    data = {
+        'prometheus_scrape_unit_address': address,
+        'prometheus_scrape_unit_name': unit.name,
+    }
+    return bags.ensure(endpoint, unit, data)

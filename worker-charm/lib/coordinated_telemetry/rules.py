@@ -1,0 +1,150 @@
+"""Alert rules: read from the charm's folder, scoped to one application, checked group by group.
+
+An expression says where its label matchers go with `%%juju_topology%%`:
+
+    nginx_up{%%juju_topology%%} == 0
+
+The matchers are written in by this module, in Prometheus' and in Loki's rules alike, so that a
+rule watches the application it was rendered for and nothing else. (cosl would do it with a
+binary, cos-tool, and without it leaves `up` unscoped.)
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+from cosl.rules import generic_alert_groups
+
+from .topology import Topology
+
+PLACEHOLDER = '%%juju_topology%%'
+_SUFFIXES = ('.rule', '.rules', '.yml', '.yaml')
+_DURATION = re.compile(r'([0-9]+(ms|[smhdwy]))+')
+_LABEL_NAME = re.compile(r'[a-zA-Z_][a-zA-Z0-9_]*')
+_RULE_KEYS = {'alert', 'expr', 'for', 'keep_firing_for', 'labels', 'annotations'}
+_LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+Group = dict[str, Any]
+"""A rule group as Prometheus and Loki read it: `name`, `rules` and perhaps `interval`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """Rule groups that passed their checks, not yet scoped to an application.
+
+    Attributes:
+        groups: with `PLACEHOLDER` in every expression.
+        faults: a line for each group or file that was left out, naming it.
+    """
+
+    groups: tuple[Group, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def load(folder: pathlib.Path) -> Rules:
+    """Read all rule files of a folder, in the order of their names.
+
+    A file holds `groups:`, as Prometheus has it. A group that fails its checks is left out alone,
+    a file that is not YAML is left out whole.
+    """
+    groups: list[Group] = []
+    faults: list[str] = []
+    for path in sorted(folder.glob('*')):
+        if path.suffix not in _SUFFIXES:
+            continue
+        try:
+            content = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 it is a safe one
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            faults.append(f'cannot read alert rules {path.name}: {_first_line(error)}')
+            continue
+        found = content.get('groups') if isinstance(content, dict) else None
+        if not isinstance(found, list):
+            faults.append(f'cannot read alert rules {path.name}: no list "groups"')
+            continue
+        for number, group in enumerate(found):
+            try:
+                groups.append(_checked(group))
+            except ValueError as error:
+                name = group.get('name', number) if isinstance(group, dict) else number
+                faults.append(f'cannot use alert rule group {path.name}: {name}: {error}')
+    return Rules(tuple(groups), tuple(faults))
+
+
+def generic() -> Rules:
+    """COS's generic rules for an application that is scraped: HostDown and HostMetricsMissing."""
+    groups = [
+        {
+            **group,
+            'rules': [
+                {**rule, 'expr': re.sub(r'\bup\b', f'up{{{PLACEHOLDER}}}', str(rule['expr']))}
+                for rule in group['rules']
+            ],
+        }
+        for group in generic_alert_groups.application_rules['groups']
+    ]
+    return Rules(tuple(groups))
+
+
+def render(groups: Iterable[Group], application: Topology) -> list[Group]:
+    """Scope groups to an application: matchers in every expression, labels on every alert.
+
+    A group's name becomes unique in a store that many applications share. A label that a rule
+    already has is kept, the topology's excepted.
+    """
+    prefix = f'{application.model}_{application.model_uuid[:8]}_{application.application}'
+    return [
+        {
+            **group,
+            'name': f'{prefix}_{group["name"]}',
+            'rules': [
+                {
+                    **rule,
+                    'expr': rule['expr'].replace(PLACEHOLDER, application.matchers),
+                    'labels': {**rule.get('labels', {}), **application.labels},
+                }
+                for rule in group['rules']
+            ],
+        }
+        for group in groups
+    ]
+
+
+def _checked(group: Any) -> Group:
+    """Give the group back if a store would take it.
+
+    Raises:
+        ValueError: naming the rule and what is wrong with it.
+    """
+    if not isinstance(group, dict) or not isinstance(group.get('name'), str):
+        raise ValueError('it has no name')
+    rules = group.get('rules')
+    # COS's consumer fails on an empty list.
+    if not isinstance(rules, list) or not rules:
+        raise ValueError('it has no rules')
+    for rule in rules:
+        if not isinstance(rule, dict) or not isinstance(rule.get('alert'), str):
+            raise ValueError('a rule has no "alert"')
+        name = rule['alert']
+        if unknown := {str(key) for key in rule} - _RULE_KEYS:
+            raise ValueError(f'{name} has unknown keys {", ".join(sorted(unknown))}')
+        expr = rule.get('expr')
+        if not isinstance(expr, str) or PLACEHOLDER not in expr:
+            raise ValueError(f'{name} has no {PLACEHOLDER} in its expr')
+        for key in ('for', 'keep_firing_for'):
+            if key in rule and not _DURATION.fullmatch(str(rule[key])):
+                raise ValueError(f'{name} has "{key}" {rule[key]!r}, which is no duration')
+        for key in ('labels', 'annotations'):
+            texts = rule.get(key, {})
+            if not isinstance(texts, dict) or not all(
+                isinstance(label, str) and _LABEL_NAME.fullmatch(label) and isinstance(text, str)
+                for label, text in texts.items()
+            ):
+                raise ValueError(f'{name} has "{key}" that are not names with texts')
+    return group
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split('\n', 1)[0]

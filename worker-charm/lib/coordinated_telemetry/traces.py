@@ -1,0 +1,141 @@
+"""Traces: which protocols are asked for, and where charms and workloads send their spans.
+
+`tracing`, requirer's side, without events of its own: ops.tracing.Tracing and the library that it
+is made of clear and rewrite their databag in every dispatch of the leader.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import ops
+import pydantic
+
+from . import addresses, databags
+from .topology import Topology
+
+CHARM_PROTOCOLS = ('otlp_http',)
+"""What ops.tracing speaks."""
+
+WORKLOAD_PROTOCOLS = ('otlp_grpc', 'otlp_http')
+"""`otlp_grpc` for the spans; its URL has no scheme, which is learned from that of `otlp_http`."""
+
+
+class RequirerData(databags.Databag):
+    """The application databag of a `tracing` requirer: names of protocols."""
+
+    receivers: list[str]
+
+
+class _ProviderData(databags.Databag):
+    # [{"protocol": {"name": "otlp_http", "type": "http"}, "url": "http://…:4318"}, …]
+    receivers: list[Any]
+
+
+class _Protocol(pydantic.BaseModel):
+    name: str
+
+
+class _Receiver(pydantic.BaseModel):
+    protocol: _Protocol
+    url: str
+
+
+def ensure_request(
+    bags: databags.Databags,
+    endpoint: str,
+    application: ops.Application,
+    protocols: tuple[str, ...],
+) -> bool:
+    """Ask the provider for receivers of these protocols; leader only. True if anything changed."""
+    data = RequirerData(receivers=list(protocols))
+    return bags.ensure(endpoint, application, data)
+
+
+def read_receivers(
+    bags: databags.Databags, endpoint: str, protocols: tuple[str, ...]
+) -> dict[str, str]:
+    """The receivers of these protocols: protocol → URL, `otlp_grpc` as host:port.
+
+    A receiver that is not valid is left out and named; protocols nobody asked for are ignored.
+    """
+    found: dict[str, str] = {}
+    for relation in bags.relations(endpoint):
+        if not relation.app:
+            continue
+        data = bags.load(relation, relation.app, _ProviderData)
+        for entry in data.receivers if data else ():
+            try:
+                receiver = _Receiver.model_validate(entry, strict=True)
+                protocol = receiver.protocol.name
+                if protocol in protocols and protocol not in found:
+                    found[protocol] = (
+                        addresses.check_host_port(receiver.url)
+                        if protocol.endswith('_grpc')
+                        else addresses.check_url(receiver.url)
+                    )
+            except ValueError as error:
+                bags.leave_out(f'{relation.app.name} {endpoint}', databags.reason(error))
+    return dict(sorted(found.items()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Destination:
+    """Where spans are sent.
+
+    Attributes:
+        url: as the sender wants it, or None where spans are not sent.
+        refused: why a receiver that is there is not used, or ''.
+    """
+
+    url: str | None
+    refused: str = ''
+
+
+def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
+    """Where a charm that was given these receivers sends its spans: with `/v1/traces` at the end.
+
+    An https receiver without its CA is refused: each try would fail, one after the other.
+    """
+    base = receivers.get('otlp_http')
+    if base is None:
+        return Destination(None)
+    if base.startswith('https:') and not ca:
+        return Destination(None, f'no CA certificate for {base}')
+    return Destination(f'{base.rstrip("/").removesuffix("/v1/traces")}/v1/traces')
+
+
+def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
+    """Send this charm's spans there from now on, or nowhere; ops writes only a difference."""
+    ops.tracing.set_destination(url=wanted.url, ca=ca if wanted.url else None)
+
+
+def resource_attributes(topology: Topology) -> str:
+    """The unit's labels in the form of OTEL_RESOURCE_ATTRIBUTES: `key=value,key=value`."""
+    return ','.join(f'{label}={value}' for label, value in topology.labels.items())
+
+
+def label_charm_spans(charm: str) -> None:
+    """Put the label `juju_charm` on the charm's own spans; call it before ops.main.
+
+    ops labels its spans with the other four, and with `charm` where the other signals have
+    `juju_charm`. OpenTelemetry's SDK merges this variable into the resource.
+    """
+    os.environ['OTEL_RESOURCE_ATTRIBUTES'] = f'juju_charm={charm}'
+
+
+def workload_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
+    """Where a workload that was given these receivers sends its spans: gRPC, with a scheme.
+
+    The wire says nothing of TLS on gRPC, so the scheme is that of the `otlp_http` receiver. As
+    for charms, TLS without a CA is refused.
+    """
+    target = receivers.get('otlp_grpc')
+    if target is None:
+        return Destination(None)
+    if not receivers.get('otlp_http', '').startswith('https:'):
+        return Destination(f'http://{target}')
+    if not ca:
+        return Destination(None, f'no CA certificate for {target}')
+    return Destination(f'https://{target}')

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""The worker: one workload with some roles. All it knows comes from the coordinator.
+
+Its metrics need nothing here: the coordinator tells the scraper where each worker is.
+"""
+
+import logging
+
+import ops
+import pydantic
+
+import workload
+from coordinated_telemetry import cluster, databags, logs, reconciler, traces
+
+logger = logging.getLogger(__name__)
+
+
+class Config(pydantic.BaseModel):
+    """The charm's options: one for each role."""
+
+    role_all: bool = True
+    role_frontend: bool = False
+    role_backend: bool = False
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that are enabled, meta-roles as they are, sorted."""
+        enabled = (name for name, value in self if value)
+        return tuple(sorted(name.removeprefix('role_') for name in enabled))
+
+
+class WorkerCharm(reconciler.ReconcilingCharm):
+    """The worker charm."""
+
+    _roles: tuple[str, ...] = ()
+    _coordinator: cluster.Coordinator | None = None
+    _charm_traces = traces.Destination(None)
+    _workload_traces = traces.Destination(None)
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self._container = self.unit.get_container(workload.CONTAINER)
+        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
+
+    def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
+        """Bring the relation and the container to what the coordinator asks for."""
+        self._roles = self.load_config(Config).roles
+        self._coordinator = self._read_coordinator(bags)
+        if self._coordinator:
+            logs.ensure_charm_log(self._coordinator.loki_endpoints, self.topology)
+            self._charm_traces = traces.charm_destination(
+                self._coordinator.charm_tracing_receivers
+            )
+            traces.ensure_charm_tracing(self._charm_traces)
+            self._workload_traces = traces.workload_destination(
+                self._coordinator.workload_tracing_receivers
+            )
+        elif not bags.relations('cluster'):
+            logs.ensure_charm_log({}, self.topology)
+            traces.ensure_charm_tracing(traces.Destination(None))
+
+        self.unit.set_ports(workload.PORT)
+        address = self.hosts.unit(self.unit.name)
+        worker = cluster.Worker(self.topology, address, self._roles)
+        cluster.ensure_worker_data(bags, 'cluster', self, worker)
+        try:
+            if self._container.can_connect():
+                self._write_container(bags)
+                self.ensure_version(event, lambda: workload.version(self._container))
+        except ops.pebble.Error as error:
+            # The container went away under our hands; when it is back, so is pebble-ready.
+            logger.warning('cannot configure the workload: %s', error)
+
+    def _read_coordinator(self, bags: databags.Databags) -> cluster.Coordinator | None:
+        """The coordinator's data, if its configuration is one that the workload can have."""
+        coordinator = cluster.read_coordinator(bags, 'cluster')
+        if coordinator is None:
+            return None
+        try:
+            workload.checked_config(coordinator.worker_config)
+        except ValueError as error:
+            bags.leave_out(coordinator.application, databags.reason(error))
+            return None
+        return coordinator
+
+    def _write_container(self, bags: databags.Databags) -> None:
+        coordinator = self._coordinator
+        if coordinator is None:
+            # Without its data, be it for a moment, the workload keeps running with what it has.
+            if not bags.relations('cluster'):
+                logs.ensure_log_targets(self._container, (), self.topology)
+            return
+        urls = coordinator.loki_endpoints.values()
+        logs.ensure_log_targets(self._container, urls, self.topology)
+        layer = workload.layer(
+            config=coordinator.worker_config,
+            backend=workload.backend_url(
+                self._roles, self.hosts.application(coordinator.application)
+            ),
+            service_name=self.app.name,
+            traces_endpoint=self._workload_traces.url,
+            resource_attributes=traces.resource_attributes(self.topology),
+        )
+        if workload.ensure_running(self._container, coordinator.worker_config, layer):
+            logger.info('podinfo runs with a new configuration, roles: %s', self._roles)
+
+    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        if not self._roles:
+            event.add_status(
+                ops.BlockedStatus(
+                    f'[roles] no role enabled: juju config {self.app.name} role-all=true'
+                )
+            )
+        if not self.model.relations['cluster']:
+            event.add_status(
+                ops.BlockedStatus(
+                    '[cluster] not related to a coordinator: '
+                    f'juju integrate {self.app.name}:cluster COORDINATOR'
+                )
+            )
+        elif self._coordinator is None:
+            message = "[cluster] waiting for the coordinator's configuration"
+            event.add_status(ops.WaitingStatus(reconciler.summary(message, [], self.left_out)))
+        if not workload.running(self._container):
+            event.add_status(ops.WaitingStatus('[workload] waiting for podinfo to run'))
+        refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
+        notes = [f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why]
+        message = f'ready: {", ".join(self._roles)}'
+        event.add_status(ops.ActiveStatus(reconciler.summary(message, notes, self.left_out)))
+
+
+if __name__ == '__main__':
+    traces.label_charm_spans('worker-k8s')
+    with logs.CharmLog():
+        ops.main(WorkerCharm)

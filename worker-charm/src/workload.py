@@ -1,0 +1,141 @@
+"""podinfo: all that is specific to this workload, and what to replace to make the charm your own.
+
+Roles only change command-line flags; everything else comes from one configuration file, the same
+for all workers, that the coordinator sends.
+"""
+
+import hashlib
+from collections.abc import Collection
+
+import ops
+import yaml
+
+from coordinated_telemetry import containers
+
+CONTAINER = 'workload'
+SERVICE = 'podinfo'
+PORT = 9898
+"""Where requests and metrics are served."""
+COORDINATOR_PORT = 8080
+"""Where the coordinator serves requests."""
+
+_FOLDER = '/home/app'
+_CONFIG_FOLDER = '/etc/podinfo'
+_CONFIG = 'config.yaml'
+
+
+def checked_config(text: str) -> str:
+    """The configuration file as the coordinator sent it, if it is fit to be written.
+
+    Raises:
+        ValueError: if it is not a YAML mapping of names to plain values.
+    """
+    try:
+        # Aliases are how a small text becomes a huge one; this file has no use for them.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise ValueError('worker_config: YAML aliases are not accepted')
+        options = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f'worker_config: not YAML: {str(error).splitlines()[0]}') from None
+    if not isinstance(options, dict) or not all(
+        isinstance(key, str) and isinstance(value, str | int | float | bool)
+        for key, value in options.items()
+    ):
+        raise ValueError('worker_config: expected a mapping of names to plain values')
+    return text
+
+
+def backend_url(roles: Collection[str], coordinator_host: str) -> str:
+    """Where this worker calls the backend; '' if it has no role that does.
+
+    `/headers` answers a POST and never calls further. `/echo` would: a worker that has both roles
+    would call itself without end.
+    """
+    if not {'all', 'frontend'} & set(roles):
+        return ''
+    return f'http://{coordinator_host}:{COORDINATOR_PORT}/backend/headers'
+
+
+def layer(
+    *,
+    config: str,
+    backend: str,
+    service_name: str,
+    traces_endpoint: str | None,
+    resource_attributes: str,
+) -> ops.pebble.LayerDict:
+    """The Pebble layer.
+
+    Args:
+        config: the text of the configuration file; another text restarts the service.
+        backend: what `backend_url` gave.
+        service_name: `service.name` of the workload's spans.
+        traces_endpoint: OTLP gRPC receiver with its scheme, or None for no traces.
+        resource_attributes: in the form of OTEL_RESOURCE_ATTRIBUTES.
+    """
+    command = [
+        f'{_FOLDER}/podinfo',
+        f'--port={PORT}',
+        f'--config-path={_CONFIG_FOLDER}',
+        f'--config={_CONFIG}',
+        # On SIGTERM it goes on serving for 3 s, then lets requests in flight end.
+        '--server-shutdown-timeout=10s',
+    ]
+    environment = {'CONFIG_SHA256': hashlib.sha256(config.encode()).hexdigest()}
+    if backend:
+        command.append(f'--backend-url={backend}')
+    if traces_endpoint:
+        command.append(f'--otel-service-name={service_name}')
+        environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] = traces_endpoint
+        environment['OTEL_RESOURCE_ATTRIBUTES'] = resource_attributes
+    return {
+        'summary': 'podinfo',
+        'services': {
+            SERVICE: {
+                'override': 'replace',
+                'summary': 'the workload',
+                'command': ' '.join(command),
+                'startup': 'enabled',
+                'working-dir': _FOLDER,
+                'kill-delay': '15s',
+                'environment': environment,
+            }
+        },
+        'checks': {
+            'podinfo-ready': {
+                'override': 'replace',
+                'level': 'ready',
+                'period': '2s',
+                'timeout': '1s',
+                'threshold': 2,
+                'http': {'url': f'http://127.0.0.1:{PORT}/readyz'},
+            }
+        },
+    }
+
+
+def ensure_running(container: ops.Container, config: str, wanted: ops.pebble.LayerDict) -> bool:
+    """Make podinfo run with this configuration and layer. True if anything was changed.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
+    """
+    written = containers.ensure_file(container, f'{_CONFIG_FOLDER}/{_CONFIG}', config)
+    return containers.ensure_layer(container, CONTAINER, wanted) or written
+
+
+def running(container: ops.Container) -> bool:
+    """Whether podinfo runs."""
+    try:
+        return any(service.is_running() for service in container.get_services(SERVICE).values())
+    except ops.pebble.Error:
+        return False
+
+
+def version(container: ops.Container) -> str:
+    """podinfo's version, such as `6.9.2`; '' if it does not say."""
+    try:
+        said = container.exec([f'{_FOLDER}/podinfo', '--version'], timeout=10).wait_output()[0]
+    except (ops.pebble.Error, TimeoutError):
+        return ''
+    return said.strip()

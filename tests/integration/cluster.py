@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import jubilant
 import pytest
+
 from localjuju import client
 
 

@@ -10,10 +10,15 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+# pytest rewrites the assertions of tests only, so that they show what they compared.
+pytest.register_assert_rewrite('checks', 'model', 'traffic')
+
+import jubilant
+
 import baseline
 import deployment
-import jubilant
-import pytest
 from clients import CosLiteStores, LocalStores, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT

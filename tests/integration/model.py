@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jubilant
-import telemetry
 import yaml
+
+import telemetry
 from clients import StoreError, Stores
 from cluster import Cluster
 from deployment import Application, deploy_arguments

@@ -3,11 +3,12 @@
 The tests go on from each other's state, in this order.
 """
 
-import deployment
 import pytest
-from cluster import Response
-from deployment import NGINX_PORT, WORKLOAD_PORT
+
+import deployment
+from deployment import WORKLOAD_PORT
 from model import Model, eventually
+from traffic import echo, trace_id_of
 
 pytestmark = pytest.mark.usefixtures('model')
 
@@ -43,7 +44,7 @@ def test_all_required_roles_make_it_active(model: Model) -> None:
 def test_a_bad_option_blocks_and_is_named_and_serving_goes_on(model: Model) -> None:
     model.juju.config('coordinator', {'log-level': 'loud'})
     model.wait_status('coordinator', 'blocked: [config] log-level: ')
-    assert echo(model).status == 200
+    trace_id_of(echo(model, 'coordinator'))
     model.juju.config('coordinator', reset='log-level')
     model.wait_status('coordinator', 'active: ')
 
@@ -51,11 +52,7 @@ def test_a_bad_option_blocks_and_is_named_and_serving_goes_on(model: Model) -> N
 def test_a_worker_with_all_roles_is_asked_exactly_twice(model: Model) -> None:
     """Once as the frontend and once as the backend, and never again by itself."""
     before = requests_by_path(model)
-    response = echo(model)
-    assert response.status == 200
-    # podinfo answers 200 with an error in the body when its backend fails.
-    [answer] = response.json()
-    assert 'Traceparent' in answer, answer
+    trace_id_of(echo(model, 'coordinator'))
 
     def check() -> None:
         after = requests_by_path(model)
@@ -75,12 +72,7 @@ def test_a_worker_waits_for_a_coordinator_that_has_no_unit(model: Model) -> None
     model.scale('coordinator', 1)
     model.wait_status('worker', 'active: ready: all')
     model.wait_status('coordinator', 'active: 1 worker')
-    eventually(lambda: _ok(echo(model)))
-
-
-def echo(model: Model) -> Response:
-    """Send what a frontend passes on to a backend."""
-    return model.cluster.http('coordinator', NGINX_PORT, '/echo', method='POST', body=b'hello')
+    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
 
 
 def requests_by_path(model: Model) -> dict[str, int]:
@@ -94,10 +86,6 @@ def requests_by_path(model: Model) -> dict[str, int]:
             counts[path] = counts.get(path, 0) + int(count)
     # Asked by Kubernetes and Pebble, and by this test.
     return {path: count for path, count in counts.items() if path not in {'readyz', 'metrics'}}
-
-
-def _ok(response: Response) -> None:
-    assert response.status == 200, response
 
 
 def _no_units(model: Model, application: str) -> None:

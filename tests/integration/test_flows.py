@@ -1,16 +1,15 @@
 """The three flows of every unit of both charms: two coordinators, two worker applications."""
 
 import json
-import re
 import secrets
 
-import baseline
 import pytest
+
+import baseline
 import telemetry
-from clients import Span
-from cluster import Response
 from deployment import NGINX_PORT
 from model import Model, eventually
+from traffic import echo, requested, trace_id_of
 
 
 def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> None:
@@ -101,38 +100,6 @@ def test_each_application_has_alert_rules_of_its_own(deployed: Model) -> None:
         )
 
     eventually(check)
-
-
-def echo(model: Model, target: str, *, traceparent: str = '') -> Response:
-    """Send what a frontend passes on to a backend."""
-    return model.cluster.http(
-        target,
-        NGINX_PORT,
-        '/echo',
-        method='POST',
-        body=b'hello',
-        headers={'traceparent': traceparent} if traceparent else {},
-    )
-
-
-def trace_id_of(response: Response) -> str:
-    """The trace that a `POST /echo` belongs to, by what the backend says it was sent.
-
-    podinfo answers 200, with an error in the body, when its backend failed: that fails here.
-    """
-    assert response.status == 200, response
-    [answer] = response.json()
-    assert answer.startswith('{'), answer
-    [traceparent] = json.loads(answer)['Traceparent']
-    return re.fullmatch(r'00-([0-9a-f]{32})-[0-9a-f]{16}-01', traceparent)[1]  # type: ignore[index]
-
-
-def requested(spans: list[Span]) -> list[str]:
-    """The applications that were sent a request, in the order of time: their server spans."""
-    servers = [span for span in spans if span.attributes.get('span.kind') == 'server']
-    return [
-        span.resource['juju_application'] for span in sorted(servers, key=lambda span: span.start)
-    ]
 
 
 def check_access_log(model: Model, trace_id: str) -> None:

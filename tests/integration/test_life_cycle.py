@@ -2,14 +2,21 @@
 
 import time
 
-import baseline
-import deployment
 import jubilant
 import pytest
-from deployment import NGINX_PORT
+
+import baseline
+import deployment
+from checks import (
+    check_answers,
+    check_log_targets,
+    check_no_series,
+    check_rules,
+    check_scraped,
+    check_upstreams,
+)
 from model import Model, eventually
-from test_flows import echo, trace_id_of
-from test_relations import check_log_targets, check_scraped
+from traffic import echo, trace_id_of
 
 
 @pytest.fixture(autouse=True)
@@ -116,30 +123,6 @@ def test_a_leading_coordinator_that_is_removed_takes_nobody_along(deployed: Mode
     is_gone()
     assert deployed.leader('coordinator') == 'coordinator/0'
     trace_id_of(echo(deployed, 'coordinator'))
-
-
-def check_upstreams(model: Model, workers: set[str]) -> None:
-    """Assert that each coordinator's nginx balances over exactly these units."""
-    for unit in model.units('coordinator'):
-        assert model.upstream_hosts(unit) == workers, unit
-
-
-def check_answers(model: Model, hosts: set[str]) -> None:
-    """Assert that exactly these pods answer as frontends."""
-    answers = [model.cluster.http('coordinator/0', NGINX_PORT) for _ in range(8)]
-    assert [answer.status for answer in answers] == [200] * 8
-    assert {answer.json()['hostname'] for answer in answers} == hosts
-
-
-def check_no_series(model: Model, unit: str) -> None:
-    """Assert that the scraper has nothing current of a unit."""
-    assert not model.stores.series(unit)
-
-
-def check_rules(model: Model, applications: set[str]) -> None:
-    """Assert that exactly these applications have rules, on metrics and on logs."""
-    for rules in (model.stores.rules(), model.stores.log_rules()):
-        assert {rule.labels['juju_application'] for rule in rules} == applications
 
 
 def published(model: Model) -> list[dict[str, object]]:

@@ -1,10 +1,18 @@
 """Each relation removed and added again: what it carried goes, and comes back."""
 
-import baseline
 import pytest
+
+import baseline
+from checks import (
+    check_has_trace,
+    check_log_targets,
+    check_scraped,
+    check_upstreams,
+    check_workload_tracing,
+)
 from deployment import NGINX_PORT, TELEMETRY
 from model import Model, eventually
-from test_flows import echo, trace_id_of
+from traffic import echo, trace_id_of
 
 BACKEND = ('coordinator:cluster', 'backend:cluster')
 
@@ -94,8 +102,7 @@ def test_cluster(deployed: Model) -> None:
         check_scraped(deployed, rest)
         rules = [*deployed.stores.rules(), *deployed.stores.log_rules()]
         assert 'backend' not in {rule.labels['juju_application'] for rule in rules}
-        for unit in baseline.COORDINATORS:
-            assert deployed.upstream_hosts(unit) == set(baseline.FRONTENDS)
+        check_upstreams(deployed, set(baseline.FRONTENDS))
         for unit in baseline.BACKENDS:
             check_log_targets(deployed, unit, 0)
             check_workload_tracing(deployed, unit, on=False)
@@ -111,30 +118,6 @@ def test_cluster(deployed: Model) -> None:
     for unit in baseline.BACKENDS:
         eventually(lambda unit=unit: check_log_targets(deployed, unit, 1))
         eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=True))
-
-
-def check_scraped(model: Model, units: set[str]) -> None:
-    """Assert that exactly these units of ours are scraped."""
-    assert model.scraped_units() == units
-
-
-def check_log_targets(model: Model, unit: str, count: int) -> None:
-    """Assert to how many stores a unit's workload sends its logs."""
-    assert len(model.log_targets(unit)) == count, unit
-
-
-def check_workload_tracing(model: Model, unit: str, *, on: bool) -> None:
-    """Assert whether a worker's podinfo is told where to send its spans."""
-    environments = [
-        service.get('environment', {}) for service in model.plan(unit)['services'].values()
-    ]
-    told = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT' in variables for variables in environments]
-    assert any(told) is on, environments
-
-
-def check_has_trace(model: Model, trace_id: str) -> None:
-    """Assert that the store has spans of a trace."""
-    assert model.stores.trace(trace_id)
 
 
 def charm_spans(model: Model) -> dict[str, float]:

@@ -82,10 +82,10 @@ class LokiCharm(ops.CharmBase):
     def _ensure_rules(self, wanted: dict[str, str]) -> bool:
         """Have exactly the wanted rule files. Return True if anything was changed."""
         self._container.make_dir(RULES, make_parents=True)
-        there = {
-            file.name: self._container.pull(file.path).read()
-            for file in self._container.list_files(RULES)
-        }
+        there: dict[str, str] = {}
+        for info in self._container.list_files(RULES):
+            with self._container.pull(info.path) as file:
+                there[info.name] = file.read()
         for name in there.keys() - wanted.keys():
             self._container.remove_path(f'{RULES}/{name}')
         for name, text in wanted.items():

@@ -107,7 +107,8 @@ class PrometheusCharm(ops.CharmBase):
 
     def _applied(self) -> dict[str, Any]:
         try:
-            return json.loads(self._container.pull(APPLIED).read())
+            with self._container.pull(APPLIED) as file:
+                return json.loads(file.read())
         except ops.pebble.PathError:
             return {}
 

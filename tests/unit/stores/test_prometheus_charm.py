@@ -1,0 +1,244 @@
+"""The charm around Prometheus: what is written when, and what a hook with nothing to do leaves."""
+
+import dataclasses
+import io
+import json
+import urllib.error
+
+import ops
+import pytest
+import yaml
+from ops import pebble, testing
+from test_scrape import METADATA, rule
+
+from prometheus.src import charm
+
+
+class FakePromtool:
+    """Stands in for what runs in the container: refuses what is called bad, and counts."""
+
+    def __init__(self):
+        self.checks = 0
+
+    def exec(self, container, command):
+        if command == ['/bin/prometheus', '--version']:
+            return FakeProcess('prometheus, version 3.5.3+ds1 (branch: x)')
+        assert command[:4] == ['/bin/promtool', 'check', 'config', '--lint=none'], command
+        self.checks += 1
+        config = command[4]
+        folder = config.rpartition('/')[0]
+        paths = [config]
+        if container.exists(f'{folder}/rules'):
+            paths += [info.path for info in container.list_files(f'{folder}/rules')]
+        texts = [read(container, path) for path in paths]
+        bad = [text for text in texts if 'bad' in text]
+        return FakeProcess(
+            f'Checking\n  FAILED:\n{config} it is bad\n' if bad else 'ok', bool(bad)
+        )
+
+
+def read(container, path):
+    with container.pull(path) as file:
+        return file.read()
+
+
+class FakeProcess:
+    def __init__(self, output, code=0):
+        self._output, self._code = output, int(code)
+
+    def wait_output(self):
+        if self._code:
+            raise pebble.ExecError(['promtool'], self._code, self._output, None)
+        return self._output, ''
+
+
+@pytest.fixture
+def promtool(monkeypatch):
+    fake = FakePromtool()
+
+    def run(container, command, **options):
+        return fake.exec(container, command)
+
+    monkeypatch.setattr(ops.Container, 'exec', run)
+    return fake
+
+
+@pytest.fixture
+def reloads(monkeypatch):
+    """The requests to a Prometheus that reloads at once."""
+    sent = []
+
+    def urlopen(request, timeout):
+        sent.append((request.method, request.full_url))
+        return io.BytesIO()
+
+    monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)
+    return sent
+
+
+@pytest.fixture
+def etc(tmp_path):
+    """The container's /etc/prometheus, which lasts from one event to the next."""
+    return tmp_path
+
+
+@pytest.fixture
+def ctx():
+    return testing.Context(charm.PrometheusCharm)
+
+
+def relation(jobs=(), groups=(), units=2):
+    return testing.Relation(
+        'metrics-endpoint',
+        interface='prometheus_scrape',
+        remote_app_name='coordinator',
+        remote_app_data={
+            'scrape_metadata': json.dumps(METADATA),
+            'scrape_jobs': json.dumps(jobs),
+            'alert_rules': json.dumps({'groups': groups}),
+        },
+        remote_units_data={
+            number: {
+                'prometheus_scrape_unit_address': f'10.0.0.{number}',
+                'prometheus_scrape_unit_name': f'coordinator/{number}',
+            }
+            for number in range(units)
+        },
+    )
+
+
+JOB = {'job_name': 'nginx', 'static_configs': [{'targets': ['*:9113']}]}
+GROUP = {'name': 'group', 'rules': [rule()]}
+
+
+def state(etc, *relations, can_connect=True):
+    mounts = {'etc': testing.Mount(location='/etc/prometheus', source=etc)}
+    container = testing.Container('prometheus', can_connect=can_connect, mounts=mounts)
+    return testing.State(containers={container}, relations=set(relations))
+
+
+def started(ctx, etc, *relations):
+    before = state(etc, *relations)
+    return ctx.run(ctx.on.pebble_ready(before.get_container('prometheus')), before)
+
+
+def targets(etc):
+    config = yaml.safe_load((etc / 'prometheus.yml').read_text())
+    return sorted(
+        target
+        for job in config['scrape_configs']
+        for static in job['static_configs']
+        for target in static['targets']
+    )
+
+
+def test_it_waits_for_its_container(ctx, etc):
+    before = state(etc, can_connect=False)
+    after = ctx.run(ctx.on.update_status(), before)
+    assert after.unit_status == testing.WaitingStatus('[prometheus] waiting for the container')
+
+
+def test_it_starts_with_what_is_related(ctx, etc, promtool):
+    after = started(ctx, etc, relation([JOB], [GROUP]))
+    assert targets(etc) == ['10.0.0.0:9113', '10.0.0.1:9113']
+    (rules,) = (etc / 'rules').iterdir()
+    assert yaml.safe_load(rules.read_text()) == {'groups': [GROUP]}
+    services = after.get_container('prometheus').service_statuses
+    assert services == {'prometheus': pebble.ServiceStatus.ACTIVE}
+    assert after.unit_status == testing.ActiveStatus()
+    assert after.workload_version == '3.5.3'
+    assert after.opened_ports == {testing.TCPPort(9090)}
+    assert promtool.checks == 1
+
+
+def test_a_change_is_checked_and_reloaded_without_a_restart(ctx, etc, promtool, reloads):
+    before = started(ctx, etc, (first := relation([JOB], [GROUP])))
+    changed = dataclasses.replace(
+        first, remote_app_data={**first.remote_app_data, 'alert_rules': '{}'}
+    )
+    ctx.run(ctx.on.relation_changed(changed), dataclasses.replace(before, relations={changed}))
+    assert promtool.checks == 2
+    assert reloads == [('POST', 'http://localhost:9090/-/reload')]
+    assert not (etc / 'rules').exists()
+
+
+def test_a_hook_with_nothing_to_do_checks_writes_and_reloads_nothing(ctx, etc, promtool, reloads):
+    before = started(ctx, etc, relation([JOB], [GROUP]))
+    there = {path: path.stat().st_mtime_ns for path in etc.rglob('*')}
+    after = ctx.run(ctx.on.update_status(), before)
+    assert {path: path.stat().st_mtime_ns for path in etc.rglob('*')} == there
+    assert (promtool.checks, reloads) == (1, [])
+    assert after.unit_status == testing.ActiveStatus()
+
+
+def test_a_job_and_a_rule_group_that_promtool_refuses_are_left_out_alone(ctx, etc, promtool):
+    bad_job = {'job_name': 'bad', 'static_configs': [{'targets': ['w:1']}]}
+    bad_group = {'name': 'bad', 'rules': [rule()]}
+    after = started(ctx, etc, relation([JOB, bad_job], [bad_group, GROUP]))
+    assert targets(etc) == ['10.0.0.0:9113', '10.0.0.1:9113']
+    (rules,) = (etc / 'rules').iterdir()
+    assert yaml.safe_load(rules.read_text()) == {'groups': [GROUP]}
+    assert after.unit_status == testing.ActiveStatus(
+        'left out: job juju_m_12345678_coordinator_prometheus_scrape_bad: it is bad; '
+        'rule group bad: it is bad'
+    )
+
+
+def test_a_configuration_that_stays_refused_blocks_and_leaves_the_old_one(
+    ctx, etc, promtool, reloads
+):
+    before = started(ctx, etc, relation([JOB]))
+    before = dataclasses.replace(before, config={'scrape-interval': 'bad'})
+    after = ctx.run(ctx.on.config_changed(), before)
+    assert after.unit_status == testing.BlockedStatus('[prometheus] it is bad')
+    assert 'bad' not in (etc / 'prometheus.yml').read_text()
+    assert reloads == []
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        urllib.error.URLError('refused'),
+        urllib.error.HTTPError('', 500, 'x', None, io.BytesIO(b'y')),  # pyright: ignore[reportArgumentType]
+    ],
+)
+def test_a_reload_that_fails_is_tried_again_in_the_next_hook(
+    ctx, etc, promtool, monkeypatch, error
+):
+    before = started(ctx, etc, relation([JOB]))
+    before = dataclasses.replace(before, config={'scrape-interval': '3s'})
+
+    def urlopen(request, timeout):
+        raise error
+
+    monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)
+    before = ctx.run(ctx.on.config_changed(), before)
+    sent = []
+    monkeypatch.setattr(
+        charm.urllib.request, 'urlopen', lambda *args, **kw: sent.append(args) or io.BytesIO()
+    )
+    ctx.run(ctx.on.update_status(), before)
+    assert len(sent) == 1
+
+
+def test_the_targets_of_a_departing_unit_are_gone_at_once(ctx, etc, promtool, reloads):
+    before = started(ctx, etc, (first := relation([JOB])))
+    ctx.run(
+        ctx.on.relation_departed(before.get_relation(first.id), remote_unit=1, departing_unit=1),
+        before,
+    )
+    assert targets(etc) == ['10.0.0.0:9113']
+
+
+def test_a_broken_relation_leaves_neither_targets_nor_rules(ctx, etc, promtool, reloads):
+    before = started(ctx, etc, (first := relation([JOB], [GROUP])))
+    ctx.run(ctx.on.relation_broken(before.get_relation(first.id)), before)
+    assert targets(etc) == []
+    assert not (etc / 'rules').exists()
+
+
+def test_two_providers_have_a_rule_file_each(ctx, etc, promtool):
+    first, second = relation([JOB], [GROUP]), relation([JOB], [GROUP])
+    after = started(ctx, etc, first, second)
+    assert len(list((etc / 'rules').iterdir())) == 2
+    assert after.unit_status == testing.ActiveStatus()

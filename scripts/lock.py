@@ -27,7 +27,7 @@ CONSTRAINTS = re.compile(r'^constraint-dependencies = \[(?:\]|.*?^\])', re.MULTI
 
 
 class LockError(Exception):
-    """A pyproject.toml that cannot be pinned; the message says which and why."""
+    """A pyproject.toml that cannot be pinned; the message says why."""
 
 
 def pins(text: str) -> list[str]:
@@ -36,7 +36,16 @@ def pins(text: str) -> list[str]:
 
 
 def with_pins(text: str, wanted: list[str]) -> str:
-    """Return a pyproject.toml's text with its constraint-dependencies replaced."""
+    """Return a pyproject.toml's text with its constraint-dependencies replaced.
+
+    Raises:
+        LockError: it has no table `[tool.uv]` for them.
+    """
+    if not CONSTRAINTS.search(text):
+        head, table, tail = text.partition('[tool.uv]\n')
+        if not table:
+            raise LockError('it has no [tool.uv]')
+        text = f'{head}{table}constraint-dependencies = []\n{tail}'
     array = ''.join(f'    "{pin}",\n' for pin in wanted)
     return CONSTRAINTS.sub(lambda _: f'constraint-dependencies = [\n{array}]', text, count=1)
 
@@ -53,7 +62,7 @@ def resolve(
         upgrade: whether to disregard the pins that the file has.
 
     Raises:
-        LockError: uv found no solution.
+        LockError: uv found no solution, or there is no place for pins.
     """
     text = pyproject.read_text()
     project = tomllib.loads(text)
@@ -75,7 +84,7 @@ def resolve(
         ]
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
         if done.returncode:
-            raise LockError(f'cannot pin {pyproject.relative_to(ROOT)}: {done.stderr.strip()}')
+            raise LockError(done.stderr.strip())
         # Extras are no part of a constraint.
         return [re.sub(r'\[.*?\]', '', line) for line in output.read_text().splitlines()]
 
@@ -98,13 +107,10 @@ def main() -> int:
         if constraints is not None and pyproject.parent == ROOT:
             continue
         text = pyproject.read_text()
-        if not CONSTRAINTS.search(text):
-            print(f'{pyproject.relative_to(ROOT)}: no constraint-dependencies, left alone')
-            continue
         try:
             wanted = resolve(pyproject, uv, constraints=constraints, upgrade=upgrade)
         except LockError as error:
-            print(error, file=sys.stderr)
+            print(f'cannot pin {pyproject.relative_to(ROOT)}: {error}', file=sys.stderr)
             return 1
         constraints = constraints or wanted
         changed = set(pins(text)) ^ set(wanted)

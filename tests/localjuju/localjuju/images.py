@@ -155,6 +155,7 @@ def _build() -> None:
         todo = {r: recipe for r, recipe in recipes.items() if not _layer(r, recipe).exists()}
         work = folder / 'work'
         _remove(work)
+        work.mkdir()
         archives = {r: work / f'archives-{n}' for n, r in enumerate(todo) if todo[r].packages}
         downloads = {archives[r]: todo[r].packages for r in archives}
         if downloads or not _base().exists():
@@ -184,9 +185,10 @@ def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
             raise SetupError(f'cannot build an image: the program {name} is not built yet')
         _destination(layer, target).hardlink_to(source)
         for path, inside in recipe.module.items():
-            # Go keeps its module cache read-only; only the files' content is wanted.
+            # Go keeps its module cache read-only.
             module = goprograms.module_folder(name) / inside
-            shutil.copytree(module, _destination(layer, path), copy_function=shutil.copyfile)
+            command = ['cp', '-r', '--no-preserve=mode', str(module)]
+            run([*command, str(_destination(layer, path))], action=f'copy {path}')
     for path in recipe.folders:
         _destination(layer, path).mkdir(exist_ok=True)
     for path, target in recipe.links.items():

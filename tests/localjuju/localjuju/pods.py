@@ -73,6 +73,7 @@ class _Running:
 
     folder: Path
     env: Mapping[str, str]
+    cwd: str
     pid: int
     pidfd: int
 
@@ -202,8 +203,7 @@ class Pods:
         Raises:
             PodError: the pod does not exist, or the time is over.
         """
-        cwd = f'{agent_dir(unit)}/charm'
-        return self._exec(unit, _CHARM, ['./dispatch'], cwd, b'', env, timeout)
+        return self._exec(unit, _CHARM, ['./dispatch'], b'', env, timeout)
 
     def exec(
         self,
@@ -221,8 +221,7 @@ class Pods:
             PodError: the pod or container does not exist, or the time is over.
         """
         name = _CHARM if container is None else _workload(container)
-        cwd = f'{agent_dir(unit)}/charm' if container is None else None
-        return self._exec(unit, name, argv, cwd, stdin, env or {}, timeout)
+        return self._exec(unit, name, argv, stdin, env or {}, timeout)
 
     def kill(self, unit: str, container: str, process: str, signal: int) -> int:
         """Send a signal to a container's processes by executable name; return how many."""
@@ -317,7 +316,6 @@ class Pods:
         port = _FIRST_HEALTH_PORT + sorted(pod.specs).index(container)
         env = {
             'PATH': bundle.SYSTEM_PATH,
-            'HOME': '/root',
             'HOSTNAME': pod_name(pod.unit),
             'JUJU_CONTAINER_NAME': container,
             'PEBBLE_SOCKET': '/charm/container/pebble.socket',
@@ -335,7 +333,7 @@ class Pods:
             env=env,
             cwd=image.workdir,
         )
-        self._start(pod, _workload(container), folder, env)
+        self._start(pod, _workload(container), folder, env, image.workdir)
 
     def _start_charm(self, pod: _Pod, unit_dir: Path) -> None:
         folder = pod.folder / 'charm'
@@ -371,9 +369,9 @@ class Pods:
             argv=['catatonit', '-P'],
             env=env,
         )
-        self._start(pod, _CHARM, folder, env)
+        self._start(pod, _CHARM, folder, env, f'{agent_dir(pod.unit)}/charm')
 
-    def _start(self, pod: _Pod, name: str, folder: Path, env: Mapping[str, str]) -> None:
+    def _start(self, pod: _Pod, name: str, folder: Path, env: Mapping[str, str], cwd: str) -> None:
         """Run the bundle in `folder` and note it as the pod's container `name`."""
         pid_file = folder / 'pid'
         log = folder / 'log'
@@ -389,7 +387,7 @@ class Pods:
             why = log.read_text(errors='replace').strip()
             raise PodError(f'cannot start container {name} of {pod.unit}: {why}')
         pid = int(pid_file.read_text())
-        pod.running[name] = _Running(folder, env, pid, os.pidfd_open(pid))
+        pod.running[name] = _Running(folder, env, cwd, pid, os.pidfd_open(pid))
 
     def _id(self, pod: _Pod, name: str) -> str:
         return f'{pod_name(pod.unit)}.{name}'
@@ -417,17 +415,17 @@ class Pods:
         unit: str,
         name: str,
         argv: Sequence[str],
-        cwd: str | None,
         stdin: bytes,
         env: Mapping[str, str],
         timeout: float | None,
     ) -> Completed:
         pod = self._pod(unit)
-        # crun forgets the container's own environment when it is given any.
-        whole = {**self._running(pod, name).env, **env}
+        running = self._running(pod, name)
+        # crun forgets the container's own environment when it is given any, and its folder always.
+        whole = {**running.env, **env}
         with tempfile.NamedTemporaryFile(dir=self.state, prefix='exec-') as pid_file:
             command = [*self._crun, 'exec', '--pid-file', pid_file.name]
-            command += [f'--cwd={cwd}'] if cwd else []
+            command += [f'--cwd={running.cwd}']
             command += [f'--env={key}={value}' for key, value in whole.items()]
             process = subprocess.Popen(
                 [*command, self._id(pod, name), *argv],

@@ -28,6 +28,14 @@ LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'er
 
 _CONFIG = '/etc/nginx/nginx.conf'
 _CANDIDATE = '/etc/nginx/nginx.conf.candidate'
+
+# Pebble stops a service with SIGTERM to its process group, on which nginx cuts off the requests
+# in flight. So nginx gets a group of its own, and this shell turns SIGTERM into the graceful
+# SIGQUIT, a little later: until everybody knows that this pod is going, new connections come in.
+_RUN = (
+    f"/bin/sh -c 'set -m; nginx -c {_CONFIG} & nginx=$!; "
+    'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx\''
+)
 _STATUS_PORT = 8081  # on loopback: what serves it is for this pod only
 
 # podinfo takes the trace from the last of these that it finds, so none may pass; traceparent and
@@ -41,7 +49,7 @@ _OTHER_TRACE_HEADERS = (
 _HEAD = """\
 # Written by the charm: a change made here is overwritten.
 worker_processes auto;
-worker_shutdown_timeout 30s;
+worker_shutdown_timeout 20s;
 daemon off;
 pid /tmp/nginx.pid;
 error_log /dev/stderr {error_level};
@@ -207,7 +215,8 @@ def layer() -> ops.pebble.LayerDict:
             'nginx': {
                 'override': 'replace',
                 'summary': 'load balancer over the workers',
-                'command': f'nginx -c {_CONFIG}',
+                'command': _RUN,
+                'kill-delay': '30s',  # longer than worker_shutdown_timeout and the sleep
                 'startup': 'enabled',
             }
         },
@@ -270,7 +279,7 @@ def ensure_running(container: ops.Container, wanted: str) -> bool:
     was_running = any(s.is_running() for s in container.get_services('nginx').values())
     containers.ensure_layer(container, CONTAINER, layer())
     if was_running:
-        container.send_signal('SIGHUP', 'nginx')
+        container.exec(['nginx', '-s', 'reload', '-c', _CONFIG], timeout=10).wait_output()
     container.remove_path(_CANDIDATE)
     return True
 

@@ -38,23 +38,27 @@ def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDi
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or a service cannot be started.
     """
+    if has_layer(container, layer):
+        services = container.get_services(*layer.get('services', {}))
+        if all(s.current != ops.pebble.ServiceStatus.INACTIVE for s in services.values()):
+            return False
+    else:
+        container.add_layer(label, layer, combine=True)
+    container.replan()
+    return True
+
+
+def has_layer(container: ops.Container, layer: ops.pebble.LayerDict) -> bool:
+    """Whether Pebble's plan holds the services and checks of this layer as they are."""
     plan = container.get_plan()
     wanted = ops.pebble.Layer(layer)
-    same = all(
+    return all(
         name in plan.services and plan.services[name] == service
         for name, service in wanted.services.items()
     ) and all(
         name in plan.checks and _includes(plan.checks[name].to_dict(), check.to_dict())
         for name, check in wanted.checks.items()
     )
-    if same:
-        running = container.get_services(*wanted.services)
-        if all(s.current != ops.pebble.ServiceStatus.INACTIVE for s in running.values()):
-            return False
-    else:
-        container.add_layer(label, layer, combine=True)
-    container.replan()
-    return True
 
 
 def _includes(whole: Any, part: Any) -> bool:

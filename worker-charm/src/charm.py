@@ -4,13 +4,16 @@
 Its metrics need nothing here: the coordinator tells the scraper where each worker is.
 """
 
+import dataclasses
 import logging
+from collections.abc import Sequence
 
 import ops
 import pydantic
 
 import workload
-from coordinated_telemetry import cluster, databags, logs, reconciler, traces
+from coordinated_telemetry import cluster, containers, databags, logs, reconciler, rolling, traces
+from coordinated_telemetry.topology import Topology
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     _coordinator: cluster.Coordinator | None = None
     _charm_traces = traces.Destination(None)
     _workload_traces = traces.Destination(None)
+    _ahead: Sequence[str] = ()
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -64,7 +68,9 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         worker = cluster.Worker(self.topology, address, self._roles)
         cluster.ensure_worker_data(bags, 'cluster', self, worker)
         try:
-            if self._container.can_connect():
+            if not self._container.can_connect():
+                bags.ensure('peers', self.unit, rolling.PeerData())
+            else:
                 self._write_container(bags)
                 self.ensure_version(event, lambda: workload.version(self._container))
         except ops.pebble.Error as error:
@@ -92,17 +98,34 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             return
         urls = coordinator.loki_endpoints.values()
         logs.ensure_log_targets(self._container, urls, self.topology)
-        layer = workload.layer(
+        layer = self._layer(coordinator, self.topology)
+        definition = self._layer(coordinator, dataclasses.replace(self.topology, unit=''))
+        runs = rolling.digest(definition)
+        if self._is_after_others(bags, layer, runs):
+            return
+        if workload.ensure_running(self._container, coordinator.worker_config, layer):
+            logger.info('podinfo runs anew, with the roles %s', ', '.join(self._roles))
+        bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
+
+    def _layer(self, coordinator: cluster.Coordinator, owner: Topology) -> ops.pebble.LayerDict:
+        coordinator_host = self.hosts.application(coordinator.application)
+        return workload.layer(
             config=coordinator.worker_config,
-            backend=workload.backend_url(
-                self._roles, self.hosts.application(coordinator.application)
-            ),
+            backend=workload.backend_url(self._roles, coordinator_host),
             service_name=self.app.name,
             traces_endpoint=self._workload_traces.url,
-            resource_attributes=traces.resource_attributes(self.topology),
+            resource_attributes=traces.resource_attributes(owner),
         )
-        if workload.ensure_running(self._container, coordinator.worker_config, layer):
-            logger.info('podinfo runs with a new configuration, roles: %s', self._roles)
+
+    def _is_after_others(
+        self, bags: databags.Databags, layer: ops.pebble.LayerDict, runs: str
+    ) -> bool:
+        """Whether other units restart before this one, which goes on running what it has."""
+        running = workload.running(self._container)
+        if not running or containers.has_layer(self._container, layer):
+            return False
+        self._ahead = rolling.ahead(bags, 'peers', self.unit, runs)
+        return bool(self._ahead) and self.awaited(runs) < rolling.PATIENCE
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._roles:
@@ -125,6 +148,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             event.add_status(ops.WaitingStatus('[workload] waiting for podinfo to run'))
         refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
         notes = [f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why]
+        if self._ahead:
+            notes.append(f'restarts after {", ".join(self._ahead)}')
         message = f'ready: {", ".join(self._roles)}'
         event.add_status(ops.ActiveStatus(reconciler.summary(message, notes, self.left_out)))
 

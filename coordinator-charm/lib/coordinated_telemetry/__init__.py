@@ -6,6 +6,7 @@ One module for each signal, and what they share:
 - `databags`: reading untrusted relation data and writing only differences;
 - `addresses`: the addresses and URLs that may be rendered into a configuration;
 - `cluster`: the relation between the coordinator and its workers;
+- `reconciler`, `containers`, `rolling`: how a charm of this kind goes about its work;
 - `rules`: alert rules, scoped to the application they watch;
 - `metrics`: scrape jobs and rules for a scraper (`prometheus_scrape`);
 - `logs`: Pebble log targets, log rules and the charm's own log (`loki_push_api`);

@@ -1,6 +1,7 @@
 """A charm that takes every event the same way: read the model, compute, write what differs."""
 
 import logging
+import time
 from collections.abc import Callable
 
 import ops
@@ -35,7 +36,9 @@ class ReconcilingCharm(ops.CharmBase):
         super().__init__(framework)
         # ops sets DEBUG on import, and each record is a process (juju-log).
         logging.getLogger().setLevel(logging.INFO)
-        self._stored.set_default(databags='', departing=False, left_out='', version='')
+        self._stored.set_default(
+            databags='', departing=False, left_out='', version='', awaited='', awaited_since=0.0
+        )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
         self.faults: list[str] = []
@@ -54,6 +57,16 @@ class ReconcilingCharm(ops.CharmBase):
         if version and version != self._stored.version:
             self.unit.set_workload_version(version)
             self._stored.version = version
+
+    def awaited(self, what: str) -> float:
+        """For how many seconds `what` has been waited for, over the hooks that asked in a row."""
+        now = time.time()
+        since = float(str(self._stored.awaited_since))
+        # A clock that was set back starts anew.
+        if self._stored.awaited != what or since > now:
+            self._stored.awaited, self._stored.awaited_since = what, now
+            return 0.0
+        return now - since
 
     def _on_any_event(self, event: ops.EventBase) -> None:
         bags = databags.Databags(self, event, str(self._stored.databags))

@@ -1,0 +1,54 @@
+"""Copies of the library that are true, or said not to be."""
+
+import pathlib
+import sys
+
+import pytest
+
+import vendor
+
+
+@pytest.fixture
+def copy(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    source, copy = tmp_path / 'lib' / 'library', tmp_path / 'charm' / 'lib' / 'library'
+    (source / '__pycache__').mkdir(parents=True)
+    (source / '__pycache__' / 'a.pyc').write_text('not copied')
+    (source / 'a.py').write_text('a')
+    (source / 'b.py').write_text('b')
+    monkeypatch.setattr(vendor, 'ROOT', tmp_path)
+    monkeypatch.setattr(vendor, 'SOURCE', source)
+    monkeypatch.setattr(vendor, 'COPIES', [copy])
+    return copy
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, 'argv', ['vendor.py', *arguments])
+    return vendor.main()
+
+
+def test_a_copy_is_made_and_is_true(copy: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, '--check') == 1
+    assert not copy.exists()
+    assert run(monkeypatch) == 0
+    assert sorted(path.name for path in copy.iterdir()) == ['a.py', 'b.py']
+    assert run(monkeypatch, '--check') == 0
+
+
+@pytest.mark.parametrize(
+    ('file', 'text', 'said'),
+    [('a.py', 'other', 'a.py: differs'), ('c.py', 'new', 'c.py: not in the source')],
+)
+def test_drift_is_named_and_mended(
+    copy: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    text: str,
+    said: str,
+) -> None:
+    run(monkeypatch)
+    (copy / file).write_text(text)
+    assert run(monkeypatch, '--check') == 1
+    assert f'charm/lib/library/{said}' in capsys.readouterr().err
+    assert run(monkeypatch) == 0
+    assert run(monkeypatch, '--check') == 0

@@ -103,8 +103,10 @@ def test_a_workload_without_spans_has_no_cell_for_them(stores: FakeStores) -> No
             {'traced': [span({'juju_unit': 'frontend/0'})]},
             'workload_traces',
             (
-                "juju_application=None instead of 'frontend', juju_charm=None instead of 'worker-k8s',"
-                " juju_model=None instead of 'demo', juju_model_uuid=None instead of 'uuid'"
+                "juju_application=None instead of 'frontend', "
+                "juju_charm=None instead of 'worker-k8s', "
+                "juju_model=None instead of 'demo', "
+                "juju_model_uuid=None instead of 'uuid'"
             ),
         ),
     ],

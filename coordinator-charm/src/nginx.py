@@ -30,10 +30,11 @@ _CONFIG = '/etc/nginx/nginx.conf'
 _CANDIDATE = '/etc/nginx/nginx.conf.candidate'
 
 # Pebble stops a service with SIGTERM to its process group, on which nginx cuts off the requests
-# in flight. So nginx gets a group of its own, and this shell turns SIGTERM into the graceful
-# SIGQUIT, a little later: until everybody knows that this pod is going, new connections come in.
+# in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
+# SIGTERM into the graceful SIGQUIT, a little later: until everybody knows that this pod is going,
+# new connections come in.
 _RUN = (
-    f"/bin/sh -c 'set -m; nginx -c {_CONFIG} & nginx=$!; "
+    f"/bin/sh -c '$(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
     'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx\''
 )
 _STATUS_PORT = 8081  # on loopback: what serves it is for this pod only

@@ -1,0 +1,164 @@
+"""What the library publishes, as the other sides read it.
+
+cosl and the tracing library are COS's own, from PyPI. The consumers of `prometheus_scrape` and
+`loki_push_api` are published nowhere; the stores' charms stand in for them.
+"""
+
+import json
+from typing import Any
+
+import ops
+import pytest
+from cosl import JujuTopology
+from cosl.rules import Rules
+from ops import testing
+from ops_tracing.vendor.charms.tempo_coordinator_k8s.v0 import tracing  # Tempo's own library
+
+from coordinated_telemetry import metrics, rules, traces
+from coordinated_telemetry.topology import Topology
+from loki.src import charm as loki
+from prometheus.src import scrape
+from tempo.src import charm as tempo
+
+# The library is written for pydantic 1 as well.
+pytestmark = pytest.mark.filterwarnings('ignore::pydantic.warnings.PydanticDeprecationWarning')
+
+UUID = '12345678-1234-4234-8234-123456789abc'
+COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
+WORKER = COORDINATOR.for_application('worker', 'worker-k8s')
+METADATA = metrics.ScrapeMetadata(
+    model='m',
+    model_uuid=UUID,
+    application='coordinator',
+    unit='coordinator/0',
+    charm_name='coordinator-k8s',
+)
+
+
+def target(application, number, port):
+    topology = application.for_unit(
+        application.application, f'{application.application}/{number}', application.charm
+    )
+    host = f'{application.application}-{number}.{application.application}-endpoints.m.svc'
+    return metrics.Target(topology, host, port)
+
+
+TARGETS = [target(COORDINATOR, 0, 9113), target(WORKER, 0, 9898), target(WORKER, 1, 9898)]
+GROUPS = rules.render(rules.generic().groups, WORKER)
+
+
+def published():
+    """The coordinator's databags, as a scraper reads them."""
+    return scrape.Provider(
+        relation='metrics-endpoint_1',
+        application='coordinator',
+        scrape_metadata=METADATA.model_dump_json(),
+        scrape_jobs=json.dumps(metrics.scrape_jobs(TARGETS)),
+        alert_rules=json.dumps({'groups': GROUPS}),
+        units=(scrape.Unit('coordinator/0', address=TARGETS[0].address),),
+    )
+
+
+def test_every_target_reaches_the_scraper_with_its_own_five_labels():
+    wanted = scrape.wanted([published()])
+    assert wanted.left_out == []
+    found = {
+        target: static['labels']
+        for job in wanted.jobs
+        for static in job['static_configs']
+        for target in static['targets']
+    }
+    assert found == {f'{t.address}:{t.port}': t.topology.labels for t in TARGETS}
+    assert all(len(labels) == 5 for labels in found.values())
+
+
+def test_the_rule_file_is_named_after_the_first_application_watched():
+    (name,) = scrape.wanted([published()]).rules
+    identifier = JujuTopology.from_dict(
+        {**METADATA.model_dump(), 'application': 'worker'}
+    ).identifier
+    assert name == f'juju_{identifier}_metrics-endpoint_1.rules'
+
+
+def test_cosl_takes_the_metadata():
+    topology = JujuTopology.from_dict(METADATA.model_dump())
+    assert topology.label_matcher_dict == COORDINATOR.labels
+    assert topology.alert_expression_str == COORDINATOR.matchers
+
+
+@pytest.mark.parametrize('query_type', ['promql', 'logql'])
+def test_cosl_leaves_scoped_rules_as_they_are(query_type):
+    published: Any = {'groups': GROUPS}
+    result = Rules(query_type).inject_and_validate_rules(published, METADATA.model_dump())
+    assert not result.errmsg
+    read: Any = result.rules
+    assert [group['rules'] for group in read['groups']] == [group['rules'] for group in GROUPS]
+
+
+def test_the_log_store_takes_the_rules():
+    assert loki.rule_groups(json.dumps({'groups': GROUPS})) == (GROUPS, [])
+
+
+HOST = 'tempo.m.svc.cluster.local'
+PROVIDER = {'name': 'tempo', 'provides': {'tracing': {'interface': 'tracing'}}}
+REQUIRER = {'name': 'x', 'requires': {'tracing': {'interface': 'tracing', 'limit': 1}}}
+
+
+class Provider(ops.CharmBase):
+    """Tempo, as far as its library goes: answers what is asked for."""
+
+    def __init__(self, framework):
+        super().__init__(framework)
+        self.tracing = tracing.TracingEndpointProvider(self)
+        framework.observe(self.on.tracing_relation_changed, self._answer)
+
+    def _answer(self, event):
+        asked = sorted(self.tracing.requested_protocols())
+        urls = {'otlp_http': f'http://{HOST}:4318', 'otlp_grpc': f'{HOST}:4317'}
+        self.tracing.publish_receivers([(protocol, urls[protocol]) for protocol in asked])
+
+
+class Requirer(ops.CharmBase):
+    """A charm that reads its receivers with Tempo's library."""
+
+    def __init__(self, framework):
+        super().__init__(framework)
+        self.tracing = tracing.TracingEndpointRequirer(self, protocols=['otlp_http', 'otlp_grpc'])
+
+
+def answer_of(charm, meta, request):
+    """What a provider writes into its databag on a request."""
+    ctx = testing.Context(charm, meta=meta)
+    relation = testing.Relation('tracing', interface='tracing', remote_app_data=request)
+    names = ['tempo'] if meta is None else []
+    state = testing.State(
+        relations={relation},
+        leader=True,
+        model=testing.Model('m'),
+        containers={testing.Container(name) for name in names},
+    )
+    after = ctx.run(ctx.on.relation_changed(relation), state)
+    return json.loads(after.get_relation(relation.id).local_app_data['receivers'])
+
+
+@pytest.mark.parametrize('protocols', [traces.CHARM_PROTOCOLS, traces.WORKLOAD_PROTOCOLS])
+def test_tempos_library_reads_our_request_and_our_store_answers_as_it_does(protocols):
+    request = traces.RequirerData(receivers=list(protocols)).model_dump()
+    databag = {key: json.dumps(value) for key, value in request.items()}
+    expected = answer_of(Provider, PROVIDER, databag)
+    assert [receiver['protocol']['name'] for receiver in expected] == sorted(protocols)
+    assert answer_of(tempo.TempoCharm, None, databag) == expected
+
+
+def test_tempos_library_reads_the_answer_of_our_store():
+    databag = {'receivers': json.dumps(['otlp_grpc', 'otlp_http'])}
+    answer = answer_of(tempo.TempoCharm, None, databag)
+    ctx = testing.Context(Requirer, meta=REQUIRER)
+    relation = testing.Relation(
+        'tracing', interface='tracing', remote_app_data={'receivers': json.dumps(answer)}
+    )
+    state = testing.State(relations={relation}, leader=True)
+    with ctx(ctx.on.relation_changed(relation), state) as mgr:
+        mgr.run()
+        assert mgr.charm.tracing.get_endpoint('otlp_http') == f'http://{HOST}:4318'
+        assert mgr.charm.tracing.get_endpoint('otlp_grpc') == f'{HOST}:4317'

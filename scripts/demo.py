@@ -24,9 +24,9 @@ sys.path[:0] = [str(ROOT / 'tests' / folder) for folder in ('localjuju', 'integr
 
 import deployment  # noqa: E402
 import telemetry  # noqa: E402
-from clients import LocalStores, Node, StoreError, Stores  # noqa: E402
+from clients import LocalStores, Node, Span, StoreError, Stores  # noqa: E402
 from localjuju import client  # noqa: E402
-from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal  # noqa: E402
+from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width  # noqa: E402
 
 BUILD = ROOT / 'build'
 LOG = BUILD / 'demo.log'
@@ -215,7 +215,7 @@ def show_matrix(
 
 
 def show_trace(terminal: Terminal, stores: Stores, trace_id: str) -> None:
-    """Draw one trace as a tree, below the nginx access-log line that carries its id."""
+    """Draw one trace as a tree, and below it the nginx access-log lines that carry its id."""
     terminal.heading(f'One POST /echo is one distributed trace: {trace_id}')
     try:
         lines = stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
@@ -223,26 +223,58 @@ def show_trace(terminal: Terminal, stores: Stores, trace_id: str) -> None:
     except StoreError as error:
         terminal.say(terminal.style(f' ✗ {error}', RED))
         return
-    # nginx sends no spans: the first line is the request from outside, which began the trace, the
-    # others are those that came back from a frontend.
-    terminal.say(f' {terminal.style("coordinator/0", BOLD)}  nginx')
-    for number, node in enumerate(trees):
-        show_node(terminal, node, ' ', last=number == len(trees) - 1)
-    terminal.say(f'\n {terminal.style("nginx access log of this trace", BOLD)}')
+    rows = trace_rows(trees, [json.loads(line.text) for line in lines])
+    if not rows:
+        terminal.say(terminal.style(f' ✗ no spans of trace {trace_id} arrived', RED))
+        return
+    columns = [max(width(row[column]) for row in rows) for column in range(3)]
+    for unit, what, milliseconds in rows:
+        figures = terminal.style(milliseconds.rjust(columns[2]), DIM)
+        terminal.say(f'   {pad(unit, columns[0])}   {pad(what, columns[1])}   {figures}')
+    terminal.say(f'\n {terminal.style("The nginx access log of this trace", BOLD)}\n')
     for line in lines:
         terminal.say(f'   {line.text}')
 
 
-def show_node(terminal: Terminal, node: Node, indent: str, *, last: bool) -> None:
-    """Draw a span and those below it."""
-    span = node.span
-    unit = span.resource.get('juju_unit', span.service)
-    duration = terminal.style(f'{span.duration / 1e6:.1f} ms', DIM)
-    branch = '└─' if last else '├─'
-    terminal.say(f'{indent}{branch} {terminal.style(unit, BOLD)}  {span.name}  {duration}')
-    for number, child in enumerate(node.children):
-        below = indent + ('   ' if last else '│  ')
-        show_node(terminal, child, below, last=number == len(node.children) - 1)
+def trace_rows(
+    trees: Sequence[Node], access_log: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str, str]]:
+    """Return a trace as rows: unit below its caller, operation, milliseconds.
+
+    nginx sends no spans. Where it passed a request on is known from its access log: each request
+    that a workload served came through it, and the last that nginx logged is the outermost.
+    """
+    spans = [span for tree in trees for _, span in tree.walk()]
+    served = sorted((span for span in spans if serves(span)), key=lambda span: span.start)
+    through = {
+        span.span_id: line for span, line in zip(served, reversed(access_log), strict=False)
+    }
+    rows: list[tuple[str, str, str]] = []
+
+    def add(node: Node, indent: str, branch: str, below: str) -> None:
+        line = through.get(node.span.span_id)
+        if line:
+            request = f'nginx: {line["method"]} {line["uri"]} -> {line["status"]}'
+            milliseconds = f'{float(line["seconds"]) * 1000:.1f} ms'
+            rows.append((f'{indent}{branch}coordinator/0', request, milliseconds))
+            indent, branch, below = indent + below, '└─ ', '   '
+        span = node.span
+        unit = span.resource.get('juju_unit', span.service)
+        kind = span.attributes.get('span.kind', '')
+        operation = f'{span.name} ({kind})' if kind else span.name
+        rows.append((f'{indent}{branch}{unit}', operation, f'{span.duration / 1e6:.1f} ms'))
+        for child in node.children:
+            last = child is node.children[-1]
+            add(child, indent + below, '└─ ' if last else '├─ ', '   ' if last else '│  ')
+
+    for tree in trees:
+        add(tree, '', '', '')
+    return rows
+
+
+def serves(span: Span) -> bool:
+    """Whether the span is of a request that a workload was sent, not of one it sent."""
+    return span.attributes.get('span.kind') == 'server'
 
 
 def show_ways_in(terminal: Terminal, model: client.Model) -> None:

@@ -214,26 +214,48 @@ def show_matrix(
             terminal.say(terminal.style(fault, RED))
 
 
-def show_trace(terminal: Terminal, stores: Stores, trace_id: str) -> None:
+def wait_for_trace(
+    terminal: Terminal, stores: Stores, trace_id: str
+) -> tuple[tuple[Node, ...], list[str]]:
+    """Wait, for a bounded time, for a trace of two workload requests and nginx's two lines of it.
+
+    Returns:
+        What there is in the end: the trace, and the access-log lines, the oldest first.
+    """
+    with terminal.step('Wait for one whole trace') as step:
+        while True:
+            try:
+                trees = stores.trace(trace_id)
+                lines = stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
+            except StoreError as error:
+                raise DemoError(str(error)) from error
+            if is_whole(trees, lines) or step.seconds > GREEN_SECONDS:
+                return trees, [line.text for line in lines]
+            time.sleep(0.5)
+
+
+def is_whole(trees: Sequence[Node], access_log: Sequence[object]) -> bool:
+    """Whether a trace has the frontend's and the backend's request, and nginx's lines of both."""
+    served = [span for tree in trees for _, span in tree.walk() if serves(span)]
+    return len(served) >= 2 and len(access_log) >= 2
+
+
+def show_trace(
+    terminal: Terminal, trace_id: str, trees: Sequence[Node], access_log: Sequence[str]
+) -> None:
     """Draw one trace as a tree, and below it the nginx access-log lines that carry its id."""
     terminal.heading(f'One POST /echo is one distributed trace: {trace_id}')
-    try:
-        lines = stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
-        trees = stores.trace(trace_id)
-    except StoreError as error:
-        terminal.say(terminal.style(f' ✗ {error}', RED))
-        return
-    rows = trace_rows(trees, [json.loads(line.text) for line in lines])
-    if not rows:
-        terminal.say(terminal.style(f' ✗ no spans of trace {trace_id} arrived', RED))
-        return
-    columns = [max(width(row[column]) for row in rows) for column in range(3)]
+    if not is_whole(trees, access_log):
+        missing = '✗ not all of it arrived: a frontend, a backend, and a line of nginx for each'
+        terminal.say(f' {terminal.style(missing, RED)}\n')
+    rows = trace_rows(trees, [json.loads(line) for line in access_log])
+    columns = [max(width(row[column]) for row in rows) if rows else 0 for column in range(3)]
     for unit, what, milliseconds in rows:
         figures = terminal.style(milliseconds.rjust(columns[2]), DIM)
         terminal.say(f'   {pad(unit, columns[0])}   {pad(what, columns[1])}   {figures}')
     terminal.say(f'\n {terminal.style("The nginx access log of this trace", BOLD)}\n')
-    for line in lines:
-        terminal.say(f'   {line.text}')
+    for line in access_log:
+        terminal.say(f'   {line}')
 
 
 def trace_rows(
@@ -344,15 +366,16 @@ def show(terminal: Terminal, *, stay: bool) -> bool:
         stores = LocalStores(model)
         cells = collect(terminal, stores, model_uuid.strip())
         seconds['active_to_all_green'] = time.monotonic() - active
+        trees, access_log = wait_for_trace(terminal, stores, trace_id)
         show_matrix(terminal, cells)
-        show_trace(terminal, stores, trace_id)
+        show_trace(terminal, trace_id, trees, access_log)
         write_result(cells, seconds, model.stats()['dispatches'])
         if stay:
             show_ways_in(terminal, model)
             terminal.say('\n Ctrl-C tears everything down.')
             wait_for_interrupt()
             terminal.say()
-        return all(all_ok(row) for row in cells.values())
+        return all(all_ok(row) for row in cells.values()) and is_whole(trees, access_log)
     finally:
         with terminal.step('Tear down') as step:
             run(step, JUJU, 'destroy-model', MODEL, '--no-prompt', '--force', '--destroy-storage')

@@ -49,7 +49,7 @@ def stores() -> FakeStores:
     return FakeStores(
         metrics=[clients.Series('http_requests_total', WANTED, 3.0)],
         scraped=[clients.Target(WANTED, 'http://x/metrics', 'up', '')],
-        logged=[clients.Line('1', 'one', WANTED), clients.Line('2', 'two', WANTED)],
+        logged=[clients.Line(1, 'one', WANTED), clients.Line(2, 'two', WANTED)],
         traced=[span(WANTED)],
     )
 
@@ -94,7 +94,7 @@ def test_a_workload_without_spans_has_no_cell_for_them(stores: FakeStores) -> No
         ),
         ({'logged': []}, 'charm_logs', 'no lines of this unit'),
         (
-            {'logged': [clients.Line('1', 'one', WANTED), clients.Line('2', 'two', OTHER)]},
+            {'logged': [clients.Line(1, 'one', WANTED), clients.Line(2, 'two', OTHER)]},
             'workload_logs',
             "juju_charm='another' instead of 'worker-k8s'",
         ),

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .http import Api
 from .prometheus import Prometheus
-from .types import Line, Node, Span, of_kind, tree
+from .types import Line, Node, Rule, Span, StoreError, of_kind, tree
 
 LOG_RULES = '/loki/rules/fake'  # where the loki charm keeps the log rules
 HOUR = 3600  # seconds
@@ -29,6 +29,10 @@ class Model(Protocol):
 
     def http(self, url: str, *, timeout: float = 10) -> Response:
         """GET a URL inside the model's network."""
+        ...
+
+    def request(self, command: str, /, **arguments: Any) -> Any:
+        """Do what the `juju` program would do with a command."""
         ...
 
 
@@ -57,10 +61,25 @@ class LocalStores(Prometheus):
         def api(name: str, host: str, port: int) -> Api:
             return Api(name, f'http://{host}.{model.name}.svc.cluster.local:{port}', get)
 
+        self._model = model
+        self._loki = loki
         super().__init__(api(prometheus, prometheus, 9090))
         application, _, number = loki.partition('/')
         self._logs = api(loki, f'{application}-{number}.{application}-endpoints', 3100)
         self._jaeger = api(tempo, tempo, 16686)
+
+    def log_rules(self) -> list[Rule]:
+        # VictoriaLogs knows nothing of Loki's rules: the charm keeps them as files, in JSON.
+        command = f"find {LOG_RULES} -name '*.rules' -exec cat {{}} +"
+        done = self._model.request('ssh', unit=self._loki, container='loki', command=command)
+        if done['code']:
+            raise StoreError(f'cannot read the rules of {self._loki}: {done["stderr"].strip()}')
+        return [
+            Rule(group['name'], rule['alert'], rule['expr'], rule.get('labels') or {}, '', '')
+            for document in _documents(done['stdout'])
+            for group in document['groups']
+            for rule in group['rules']
+        ]
 
     def lines(
         self,
@@ -94,6 +113,15 @@ class LocalStores(Prometheus):
         answer = self._jaeger.json(f'/api/traces/{trace_id}', absent=404)
         traces = answer['data'] if answer else ()
         return tree([span for trace in traces for span in spans_of(trace)])
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """Yield the JSON values that follow each other in a text."""
+    decoder = json.JSONDecoder()
+    while text:
+        value, end = decoder.raw_decode(text)
+        yield value
+        text = text[end:].lstrip()
 
 
 def _line(entry: Mapping[str, str]) -> Line:

@@ -30,7 +30,13 @@ class Wire:
         status, answer = self.answers[parts.path]
         return status, (answer if isinstance(answer, str) else json.dumps(answer)).encode()
 
-    name = 'm'  # a model, to LocalStores
+    # A model, to LocalStores.
+    name = 'm'
+    files = ''
+
+    def request(self, command, /, **arguments):
+        self.asked.append((command, arguments))
+        return {'code': 0 if self.files else 1, 'stdout': self.files, 'stderr': 'no such folder'}
 
     def http(self, url, *, timeout=10.0):
         return Response(*self.get(url, timeout))
@@ -140,6 +146,25 @@ def test_cos_has_log_rules_with_a_state():
     stores, wire = cos(__prometheus__api__v1__rules=(200, RULES))
     assert stores.log_rules() == [RULE]
     assert wire.asked[0][0] == 'l'
+
+
+def test_local_log_rules_are_read_from_the_charms_files():
+    stores, wire = local()
+    groups = [
+        {'name': name, 'rules': [{'alert': 'A', 'expr': 'x', 'labels': {'severity': 'low'}}]}
+        for name in 'gh'
+    ]
+    wire.files = '\n'.join(json.dumps({'groups': [group]}, indent=1) for group in groups)
+    assert stores.log_rules() == [
+        Rule(name, 'A', 'x', {'severity': 'low'}, '', '') for name in 'gh'
+    ]
+    assert wire.asked[0][1]['unit'] == 'loki/0'
+
+
+def test_local_log_rules_that_cannot_be_read_are_an_error():
+    stores, _ = local()
+    with pytest.raises(StoreError, match='cannot read the rules of loki/0: no such folder'):
+        stores.log_rules()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ CHARMS = coordinator-charm worker-charm
 STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo
 
 help:  # Display this help
-	@echo "Usage: make [target] [ARGS='…']\n\nTargets:"
+	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"
 	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: setup  # Pack, deploy and show the three flows of every unit; KEEP=0 tears down instead of staying

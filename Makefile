@@ -24,7 +24,7 @@ help:  # Display this help
 	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"
 	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: setup  # Pack, deploy and show the three flows of every unit; KEEP=0 tears down instead of staying
+demo:  # Set up, pack, deploy, show the three flows of every unit; KEEP=0 does not stay
 	@python3 scripts/demo.py $(ARGS)
 
 test: lint unit integration  # Everything that .ci/run checks

@@ -1,0 +1,173 @@
+"""A running local model, for programs: what the `juju` command line cannot say.
+
+Tests, the demo and the bench use it to break things (pods, leaders, processes), to reach into the
+model's network and to read what was counted.
+"""
+
+import dataclasses
+import http.client
+import socket
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from localjuju import registry, wire
+
+
+class RequestError(Exception):
+    """The controller refused. The message is what `juju` prints after ``ERROR``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """An HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Model:
+    """A running local model, by name.
+
+    Every method raises `registry.RegistryError` when the model is not there (any more) and
+    `RequestError` when it refuses.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = registry.bare_name(name)
+
+    def request(self, command: str, **arguments: Any) -> Any:
+        """Ask the controller; the `juju` program itself does nothing else."""
+        return self._request(command, arguments)[0]
+
+    def _request(self, command: str, arguments: dict[str, Any]) -> tuple[Any, int | None]:
+        with registry.connect(self.name) as connection:
+            wire.send(connection, {'command': command, 'arguments': arguments})
+            try:
+                answer, descriptor = wire.receive(connection)
+            except ConnectionError:
+                raise RequestError(f'model "{self.name}" died while it was asked') from None
+        if 'error' in answer:
+            raise RequestError(answer['error'])
+        return answer['result'], descriptor
+
+    # The model's network
+
+    def connect(self, host: str, port: int, timeout: float = 5) -> socket.socket:
+        """A TCP connection made inside the model's network.
+
+        Args:
+            host: an address or a DNS name of the model (a unit's or application's FQDN).
+            port: the port.
+            timeout: seconds, for the connection and then for each operation on the socket.
+
+        Raises:
+            ConnectionError: refused, no route, unknown name, too late.
+        """
+        result, fd = self._request('connect', {'host': host, 'port': port, 'timeout': timeout})
+        if fd is None:
+            raise ConnectionError(result)
+        connection = socket.socket(fileno=fd)
+        connection.settimeout(timeout)
+        return connection
+
+    def http(
+        self,
+        url: str,
+        *,
+        method: str = 'GET',
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10,
+    ) -> Response:
+        """One HTTP request inside the model's network. Raises OSError when it fails."""
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme != 'http' or not parts.hostname:
+            raise ValueError(f'cannot request {url}: not an http URL')
+        port = parts.port or 80
+        connection = http.client.HTTPConnection(parts.hostname, port, timeout=timeout)
+        connection.sock = self.connect(parts.hostname, port, timeout)
+        target = (parts.path or '/') + (f'?{parts.query}' if parts.query else '')
+        try:
+            connection.request(method, target, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return Response(answer.status, dict(answer.getheaders()), answer.read())
+        except http.client.HTTPException as e:
+            raise ConnectionError(f'cannot request {url}: {e!r}') from e
+        finally:
+            connection.close()
+
+    def forward(self, host: str, port: int) -> int:
+        """Make a port of the model reachable from the host, as long as this process lives.
+
+        Returns:
+            A port on 127.0.0.1.
+        """
+        listener = socket.create_server(('127.0.0.1', 0))
+
+        def serve() -> None:
+            while True:
+                near, _ = listener.accept()
+                threading.Thread(target=relay, args=(near,), daemon=True).start()
+
+        def relay(near: socket.socket) -> None:
+            with near:
+                try:
+                    far = self.connect(host, port)
+                except (OSError, RequestError, registry.RegistryError):
+                    return
+                far.settimeout(None)
+                with far:
+                    back = threading.Thread(target=_copy, args=(far, near), daemon=True)
+                    back.start()
+                    _copy(near, far)
+                    back.join()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return listener.getsockname()[1]
+
+    # What was counted
+
+    def stats(self) -> dict[str, Any]:
+        """All dispatches so far, oldest first.
+
+        ``{"dispatches": [{"unit", "hook", "started" (seconds since the epoch), "seconds",
+        "exit", "tools": {tool: calls}}…]}``
+        """
+        return self.request('stats')
+
+    # Breaking things
+
+    def delete_pod(self, unit: str) -> None:
+        """Let a unit's pod be rescheduled; returns when the new one is asked for."""
+        self.request('delete-pod', unit=unit)
+
+    def depose_leader(self, app: str) -> str:
+        """Let another unit lead; returns its name."""
+        return self.request('depose-leader', app=app)
+
+    def kill_process(self, unit: str, container: str, process: str, signal: int = 9) -> int:
+        """Signal a container's processes by executable name; returns how many there were."""
+        return self.request(
+            'kill-process', unit=unit, container=container, process=process, signal=signal
+        )
+
+    def restart_container(self, unit: str, container: str) -> None:
+        """Let a workload container die and come back, with an empty plan."""
+        self.request('restart-container', unit=unit, container=container)
+
+    def run_hook(self, unit: str, hook: str) -> dict[str, Any]:
+        """Run a hook without parameters (update-status, say) now; returns its `stats` entry."""
+        return self.request('run-hook', unit=unit, hook=hook)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy until the source ends, then say so to the target."""
+    try:
+        while data := source.recv(2**16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass

@@ -1,0 +1,133 @@
+"""Parsing of the `juju` program's arguments, as Juju's gnuflag does it."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+
+class UsageError(Exception):
+    """The arguments cannot be understood, or ask for what the local Juju does not do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grammar:
+    """What a command takes.
+
+    Args:
+        options: take a value and may be repeated; ``n|num-units`` are two names of one.
+        switches: take none.
+        ignored: accepted because nothing local depends on them; with ``=`` they take a value.
+        interspersed: whether flags may come after the first positional argument.
+    """
+
+    options: str = ''
+    switches: str = ''
+    ignored: str = ''
+    interspersed: bool = True
+
+
+@dataclasses.dataclass
+class Arguments:
+    """Parsed arguments."""
+
+    positional: list[str]
+    options: dict[str, list[str]]
+    switches: set[str]
+
+    @classmethod
+    def parse(cls, argv: Sequence[str], grammar: Grammar) -> Self:
+        """Parse; UsageError names a flag that is not supported."""
+        names: dict[str, str] = {}
+        for group in f'm|model {grammar.options}'.split():
+            for name in group.split('|'):
+                names[name] = group.split('|')[-1]
+        switches = set(grammar.switches.split())
+        ignored = set(grammar.ignored.split())
+        parsed = cls([], {}, set())
+        rest = list(argv)
+        while rest:
+            argument = rest.pop(0)
+            if argument == '--':
+                parsed.positional += rest
+                break
+            if not argument.startswith('-') or argument == '-':
+                parsed.positional.append(argument)
+                if not grammar.interspersed:
+                    parsed.positional += rest
+                    break
+                continue
+            name, equals, value = argument.lstrip('-').partition('=')
+            if name in names or f'{name}=' in ignored:
+                if not equals:
+                    if not rest:
+                        raise UsageError(f'option needs an argument: {argument}')
+                    value = rest.pop(0)
+                if name in names:
+                    parsed.options.setdefault(names[name], []).append(value)
+            elif name in switches:
+                if value != 'false':
+                    parsed.switches.add(name)
+            elif name not in ignored:
+                flag = argument.partition('=')[0]
+                raise UsageError(f'option {flag} is not supported by the local Juju')
+        return parsed
+
+    def all(self, option: str) -> list[str]:
+        """All values of an option."""
+        return self.options.get(option, [])
+
+    def one(self, option: str, default: str = '') -> str:
+        """The last value of an option."""
+        return self.all(option)[-1] if self.all(option) else default
+
+    def has(self, switch: str) -> bool:
+        """Whether a switch was given."""
+        return switch in self.switches
+
+    def take(self, *names: str, more: bool = False) -> list[str]:
+        """The positional arguments, at least as many as there are names of them."""
+        if len(self.positional) < len(names):
+            raise UsageError(f'no {names[len(self.positional)]} specified')
+        if not more and len(self.positional) > len(names):
+            extra = self.positional[len(names) :]
+            raise UsageError(f'unrecognized args: {extra}')
+        return self.positional
+
+    def number(self, option: str, default: int) -> int:
+        """An option's value as a number."""
+        text = self.one(option, str(default))
+        if not text.isdigit():
+            raise UsageError(f'invalid value "{text}" for option --{option}')
+        return int(text)
+
+    def format(self, default: str, *others: str) -> str:
+        """The chosen format, one of these."""
+        chosen = self.one('format', default)
+        if chosen not in (default, *others):
+            raise UsageError(f'format "{chosen}" is not supported (only {default}, {others})')
+        return chosen
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """``key=value`` texts; a value ``@path`` is the content of a file."""
+    values = {}
+    for text in texts:
+        key, equals, value = text.partition('=')
+        if not equals:
+            raise UsageError(f'expected "key=value", got "{text}"')
+        values[key] = Path(value[1:]).read_text() if value.startswith('@') else value
+    return values
+
+
+_PART = re.compile(r'(\d+(?:\.\d+)?)(h|ms|m|s)')
+_SECONDS = {'h': 3600.0, 'm': 60.0, 's': 1.0, 'ms': 0.001}
+
+
+def seconds(text: str) -> float:
+    """The seconds of a Go duration like ``1m30s`` or ``2.5s``."""
+    parts = _PART.findall(text)
+    if not parts or ''.join(number + unit for number, unit in parts) != text:
+        raise UsageError(f'invalid duration "{text}"')
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

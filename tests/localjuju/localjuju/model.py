@@ -1,0 +1,674 @@
+"""What a Juju model is: applications, units, relations and their databags, leadership, config.
+
+Plain data and its invariants; no I/O, no locks, no clocks of its own. The controller guards a
+model with one lock, `uniter` decides from it which event a unit sees next, `hooktools` reads and
+writes it on behalf of a charm.
+
+Invariants:
+- A databag belongs to one unit or one application in one relation. It is written only by its
+  owner, and every net difference (and nothing else) raises its version by one.
+- A relation exists until the last unit in its scope has left. Its databags, those of departed
+  units included, exist as long as the relation.
+- An application has a leader whenever it has a living unit.
+"""
+
+import dataclasses
+import enum
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from localjuju import secretstore
+
+#: The version of Juju whose behaviour this is.
+JUJU_VERSION = '3.6.12'
+
+Role = Literal['provides', 'requires', 'peers']
+ConfigValue = bool | int | float | str
+Databag = dict[str, str]
+
+
+class ModelError(Exception):
+    """What was asked of the model cannot be done. The message is what the user reads."""
+
+
+class Life(enum.StrEnum):
+    """Nothing dies at once: what is dying still runs its last hooks."""
+
+    ALIVE = 'alive'
+    DYING = 'dying'
+    DEAD = 'dead'
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as a charm's metadata declares it."""
+
+    name: str
+    role: Role
+    interface: str
+    limit: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A config option as a charm declares it. ``type`` is Juju's name of the type."""
+
+    name: str
+    type: str
+    default: ConfigValue | None = None
+    description: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """An action as a charm declares it; ``params`` maps a parameter to its JSON schema."""
+
+    name: str
+    description: str = ''
+    params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    additional: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Charm:
+    """What the local Juju needs to know of a charm, from its metadata.
+
+    ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
+    resource that is its image; ``resources`` maps an image resource to its upstream source.
+    """
+
+    name: str
+    source: str
+    endpoints: Mapping[str, Endpoint]
+    containers: Mapping[str, str]
+    resources: Mapping[str, str | None]
+    options: Mapping[str, Option]
+    actions: Mapping[str, Action]
+    revision: int = 0
+    base: tuple[str, str] = ('ubuntu', '24.04')
+
+
+@dataclasses.dataclass
+class Status:
+    """A status with the time (seconds since the epoch) since when it holds."""
+
+    current: str
+    message: str = ''
+    since: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """One side of a relation."""
+
+    app: str
+    endpoint: Endpoint
+
+    def __str__(self) -> str:
+        return f'{self.app}:{self.endpoint.name}'
+
+
+@dataclasses.dataclass
+class Relation:
+    """A relation between two applications, or (one end) of an application with itself.
+
+    ``scope`` holds the units that take part; ``leaving`` those of them that the others already
+    see as departed, because they are dying. A version of 0 means "never written".
+    """
+
+    id: int
+    ends: tuple[End, ...]
+    life: Life = Life.ALIVE
+    data: dict[str, Databag] = dataclasses.field(default_factory=dict)
+    versions: dict[str, int] = dataclasses.field(default_factory=dict)
+    scope: set[str] = dataclasses.field(default_factory=set)
+    leaving: set[str] = dataclasses.field(default_factory=set)
+
+    def __str__(self) -> str:
+        return ' '.join(map(str, self.ends))
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it relates an application's units with each other."""
+        return len(self.ends) == 1
+
+    def end(self, app: str) -> End:
+        """The side of an application that takes part."""
+        return next(end for end in self.ends if end.app == app)
+
+    def remote(self, app: str) -> End:
+        """The side that an application's units look at: their own in a peer relation."""
+        return self.ends[0] if self.is_peer or self.ends[1].app == app else self.ends[1]
+
+    def members(self, unit: str) -> dict[str, int]:
+        """The remote units that a unit ought to see now, each with its databag's version."""
+        app = self.remote(app_of(unit)).app
+        return {
+            name: self.versions.get(name, 0)
+            for name in self.scope - self.leaving
+            if app_of(name) == app and name != unit
+        }
+
+    def write(self, owner: str, changes: Mapping[str, str]) -> bool:
+        """Apply changes to a databag; an empty value removes its key.
+
+        Returns:
+            Whether there was a net difference.
+        """
+        bag = self.data.setdefault(owner, {})
+        after = {k: v for k, v in {**bag, **changes}.items() if v != ''}
+        if after == bag:
+            return False
+        self.data[owner] = after
+        self.versions[owner] = self.versions.get(owner, 0) + 1
+        return True
+
+
+@dataclasses.dataclass
+class Seen:
+    """What one unit has seen of one relation: the unit agent's memory.
+
+    ``members`` and ``applications`` hold the version of each databag that the unit was told of.
+    ``settings`` holds remote units' databags as the unit first read them since it was last told
+    of a change: a unit does not see a newer one before its relation-changed.
+    """
+
+    created: bool = False
+    members: dict[str, int] = dataclasses.field(default_factory=dict)
+    applications: dict[str, int] = dataclasses.field(default_factory=dict)
+    changed_pending: str = ''
+    settings: dict[str, Databag] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Task:
+    """An action, or a command to execute, on one unit, and what came of it."""
+
+    id: int
+    unit: str
+    action: str  # the empty string for a command
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
+    command: str = ''
+    timeout: float = 300.0
+    status: str = 'pending'
+    results: dict[str, Any] = dataclasses.field(default_factory=dict)
+    message: str = ''
+    log: list[str] = dataclasses.field(default_factory=list)
+    times: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results are final."""
+        return self.status in ('completed', 'failed', 'aborted', 'cancelled')
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One hook, action or command that a unit runs.
+
+    ``kind`` is Juju's kind of hook (``relation-joined``, ``pebble-ready``, ``install``…);
+    ``subject`` is the endpoint or container that prefixes the hook's name.
+    """
+
+    kind: str
+    subject: str = ''
+    relation: int | None = None
+    remote_app: str = ''
+    remote_unit: str = ''
+    departing: str = ''
+    version: int = 0
+    notice: tuple[str, str, str] = ('', '', '')  # id, type, key
+    check: str = ''
+    secret: str = ''
+    label: str = ''
+    revision: int = 0
+    task: Task | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def hook(self) -> str:
+        """The hook's name, as in ``hooks/<name>``; an action's is ``actions/<name>``."""
+        if self.task is not None:
+            return f'actions/{self.task.action}' if self.task.action else 'juju-exec'
+        return f'{self.subject}-{self.kind}' if self.subject else self.kind
+
+
+@dataclasses.dataclass
+class Unit:
+    """A unit, with the state of its agent.
+
+    ``queued`` is a hook that has to come next (start after the first config-changed, say);
+    ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
+    last config-changed was about, None before the first.
+    """
+
+    name: str
+    life: Life = Life.ALIVE
+    address: str = ''
+    installed: bool = False
+    started: bool = False
+    stopped: bool = False
+    removed: bool = False
+    leader: bool = False
+    leader_version: int = 0
+    config: Mapping[str, Any] | None = None
+    charm_version: int = 0
+    charm_missing: bool = False
+    pod_going: bool = False
+    roll_pending: bool = False
+    queued: Event | None = None
+    failed: Event | None = None
+    retries: int = 0
+    retry_at: float = 0.0
+    resolved: Literal['', 'retry', 'skip'] = ''
+    seen: dict[int, Seen] = dataclasses.field(default_factory=dict)
+    workload_events: list[Event] = dataclasses.field(default_factory=list)
+    requested: list[Event] = dataclasses.field(default_factory=list)
+    tasks: list[Task] = dataclasses.field(default_factory=list)
+    update_status_due: bool = False
+    workload: Status = dataclasses.field(
+        default_factory=lambda: Status('waiting', 'installing agent')
+    )
+    status_set: bool = False
+    agent: Status = dataclasses.field(default_factory=lambda: Status('allocating'))
+    ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+    state: dict[str, str] = dataclasses.field(default_factory=dict)
+    ready_containers: set[str] = dataclasses.field(default_factory=set)
+
+    @property
+    def app(self) -> str:
+        """Its application's name."""
+        return app_of(self.name)
+
+    @property
+    def number(self) -> int:
+        """The N of app/N."""
+        return int(self.name.rpartition('/')[2])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a hook waits that nothing but actions and commands may overtake."""
+        return self.queued is not None or self.failed is not None
+
+
+@dataclasses.dataclass
+class Application:
+    """An application. ``settings`` are the config values that the user set."""
+
+    name: str
+    charm: Charm
+    images: dict[str, str]
+    settings: dict[str, ConfigValue]
+    scale: int
+    trust: bool = False
+    life: Life = Life.ALIVE
+    units: dict[str, Unit] = dataclasses.field(default_factory=dict)
+    leader: str = ''
+    leader_version: int = 0
+    charm_version: int = 1
+    address: str = ''
+    workload_version: str = ''
+    status: Status | None = None
+    since: float = 0.0
+
+    def config(self) -> dict[str, ConfigValue]:
+        """The effective config: options that are neither set nor have a default are left out."""
+        defaults = {o.name: o.default for o in self.charm.options.values()}
+        values = {k: self.settings.get(k, default) for k, default in defaults.items()}
+        return {k: v for k, v in values.items() if v is not None}
+
+    def fingerprint(self, unit: Unit) -> dict[str, Any]:
+        """All whose change makes a config-changed."""
+        return {'config': self.config(), 'trust': self.trust, 'address': unit.address}
+
+
+def app_of(unit: str) -> str:
+    """The application's name in a unit's name."""
+    return unit.partition('/')[0]
+
+
+def by_number(names: Iterator[str] | set[str] | dict[str, Any] | list[str]) -> list[str]:
+    """Unit names in the order a human expects: a/2 before a/10."""
+    return sorted(names, key=lambda n: (app_of(n), int(n.rpartition('/')[2])))
+
+
+class Model:
+    """A model by its name. All changes go through its methods or hold to the invariants above."""
+
+    def __init__(self, name: str, *, identity: str = ''):
+        self.name = name
+        self.uuid = identity or str(uuid.uuid4())
+        self.applications: dict[str, Application] = {}
+        self.relations: dict[int, Relation] = {}
+        self.secrets = secretstore.Store(self)
+        self.destroying = False
+        self._next_relation = 0
+        self._next_task = 1
+
+    # Looking things up
+
+    def application(self, name: str) -> Application:
+        """An application by name; ModelError if there is none."""
+        if name not in self.applications:
+            raise ModelError(f'application "{name}" not found')
+        return self.applications[name]
+
+    def unit(self, name: str) -> Unit:
+        """A unit by name, ``app/leader`` included; ModelError if there is none."""
+        app = self.applications.get(app_of(name))
+        if app and name.endswith('/leader'):
+            name = app.leader or name
+        if app is None or name not in app.units:
+            raise ModelError(f'unit "{name}" not found')
+        return app.units[name]
+
+    def units(self) -> Iterator[Unit]:
+        """All units."""
+        for app in self.applications.values():
+            yield from app.units.values()
+
+    def relations_of(self, app: str) -> list[Relation]:
+        """The relations that an application takes part in, oldest first."""
+        return [r for r in self.relations.values() if any(e.app == app for e in r.ends)]
+
+    # Applications and units
+
+    def add_application(
+        self,
+        name: str,
+        charm: Charm,
+        *,
+        scale: int = 1,
+        settings: Mapping[str, ConfigValue] | None = None,
+        images: Mapping[str, str] | None = None,
+        trust: bool = False,
+    ) -> Application:
+        """Add an application with its peer relations and its units."""
+        if name in self.applications:
+            raise ModelError(f'application already exists: {name}')
+        app = Application(
+            name, charm, dict(images or {}), dict(settings or {}), scale=scale, trust=trust
+        )
+        self.applications[name] = app
+        self._add_peer_relations(app)
+        self.reconcile_scale(app)
+        return app
+
+    def _add_peer_relations(self, app: Application) -> None:
+        present = {r.ends[0].endpoint.name for r in self.relations_of(app.name) if r.is_peer}
+        for endpoint in sorted(app.charm.endpoints.values(), key=lambda e: e.name):
+            if endpoint.role == 'peers' and endpoint.name not in present:
+                self._add_relation(End(app.name, endpoint))
+
+    def refresh(self, app: Application, charm: Charm) -> None:
+        """Give an application a new charm; its units run upgrade-charm.
+
+        Raises ModelError when the new charm lacks an endpoint that is in use.
+        """
+        for relation in self.relations_of(app.name):
+            old = relation.end(app.name).endpoint
+            new = charm.endpoints.get(old.name)
+            if new is None or (new.role, new.interface) != (old.role, old.interface):
+                raise ModelError(
+                    f'cannot upgrade application "{app.name}": would break relation "{relation}"'
+                )
+        app.charm = dataclasses.replace(charm, revision=app.charm.revision + 1)
+        app.charm_version += 1
+        app.settings = {k: v for k, v in app.settings.items() if k in charm.options}
+        self._add_peer_relations(app)
+
+    def set_scale(self, app: Application, scale: int) -> None:
+        """Scale an application: the highest unit numbers come last and go first."""
+        if app.life is not Life.ALIVE:
+            raise ModelError(f'application "{app.name}" is not alive')
+        if scale < 0:
+            raise ModelError('cannot remove more units than currently exist')
+        app.scale = scale
+        self.reconcile_scale(app)
+
+    def reconcile_scale(self, app: Application) -> None:
+        """Make units until there are as many as wanted, let the others die.
+
+        A unit's number is free again only when its former owner is gone.
+        """
+        wanted = [f'{app.name}/{n}' for n in range(app.scale)] if app.life is Life.ALIVE else []
+        for name in wanted:
+            if name not in app.units:
+                app.units[name] = Unit(name)
+                if not app.leader:
+                    self._set_leader(app, name)
+        for unit in app.units.values():
+            if unit.name not in wanted and unit.life is Life.ALIVE:
+                self._let_die(unit)
+
+    def _let_die(self, unit: Unit) -> None:
+        unit.life = Life.DYING
+        for relation in self.relations.values():
+            if unit.name in relation.scope:
+                relation.leaving.add(unit.name)
+
+    def bury(self, unit: Unit) -> None:
+        """A unit has run its last hook: the others see it gone, another one leads."""
+        app = self.application(unit.app)
+        unit.life = Life.DEAD
+        for relation in list(self.relations.values()):
+            self.leave_scope(relation, unit.name)
+        self.secrets.forget_consumer(unit.name)
+        self.secrets.remove_owned_by(unit.name)
+        if app.leader == unit.name:
+            self.elect(app)
+
+    def remove_unit(self, unit: Unit) -> None:
+        """Forget a buried unit, now that its pod is gone and its number free."""
+        app = self.application(unit.app)
+        del app.units[unit.name]
+        if app.life is Life.ALIVE:
+            self.reconcile_scale(app)
+        else:
+            self._forget_if_gone(app)
+
+    def destroy_application(self, app: Application) -> None:
+        """Let an application die: its relations break, its units stop."""
+        app.life = Life.DYING
+        app.scale = 0
+        for relation in self.relations_of(app.name):
+            if not relation.is_peer:
+                self.destroy_relation(relation)
+        self.reconcile_scale(app)
+        self._forget_if_gone(app)
+
+    def _forget_if_gone(self, app: Application) -> None:
+        if app.life is Life.ALIVE or app.units:
+            return
+        relations = self.relations_of(app.name)
+        if any(not relation.is_peer for relation in relations):
+            return
+        for relation in relations:
+            del self.relations[relation.id]
+        self.secrets.remove_owned_by(app.name)
+        self.applications.pop(app.name, None)
+
+    # Leadership
+
+    def _set_leader(self, app: Application, unit: str) -> None:
+        if app.leader != unit:
+            app.leader = unit
+            app.leader_version += 1
+
+    def elect(self, app: Application, *, but: str = '') -> str:
+        """Choose a new leader, if there is anyone to choose: the installed before the others."""
+        candidates = [u for u in app.units.values() if u.name != but and u.life is Life.ALIVE]
+        candidates.sort(key=lambda u: (not u.installed, u.number))
+        self._set_leader(app, candidates[0].name if candidates else '')
+        return app.leader
+
+    def depose(self, app: Application) -> str:
+        """Take the lead from the leader and give it to another unit, whose name is returned."""
+        others = [u for u in app.units.values() if u.life is Life.ALIVE and u.name != app.leader]
+        if not others:
+            raise ModelError(f'cannot depose the leader of "{app.name}": no other unit is alive')
+        return self.elect(app, but=app.leader)
+
+    # Relations
+
+    def _add_relation(self, *ends: End) -> Relation:
+        relation = Relation(self._next_relation, ends)
+        self._next_relation += 1
+        self.relations[relation.id] = relation
+        return relation
+
+    def integrate(self, one: str, other: str) -> Relation:
+        """Relate two applications, each given as ``app`` or ``app:endpoint``.
+
+        Raises ModelError, with Juju's words, when no pair of endpoints or more than one fits, or
+        the relation is there already, or a limit would be exceeded.
+        """
+        pairs = self._candidates(one, other)
+        if not pairs:
+            raise ModelError('no relations found')
+        if len(pairs) > 1:
+            names = '; '.join(f'"{a} {b}"' for a, b in pairs)
+            raise ModelError(f'ambiguous relation: "{one} {other}" could refer to {names}')
+        requirer, provider = pairs[0]
+        key = f'{requirer} {provider}'
+        if any(str(relation) == key for relation in self.relations.values()):
+            raise ModelError(f'cannot add relation "{key}": relation {key} already exists')
+        for end in pairs[0]:
+            self._check_limit(end, key)
+            if self.application(end.app).life is not Life.ALIVE:
+                raise ModelError(f'cannot add relation "{key}": {end.app} is not alive')
+        return self._add_relation(requirer, provider)
+
+    def _check_limit(self, end: End, key: str) -> None:
+        limit = end.endpoint.limit
+        count = sum(end in relation.ends for relation in self.relations.values())
+        if limit is not None and count >= limit:
+            raise ModelError(
+                f'cannot add relation "{key}": establishing a new relation for {end} '
+                f'would exceed its maximum relation limit of {limit}'
+            )
+
+    def _candidates(self, one: str, other: str) -> list[tuple[End, End]]:
+        """All pairs of endpoints (requirer, provider) that two specifications can mean."""
+        pairs = []
+        for requirer, provider in ((one, other), (other, one)):
+            for a in self._ends(requirer, 'requires'):
+                for b in self._ends(provider, 'provides'):
+                    if a.endpoint.interface == b.endpoint.interface and a.app != b.app:
+                        pairs.append((a, b))
+        return pairs
+
+    def _ends(self, specification: str, role: Role) -> list[End]:
+        name, _, wanted = specification.partition(':')
+        endpoints = self.application(name).charm.endpoints
+        if wanted and wanted not in endpoints:
+            raise ModelError(f'application "{name}" has no "{wanted}" relation')
+        chosen = [endpoints[wanted]] if wanted else endpoints.values()
+        return [End(name, endpoint) for endpoint in chosen if endpoint.role == role]
+
+    def find_relation(self, one: str, other: str) -> Relation:
+        """The one existing relation that two specifications mean, or ModelError."""
+        keys = {f'{a} {b}' for a, b in self._candidates(one, other)}
+        found = [relation for relation in self.relations.values() if str(relation) in keys]
+        if not found:
+            raise ModelError(f'relation "{one} {other}" not found')
+        if len(found) > 1:
+            names = '; '.join(f'"{relation}"' for relation in found)
+            raise ModelError(f'ambiguous relation: "{one} {other}" could refer to {names}')
+        return found[0]
+
+    def destroy_relation(self, relation: Relation) -> None:
+        """Let a relation die; it is gone when the last unit has left its scope."""
+        relation.life = Life.DYING
+        self._forget_relation_if_empty(relation)
+
+    def enter_scope(self, relation: Relation, unit: Unit) -> None:
+        """A unit takes part from now on: the others see it and its addresses."""
+        relation.scope.add(unit.name)
+        relation.leaving.discard(unit.name)
+        relation.data.pop(unit.name, None)
+        self.publish_addresses(relation, unit)
+
+    def publish_addresses(self, relation: Relation, unit: Unit) -> None:
+        """Write what Juju itself writes into a unit's databag: how to reach it.
+
+        On Kubernetes that is the application's service, which outlives the pod.
+        """
+        address = self.application(unit.app).address or unit.address
+        egress = f'{address}/32' if address else ''
+        keys = {'egress-subnets': egress, 'ingress-address': address, 'private-address': address}
+        relation.write(unit.name, keys)
+
+    def leave_scope(self, relation: Relation, unit: str) -> None:
+        """A unit takes part no longer. Its databag stays readable."""
+        relation.scope.discard(unit)
+        relation.leaving.discard(unit)
+        self._forget_relation_if_empty(relation)
+
+    def _forget_relation_if_empty(self, relation: Relation) -> None:
+        if relation.life is Life.ALIVE or relation.scope or relation.id not in self.relations:
+            return
+        del self.relations[relation.id]
+        self.secrets.forget_relation(relation.id)
+        for end in relation.ends:
+            if end.app in self.applications:
+                self._forget_if_gone(self.applications[end.app])
+
+    # Tasks
+
+    def add_task(
+        self,
+        unit: Unit,
+        action: str = '',
+        params: dict[str, Any] | None = None,
+        command: str = '',
+        timeout: float = 300.0,
+    ) -> Task:
+        """Queue an action or a command on a unit."""
+        task = Task(self._next_task, unit.name, action, params or {}, command, timeout)
+        self._next_task += 1
+        unit.tasks.append(task)
+        return task
+
+
+def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+    """An action's parameters with their defaults; ModelError when they do not fit its schema."""
+    if unknown := set(given) - set(action.params):
+        if not action.additional:
+            names = ', '.join(sorted(unknown))
+            raise ModelError(f'action "{action.name}" has no parameter {names}')
+    defaults = {k: schema['default'] for k, schema in action.params.items() if 'default' in schema}
+    params = {**defaults, **given}
+    if missing := [name for name in action.required if name not in params]:
+        raise ModelError(f'action "{action.name}" requires parameter {", ".join(missing)}')
+    return params
+
+
+def parse_option(option: Option, text: str) -> ConfigValue:
+    """A config value from its text, as the option's type wants it; ModelError otherwise."""
+    try:
+        match option.type:
+            case 'int':
+                return int(text)
+            case 'float':
+                return float(text)
+            case 'boolean':
+                return _BOOLEANS[text]
+            case _:
+                return text
+    except (ValueError, KeyError):
+        raise ModelError(f'option "{option.name}" expected {option.type}, got "{text}"') from None
+
+
+_TRUE = {'1', 't', 'T', 'true', 'TRUE', 'True'}
+_FALSE = {'0', 'f', 'F', 'false', 'FALSE', 'False'}
+_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+
+
+def parse_settings(charm: Charm, texts: Mapping[str, str]) -> dict[str, ConfigValue]:
+    """Config values from their texts; ModelError names an unknown option."""
+    for name in texts:
+        if name not in charm.options:
+            raise ModelError(f'unknown option "{name}"')
+    return {name: parse_option(charm.options[name], text) for name, text in texts.items()}

@@ -1,0 +1,112 @@
+"""Tables as Juju prints them for humans, from the JSON that it prints for programs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Columns two spaces apart, as wide as their widest cell; those in `right` are right-aligned.
+
+    Trailing spaces are removed; each line ends with a newline.
+    """
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    text = ''
+    for line in lines:
+        cells = [
+            cell.rjust(widths[i]) if i in right else cell.ljust(widths[i])
+            for i, cell in enumerate(line)
+        ]
+        text += '  '.join(cells).rstrip() + '\n'
+    return text
+
+
+def status(shown: dict[str, Any], *, relations: bool = False) -> str:
+    """`juju status` from its JSON."""
+    model = shown['model']
+    place = f'{model["cloud"]}/{model["region"]}'
+    header = ('Model', 'Controller', 'Cloud/Region', 'Version', 'SLA', 'Timestamp')
+    stamp = shown['controller']['timestamp']
+    row = (model['name'], model['controller'], place, model['version'], model['sla'], stamp)
+    parts = [table(header, [row])]
+    applications = shown['applications']
+    if not applications:
+        return f'{parts[0]}\nModel "admin/{model["name"]}" is empty.\n'
+    header = (
+        'App', 'Version', 'Status', 'Scale', 'Charm', 'Channel', 'Rev', 'Address', 'Exposed',
+        'Message',
+    )  # fmt: skip
+    rows = [_application(name, app) for name, app in applications.items()]
+    parts.append(table(header, rows, right=(3, 6)))
+    units = [
+        _unit(name, unit) for app in applications.values() for name, unit in app['units'].items()
+    ]
+    if units:
+        header = ('Unit', 'Workload', 'Agent', 'Address', 'Ports', 'Message')
+        parts.append(table(header, units))
+    if relations and (rows := _relations(applications)):
+        header = ('Integration', 'Related', 'Interface', 'Type')
+        parts.append(table(header, rows))
+    return '\n'.join(parts)
+
+
+def _application(name: str, app: dict[str, Any]) -> tuple[str, ...]:
+    status = app['application-status']
+    count = len(app['units'])
+    scale = str(app['scale']) if count == app['scale'] else f'{count}/{app["scale"]}'
+    return (
+        name,
+        app.get('version', ''),
+        status['current'],
+        scale,
+        app['charm-name'],
+        '',
+        str(app['charm-rev']),
+        app['address'],
+        'yes' if app['exposed'] else 'no',
+        status.get('message', ''),
+    )
+
+
+def _unit(name: str, unit: dict[str, Any]) -> tuple[str, ...]:
+    workload, agent = unit['workload-status'], unit['juju-status']
+    return (
+        name + ('*' if unit.get('leader') else ''),
+        workload['current'],
+        agent['current'],
+        unit.get('address', ''),
+        ','.join(unit.get('open-ports', ())),
+        workload.get('message') or _aside(agent),
+    )
+
+
+def _aside(agent: dict[str, Any]) -> str:
+    return f'({agent["message"]})' if agent.get('message') else ''
+
+
+def _relations(applications: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for name, app in applications.items():
+        for endpoint, related in app['relations'].items():
+            for each in related:
+                peer = each['related-application'] == name
+                kind = 'peer' if peer else 'regular'
+                other = each['related-application']
+                if peer or (other, name) not in {(r[0].partition(':')[0], r[1]) for r in rows}:
+                    rows.append((f'{name}:{endpoint}', other, each['interface'], kind))
+    return sorted(rows)
+
+
+def tree(value: Any, indent: int = 0) -> str:
+    """A result of an action as `juju run` prints it: like YAML, strings as they are."""
+    text = ''
+    for key, each in value.items():
+        if isinstance(each, dict):
+            text += f'{" " * indent}{key}:\n{tree(each, indent + 2)}'
+        elif isinstance(each, str) and '\n' in each.rstrip('\n'):
+            lines = ''.join(f'{" " * (indent + 2)}{line}\n' for line in each.splitlines())
+            text += f'{" " * indent}{key}: |\n{lines}'
+        else:
+            shown = each.rstrip('\n') if isinstance(each, str) else each
+            text += f'{" " * indent}{key}: {shown}\n'
+    return text

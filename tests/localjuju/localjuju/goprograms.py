@@ -124,15 +124,16 @@ def wanted_version() -> tuple[int, ...]:
 
 def toolchain() -> Path | None:
     """A Go program that is new enough: the system's, or the one in the cache."""
-    candidates = [shutil.which('go'), '/usr/local/go/bin/go', _cached_go()]
+    candidates = [shutil.which('go'), '/usr/local/go/bin/go', cached_go()]
     for candidate in candidates:
         if candidate and _version(Path(candidate)) >= wanted_version():
             return Path(candidate)
     return None
 
 
-def _cached_go() -> Path:
-    return paths.cache_dir() / 'go' / 'bin' / 'go'
+def cached_go() -> Path:
+    """The Go program of the toolchain that setup may have put into the cache."""
+    return paths.cache_dir() / 'go' / 'go' / 'bin' / 'go'
 
 
 def _version(go: Path) -> tuple[int, ...]:

@@ -1,0 +1,206 @@
+"""Pack charms into build/.
+
+    python scripts/pack.py [--force] FOLDER …
+
+A folder `tests/stores/NAME` gives build/stores/NAME.charm, any other build/NAME.charm, NAME being
+the charm's. What has been packed from the same files, with the same tools, is left alone.
+
+Where charmcraft's snap and LXD are there, this is `charmcraft pack`. Elsewhere charmcraft packs
+on this machine itself (--destructive-mode), with two things pretended to it: that the machine is
+the Ubuntu which the charm is for, and that snaps need not be installed. Either way it works on a
+copy of the files that git knows or would add, so that nothing is left over or carried along.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT / 'tests' / 'localjuju'))
+
+from localjuju import environments, paths, pythons, setup  # noqa: E402
+from localjuju.namespaces import PodError  # noqa: E402
+from localjuju.progress import SetupError  # noqa: E402
+
+BUILD = CHECKOUT / 'build'
+#: Of Ubuntu 24.04, the base of the charms, then others that a charm runs with just as well.
+PYTHONS = ('3.12', '3.13', '3.11', '3.14')
+_OS_RELEASE = """\
+NAME="Ubuntu"
+ID=ubuntu
+VERSION_ID="24.04"
+VERSION_CODENAME=noble
+PRETTY_NAME="Ubuntu 24.04"
+"""
+
+
+class PackError(Exception):
+    """A charm cannot be packed. The message reads "cannot …: …"."""
+
+
+@dataclass(frozen=True)
+class Packer:
+    """How charms are packed here: the command, its environment, and in words."""
+
+    command: Sequence[str]
+    environment: dict[str, str]
+    words: str
+    destructive: bool
+
+
+def find_packer(scratch: Path) -> Packer:
+    """The way to pack on this machine. Installs charmcraft when that is the way.
+
+    Raises:
+        PackError: there is none.
+    """
+    if setup.lxd():
+        return Packer(('charmcraft', 'pack'), dict(os.environ), 'by charmcraft in LXD', False)
+    try:
+        setup.ensure(setup.selected(['pack']))
+    except (SetupError, PodError) as error:
+        raise PackError(str(error)) from error
+    python = next(filter(None, map(pythons.find, PYTHONS)), None)
+    if python is None:
+        raise PackError(f'cannot pack: no Python {", ".join(PYTHONS)} here')
+    (scratch / 'os-release').write_text(_OS_RELEASE)
+    # charmcraft takes the `python3` of PATH for the charm's.
+    (scratch / 'bin').mkdir()
+    for name in 'python3', f'python{python.version}':
+        (scratch / 'bin' / name).symlink_to(python.executable)
+    programs = environments.charmcraft_dir() / 'bin'
+    path = [scratch / 'bin', programs, paths.tools_dir() / 'bin', os.environ['PATH']]
+    environment = {
+        **os.environ,
+        'PATH': ':'.join(map(str, path)),
+        'UNIXCONFDIR': str(scratch),
+        'UV_PYTHON_DOWNLOADS': 'never',
+        'XDG_STATE_HOME': str(scratch / 'state'),
+        'XDG_RUNTIME_DIR': str(scratch),
+    }
+    version = environments.version('charmcraft')
+    words = f'for Python {python.version} by charmcraft {version} on this machine itself'
+    return Packer(
+        (str(programs / 'charmcraft'), 'pack', '--destructive-mode'), environment, words, True
+    )
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The charm's files that git knows or would add, relative to its folder, sorted."""
+    command = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise PackError(f'cannot list the files of {folder}: {done.stderr.strip()}')
+    found = {Path(name) for name in done.stdout.split('\0') if name}
+    return sorted(file for file in found if (folder / file).is_file())
+
+
+def content_hash(folder: Path, files: Sequence[Path], packer: Packer) -> str:
+    """The hash of what a packed charm is made from."""
+    digest = hashlib.sha256(f'{packer.words}\0'.encode() + Path(__file__).read_bytes())
+    for file in files:
+        mode = (folder / file).stat().st_mode & 0o111
+        content = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        digest.update(f'{file}\0{mode}\0{content}\0'.encode())
+    return digest.hexdigest()
+
+
+def charm_name(folder: Path) -> str:
+    """The name in a folder's charmcraft.yaml."""
+    file = folder / 'charmcraft.yaml'
+    match = file.exists() and re.search(r'^name:\s*([\w-]+)', file.read_text(), re.MULTILINE)
+    if not match:
+        raise PackError(f'cannot pack {folder}: no charmcraft.yaml with a name')
+    return match[1]
+
+
+def target_file(folder: Path) -> Path:
+    """Where the packed charm of a folder goes."""
+    group = 'stores' if folder.resolve().parent.name == 'stores' else ''
+    return BUILD / group / f'{charm_name(folder)}.charm'
+
+
+def pack(folder: Path, packer: Packer, *, force: bool = False) -> str:
+    """Pack one charm unless it is up to date; return what was done, in words."""
+    target = target_file(folder)
+    stamp = target.with_name(f'.{target.name}.hash')
+    files = source_files(folder)
+    wanted = content_hash(folder, files, packer)
+    if not force and target.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return 'up to date'
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix='pack-') as scratch:
+        copy = Path(scratch, target.stem)
+        for file in files:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / file, copy / file)
+        if packer.destructive:
+            _drop_build_snaps(copy / 'charmcraft.yaml')
+        done = subprocess.run(
+            packer.command,
+            cwd=copy,
+            env=packer.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        packed = list(copy.glob('*.charm'))
+        if done.returncode or len(packed) != 1:
+            last = '\n'.join(done.stdout.splitlines()[-40:])
+            raise PackError(f'cannot pack {folder}: charmcraft failed:\n{last}')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f'.{target.name}')
+        shutil.copyfile(packed[0], draft)
+        draft.replace(target)
+    stamp.write_text(wanted)
+    return f'{time.monotonic() - start:.0f} s, {target.stat().st_size / 1e6:.1f} MB'
+
+
+def _drop_build_snaps(file: Path) -> None:
+    """uv comes from the setup's tools here, and charmcraft would install the snap."""
+    text = file.read_text()
+    file.write_text(re.sub(r'^\s*build-snaps:\s*\[[^\]\n]*\]\n', '', text, flags=re.MULTILINE))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Pack the charms in the given folders; 1 when one of them cannot be packed."""
+    parser = argparse.ArgumentParser(description='Pack charms into build/.')
+    parser.add_argument('folder', nargs='+', type=Path)
+    parser.add_argument('--force', action='store_true', help='pack even what is up to date')
+    arguments = parser.parse_args(argv)
+    failed = False
+    with tempfile.TemporaryDirectory(prefix='packer-') as scratch:
+        try:
+            packer = find_packer(Path(scratch))
+        except PackError as error:
+            print(f'pack: {error}', file=sys.stderr)
+            return 1
+        print(f'pack: {packer.words}', flush=True)
+        # charmcraft is busy with one processor most of the time.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            jobs = {
+                pool.submit(pack, folder, packer, force=arguments.force): folder
+                for folder in arguments.folder
+            }
+            for job in concurrent.futures.as_completed(jobs):
+                try:
+                    print(f'pack: {jobs[job]}: {job.result()}', flush=True)
+                except PackError as error:
+                    print(f'pack: {error}', file=sys.stderr, flush=True)
+                    failed = True
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -62,7 +62,44 @@ _SYSTEM_MOUNTS = [
 ]
 
 
-def process(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Spec:
+    """A container: what crun needs to know but for its root file system."""
+
+    #: How messages call it.
+    title: str
+    hostname: str
+    #: The file that holds the pod's network namespace.
+    network: Path
+    #: In addition to the system's (/proc, /dev, /sys).
+    mounts: Sequence[Mount]
+    #: Its PID 1.
+    argv: Sequence[str]
+    #: Its whole environment.
+    env: Mapping[str, str]
+    #: Its working directory, made when it does not exist.
+    cwd: str
+
+
+def write(folder: Path, spec: Spec) -> None:
+    """Write ``config.json`` beside the ``rootfs`` in `folder`."""
+    namespaces = [{'type': kind} for kind in ('pid', 'ipc', 'uts', 'mount')]
+    config = {
+        'ociVersion': '1.0.2',
+        'process': _process(spec),
+        'root': {'path': 'rootfs', 'readonly': False},
+        'hostname': spec.hostname,
+        'mounts': [*_SYSTEM_MOUNTS, *(mount.oci() for mount in spec.mounts)],
+        'linux': {
+            'namespaces': [*namespaces, {'type': 'network', 'path': str(spec.network)}],
+            'maskedPaths': ['/proc/kcore'],
+            'readonlyPaths': [],
+        },
+    }
+    (folder / 'config.json').write_text(json.dumps(config, indent=1))
+
+
+def _process(spec: Spec) -> dict[str, Any]:
     """The OCI ``process`` object: root with a container's usual capabilities."""
     # Asking for a higher hard limit than our own fails without CAP_SYS_RESOURCE.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -70,47 +107,10 @@ def process(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> dict[str, 
     return {
         'terminal': False,
         'user': {'uid': 0, 'gid': 0},
-        'args': list(argv),
-        'env': [f'{name}={value}' for name, value in env.items()],
-        'cwd': cwd,
+        'args': list(spec.argv),
+        'env': [f'{name}={value}' for name, value in spec.env.items()],
+        'cwd': spec.cwd,
         'capabilities': dict.fromkeys(('bounding', 'effective', 'permitted'), CAPABILITIES),
         'rlimits': [{'type': 'RLIMIT_NOFILE', 'hard': files, 'soft': files}],
         'noNewPrivileges': False,
     }
-
-
-def write(
-    folder: Path,
-    *,
-    hostname: str,
-    network: Path,
-    mounts: Sequence[Mount],
-    argv: Sequence[str],
-    env: Mapping[str, str],
-    cwd: str = '/',
-) -> None:
-    """Write ``config.json`` beside the ``rootfs`` in `folder`.
-
-    Args:
-        folder: the bundle.
-        hostname: the pod's.
-        network: the file that holds the pod's network namespace.
-        mounts: in addition to the system's (/proc, /dev, /sys).
-        argv: the container's PID 1.
-        env: its whole environment.
-        cwd: its working directory, made when it does not exist.
-    """
-    namespaces = [{'type': kind} for kind in ('pid', 'ipc', 'uts', 'mount')]
-    config = {
-        'ociVersion': '1.0.2',
-        'process': process(argv, env, cwd),
-        'root': {'path': 'rootfs', 'readonly': False},
-        'hostname': hostname,
-        'mounts': [*_SYSTEM_MOUNTS, *(mount.oci() for mount in mounts)],
-        'linux': {
-            'namespaces': [*namespaces, {'type': 'network', 'path': str(network)}],
-            'maskedPaths': ['/proc/kcore'],
-            'readonlyPaths': [],
-        },
-    }
-    (folder / 'config.json').write_text(json.dumps(config, indent=1))

@@ -4,6 +4,7 @@ Juju's charm container is an Ubuntu with a few programs. Here it is the host's o
 under a small root of its own, and a Python that fits the charm.
 """
 
+import re
 from pathlib import Path
 
 from localjuju import pythons
@@ -46,6 +47,21 @@ def prepare(root: Path) -> list[Mount]:
         if file.exists():
             mounts.append(Mount(file, str(file)))
     return mounts
+
+
+def venv_config(charm: Path, python: pythons.Python) -> str | None:
+    """The charm's pyvenv.cfg made to fit an interpreter, None where it fits or there is none.
+
+    It names the folder of the interpreter that the charm was packed with, as another machine may
+    have it elsewhere. Python takes its standard library from there.
+    """
+    file = charm / 'venv/pyvenv.cfg'
+    if not file.exists():
+        return None
+    text = file.read_text()
+    home = f'home = {python.executable.parent}'
+    fitting = re.sub(r'^home = .*$', home, text, flags=re.MULTILINE)
+    return fitting if fitting != text else None
 
 
 def charm_python(charm: Path) -> pythons.Python | None:

@@ -8,46 +8,26 @@ The charm container is not an image: it shows the host's /usr read-only and a fe
 puts a Python that fits the packed charm first on PATH.
 """
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localjuju import bundle, host, images, paths, processes
+from localjuju import bundle, hooktools, host, images, paths, processes
 from localjuju.bundle import Mount
+from localjuju.crun import Completed, Crun, Running
 from localjuju.namespaces import PodError, in_user_namespace, launch, require_inside
 from localjuju.network import Network, hosts, pod_name, run
 
 __all__ = ['Completed', 'Container', 'PodError', 'Pods', 'launch']
 
-# fmt: off
-#: The tools that a charm's dispatch may call, all of them the one hook-tool client.
-HOOK_TOOLS = (
-    'action-fail', 'action-get', 'action-log', 'action-set', 'add-metric',
-    'application-version-set', 'close-port', 'config-get', 'credential-get', 'goal-state',
-    'is-leader', 'juju-log', 'juju-reboot', 'network-get', 'open-port', 'opened-ports',
-    'payload-register', 'payload-status-set', 'payload-unregister', 'pod-spec-get', 'pod-spec-set',
-    'relation-get', 'relation-ids', 'relation-list', 'relation-model-get', 'relation-set',
-    'resource-get', 'secret-add', 'secret-get', 'secret-grant', 'secret-ids', 'secret-info-get',
-    'secret-remove', 'secret-revoke', 'secret-set', 'state-delete', 'state-get', 'state-set',
-    'status-get', 'status-set', 'storage-add', 'storage-get', 'storage-list', 'unit-get',
-)
-# fmt: on
-
 _CHARM = 'charm'
 _TOOLS = '/var/lib/juju/tools'
-_CRUN = ('crun', '--cgroup-manager=disabled', '--root')
 _PYTHONS = '/var/lib/juju/python'
 _FIRST_HEALTH_PORT = 38813
-#: How long to wait for the kernel to end a killed container.
-_KILL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -58,33 +38,13 @@ class Container:
     image: str
 
 
-@dataclass(frozen=True)
-class Completed:
-    """How a command ended. A return code of 128 + n means signal n."""
-
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-
-@dataclass
-class _Running:
-    """A started container."""
-
-    folder: Path
-    env: Mapping[str, str]
-    cwd: str
-    pid: int
-    pidfd: int
-
-
 @dataclass
 class _Pod:
     unit: str
     folder: Path
     address: str
     specs: dict[str, Container]
-    running: dict[str, _Running] = field(default_factory=dict)
+    running: dict[str, Running] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -109,16 +69,14 @@ class Pods:
         #: A tmpfs that only the outer namespaces see. Short, because a socket's path has to stay
         #: under 108 characters.
         self.state = _mount_state(workdir)
-        for name in ('crun', 'pods', 'tools'):
+        for name in 'pods', 'tools':
             (self.state / name).mkdir()
-        # crun looks for cgroups even when told not to use them.
-        run(['mount', '-t', 'tmpfs', 'tmpfs', '/sys/fs/cgroup'])
-        self._crun = [*_CRUN, str(self.state / 'crun')]
+        self._crun = Crun(self.state)
         self._network = Network(model, self.state)
         self._pods: dict[str, _Pod] = {}
         self._lock = threading.Lock()
         shutil.copy(paths.binary('hooktool'), self.state / 'tools/.hooktool')
-        for tool in HOOK_TOOLS:
+        for tool in hooktools.NAMES:
             (self.state / 'tools' / tool).symlink_to('.hooktool')
 
     # -- life cycle ---------------------------------------------------------------------------
@@ -203,7 +161,8 @@ class Pods:
         Raises:
             PodError: the pod does not exist, or the time is over.
         """
-        return self._exec(unit, _CHARM, ['./dispatch'], b'', env, timeout)
+        charm = self._running(self._pod(unit), _CHARM)
+        return self._crun.execute(charm, ['./dispatch'], stdin=b'', env=env, timeout=timeout)
 
     def exec(
         self,
@@ -221,7 +180,8 @@ class Pods:
             PodError: the pod or container does not exist, or the time is over.
         """
         name = _CHARM if container is None else _workload(container)
-        return self._exec(unit, name, argv, stdin, env or {}, timeout)
+        found = self._running(self._pod(unit), name)
+        return self._crun.execute(found, argv, stdin=stdin, env=env or {}, timeout=timeout)
 
     def kill(self, unit: str, container: str, process: str, signal: int) -> int:
         """Send a signal to a container's processes by executable name; return how many."""
@@ -279,7 +239,7 @@ class Pods:
                 f'cannot find container {container} of {pod.unit}: it has {known}'
             ) from None
 
-    def _running(self, pod: _Pod, name: str) -> _Running:
+    def _running(self, pod: _Pod, name: str) -> Running:
         try:
             return pod.running[name]
         except KeyError:
@@ -314,14 +274,8 @@ class Pods:
         shared = self._shared(pod, container)
         (shared / 'pebble.socket').unlink(missing_ok=True)
         port = _FIRST_HEALTH_PORT + sorted(pod.specs).index(container)
-        env = {
-            'PATH': bundle.SYSTEM_PATH,
-            'HOSTNAME': pod_name(pod.unit),
-            'JUJU_CONTAINER_NAME': container,
-            'PEBBLE_SOCKET': '/charm/container/pebble.socket',
-        }
-        bundle.write(
-            folder,
+        spec = bundle.Spec(
+            title=f'container {container} of {pod.unit}',
             hostname=pod_name(pod.unit),
             network=self._network.namespace(pod.unit),
             mounts=[
@@ -330,10 +284,15 @@ class Pods:
                 Mount(shared, '/charm/container', writable=True),
             ],
             argv=f'/charm/bin/pebble run --create-dirs --hold --http :{port}'.split(),
-            env=env,
+            env={
+                'PATH': bundle.SYSTEM_PATH,
+                'HOSTNAME': pod_name(pod.unit),
+                'JUJU_CONTAINER_NAME': container,
+                'PEBBLE_SOCKET': '/charm/container/pebble.socket',
+            },
             cwd=image.workdir,
         )
-        self._start(pod, _workload(container), folder, env, image.workdir)
+        self._start(pod, _workload(container), folder, spec)
 
     def _start_charm(self, pod: _Pod, unit_dir: Path) -> None:
         folder = pod.folder / 'charm'
@@ -341,110 +300,48 @@ class Pods:
         python = host.charm_python(unit_dir / 'charm')
         pythons_dir = folder / 'python'
         pythons_dir.mkdir()
+        late: list[Mount] = []
         if python:
             for name in 'python', 'python3', f'python{python.version}':
                 (pythons_dir / name).symlink_to(python.executable)
             if not python.prefix.is_relative_to('/usr'):
                 mounts.append(Mount(python.prefix, str(python.prefix)))
+            if config := host.venv_config(unit_dir / 'charm', python):
+                (folder / 'pyvenv.cfg').write_text(config)
+                target = f'{agent_dir(pod.unit)}/charm/venv/pyvenv.cfg'
+                late.append(Mount(folder / 'pyvenv.cfg', target))
         mounts += self._etc_mounts(pod)
         mounts += [
             Mount(pythons_dir, _PYTHONS),
             Mount(self.state / 'tools', _TOOLS),
             Mount(unit_dir, agent_dir(pod.unit), writable=True),
+            *late,
         ]
         for container in pod.specs:
             target = f'/charm/containers/{container}'
             mounts.append(Mount(self._shared(pod, container), target, writable=True))
-        env = {
-            'PATH': f'{_PYTHONS}:{_TOOLS}:{bundle.SYSTEM_PATH}',
-            'HOME': '/root',
-            'HOSTNAME': pod_name(pod.unit),
-            'LANG': 'C.UTF-8',
-        }
-        bundle.write(
-            folder,
+        spec = bundle.Spec(
+            title=f'the charm of {pod.unit}',
             hostname=pod_name(pod.unit),
             network=self._network.namespace(pod.unit),
             mounts=mounts,
             argv=['catatonit', '-P'],
-            env=env,
+            env={
+                'PATH': f'{_PYTHONS}:{_TOOLS}:{bundle.SYSTEM_PATH}',
+                'HOME': '/root',
+                'HOSTNAME': pod_name(pod.unit),
+                'LANG': 'C.UTF-8',
+            },
+            cwd=f'{agent_dir(pod.unit)}/charm',
         )
-        self._start(pod, _CHARM, folder, env, f'{agent_dir(pod.unit)}/charm')
+        self._start(pod, _CHARM, folder, spec)
 
-    def _start(self, pod: _Pod, name: str, folder: Path, env: Mapping[str, str], cwd: str) -> None:
-        """Run the bundle in `folder` and note it as the pod's container `name`."""
-        pid_file = folder / 'pid'
-        log = folder / 'log'
-        argv = [*self._crun, 'run', '--detach', '--pid-file', str(pid_file)]
-        with log.open('wb') as output:
-            done = subprocess.run(
-                [*argv, '--bundle', str(folder), self._id(pod, name)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        if done.returncode:
-            why = log.read_text(errors='replace').strip()
-            raise PodError(f'cannot start container {name} of {pod.unit}: {why}')
-        pid = int(pid_file.read_text())
-        pod.running[name] = _Running(folder, env, cwd, pid, os.pidfd_open(pid))
-
-    def _id(self, pod: _Pod, name: str) -> str:
-        return f'{pod_name(pod.unit)}.{name}'
+    def _start(self, pod: _Pod, name: str, folder: Path, spec: bundle.Spec) -> None:
+        crun_name = f'{pod_name(pod.unit)}.{name}'
+        pod.running[name] = self._crun.start(crun_name, folder, spec)
 
     def _stop(self, pod: _Pod, names: Sequence[str], grace: float) -> None:
-        """End containers together and remove what they leave."""
-        stopping = {name: pod.running[name] for name in names}
-        for sent, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_SECONDS)):
-            alive = [c.pidfd for c in stopping.values() if not processes.wait([c.pidfd], 0)]
-            if seconds and alive:
-                for pidfd in alive:
-                    with contextlib.suppress(ProcessLookupError):
-                        signal.pidfd_send_signal(pidfd, sent)
-                processes.wait(alive, seconds)
-        for name, container in stopping.items():
-            os.close(container.pidfd)
-            del pod.running[name]
-            run([*self._crun, 'delete', '--force', self._id(pod, name)])
-            if os.path.ismount(container.folder / 'rootfs'):
-                run(['umount', str(container.folder / 'rootfs')])
-            shutil.rmtree(container.folder)
-
-    def _exec(
-        self,
-        unit: str,
-        name: str,
-        argv: Sequence[str],
-        stdin: bytes,
-        env: Mapping[str, str],
-        timeout: float | None,
-    ) -> Completed:
-        pod = self._pod(unit)
-        running = self._running(pod, name)
-        # crun forgets the container's own environment when it is given any, and its folder always.
-        whole = {**running.env, **env}
-        with tempfile.NamedTemporaryFile(dir=self.state, prefix='exec-') as pid_file:
-            command = [*self._crun, 'exec', '--pid-file', pid_file.name]
-            command += [f'--cwd={running.cwd}']
-            command += [f'--env={key}={value}' for key, value in whole.items()]
-            process = subprocess.Popen(
-                [*command, self._id(pod, name), *argv],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            try:
-                stdout, stderr = process.communicate(stdin, timeout)
-            except subprocess.TimeoutExpired:
-                # crun waits for the command but does not end with it, nor it with crun.
-                started = Path(pid_file.name).read_text()
-                processes.kill_tree(int(started) if started else process.pid)
-                process.kill()
-                process.communicate()
-                raise PodError(
-                    f'cannot finish {argv[0]} in {unit}: still running after {timeout:g} s'
-                ) from None
-        return Completed(process.returncode, stdout, stderr)
+        self._crun.stop([pod.running.pop(name) for name in names], grace)
 
 
 def agent_dir(unit: str) -> str:

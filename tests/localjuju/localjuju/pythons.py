@@ -1,5 +1,6 @@
 """Find a real CPython of a given version on this machine."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ class Python:
     prefix: Path
 
 
+@functools.cache
 def find(version: str) -> Python | None:
     """The interpreter for ``'3.12'`` or the like, or None.
 

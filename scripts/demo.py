@@ -93,6 +93,15 @@ def juju(step: Step, *arguments: str) -> str:
     return run(step, JUJU, arguments[0], '--model', MODEL, *arguments[1:])
 
 
+def status() -> dict[str, Any]:
+    """Return what `juju status` says of the demo's model."""
+    command = [JUJU, 'status', '--model', MODEL, '--format', 'json']
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise DemoError(f'`juju status` failed ({done.returncode}): {done.stderr.strip()}')
+    return json.loads(done.stdout)
+
+
 def prepare(terminal: Terminal, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
@@ -116,8 +125,8 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
             juju(step, 'integrate', one, other)
     with terminal.step('Wait for all units to be active') as step:
         deadline = start + ACTIVE_SECONDS
-        while waiting := not_active(json.loads(juju(step, 'status', '--format', 'json'))):
-            step.note = f'{len(waiting)} to go: {"; ".join(waiting)}'
+        while waiting := not_active(status()):
+            step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
@@ -178,7 +187,8 @@ def collect(
                         wanted = telemetry.topology(MODEL, model_uuid, unit, charm)
                         cells[unit] = telemetry.cells(stores, wanted, traced=name != 'coordinator')
             missing = sum(not cell.ok for row in cells.values() for cell in row.values() if cell)
-            if not missing or step.seconds > GREEN_SECONDS:
+            step.failed = step.seconds > GREEN_SECONDS
+            if not missing or step.failed:
                 return cells
             step.note = f'{missing} cells to go'
             time.sleep(0.5)
@@ -229,14 +239,15 @@ def wait_for_trace(
                 lines = stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
             except StoreError as error:
                 raise DemoError(str(error)) from error
-            if is_whole(trees, lines) or step.seconds > GREEN_SECONDS:
+            step.failed = step.seconds > GREEN_SECONDS
+            if is_whole(trees, lines) or step.failed:
                 return trees, [line.text for line in lines]
             time.sleep(0.5)
 
 
 def is_whole(trees: Sequence[Node], access_log: Sequence[object]) -> bool:
     """Whether a trace has the frontend's and the backend's request, and nginx's lines of both."""
-    served = [span for tree in trees for _, span in tree.walk() if serves(span)]
+    served = [span for tree in trees for span in spans_of(tree) if serves(span)]
     return len(served) >= 2 and len(access_log) >= 2
 
 
@@ -263,19 +274,18 @@ def trace_rows(
 ) -> list[tuple[str, str, str]]:
     """Return a trace as rows: unit below its caller, operation, milliseconds.
 
-    nginx sends no spans. Where it passed a request on is known from its access log: each request
-    that a workload served came through it, and the last that nginx logged is the outermost.
+    nginx sends no spans. Where it passed a request on is known from its access log, by the path
+    that the workload then served. Only spans that led to a request served are shown, not the
+    phases of each call.
     """
-    spans = [span for tree in trees for _, span in tree.walk()]
-    served = sorted((span for span in spans if serves(span)), key=lambda span: span.start)
-    through = {
-        span.span_id: line for span, line in zip(served, reversed(access_log), strict=False)
-    }
     rows: list[tuple[str, str, str]] = []
 
     def add(node: Node, indent: str, branch: str, below: str) -> None:
-        line = through.get(node.span.span_id)
-        if line:
+        path = node.span.name.rpartition(' ')[2]
+        passed_on = [
+            line for line in access_log if serves(node.span) and line['uri'].endswith(path)
+        ]
+        for line in passed_on[:1]:
             request = f'nginx: {line["method"]} {line["uri"]} -> {line["status"]}'
             milliseconds = f'{float(line["seconds"]) * 1000:.1f} ms'
             rows.append((f'{indent}{branch}coordinator/0', request, milliseconds))
@@ -285,13 +295,19 @@ def trace_rows(
         kind = span.attributes.get('span.kind', '')
         operation = f'{span.name} ({kind})' if kind else span.name
         rows.append((f'{indent}{branch}{unit}', operation, f'{span.duration / 1e6:.1f} ms'))
-        for child in node.children:
-            last = child is node.children[-1]
+        children = [child for child in node.children if any(map(serves, spans_of(child)))]
+        for child in children:
+            last = child is children[-1]
             add(child, indent + below, '└─ ' if last else '├─ ', '   ' if last else '│  ')
 
     for tree in trees:
         add(tree, '', '', '')
     return rows
+
+
+def spans_of(node: Node) -> list[Span]:
+    """Return a node's span and all below it."""
+    return [span for _, span in node.walk()]
 
 
 def serves(span: Span) -> bool:

@@ -51,7 +51,8 @@ class Terminal:
         mark = self.style('✗', RED)
         try:
             yield step
-            mark = self.style('✓', GREEN)
+            if not step.failed:
+                mark = self.style('✓', GREEN)
         finally:
             stop.set()
             drawing.join()
@@ -92,11 +93,15 @@ class Terminal:
 
 
 class Step:
-    """A step that runs: what it is doing just now goes into `note`."""
+    """A step that runs: what it is doing just now goes into `note`.
+
+    One that ends without an exception, but not well, sets `failed`.
+    """
 
     def __init__(self, title: str):
         self.title = title
         self.note = ''
+        self.failed = False
         self._start = time.monotonic()
 
     @property

@@ -159,7 +159,7 @@ class CharmLog(logging.Handler):
     PAUSE = 30.0
     """Seconds for which an endpoint that failed is not tried again."""
     KEPT = 1000
-    """Records kept for an endpoint that is away; the oldest are dropped."""
+    """Records kept while an endpoint is away, or there is none; the oldest are dropped."""
     RECORD_LENGTH = 8192
     """Characters of one record that are kept."""
 
@@ -174,13 +174,16 @@ class CharmLog(logging.Handler):
         self._labels: dict[str, str] = {}
         # URL → {'records': [[nanoseconds, text], …], 'retry': seconds since the epoch}
         self._endpoints: dict[str, dict[str, Any]] = {}
-        self._early: list[list[Any]] = []
+        self._new: list[list[Any]] = []
+        # What was logged while there was no endpoint at all, such as during the deployment.
+        self._unsent: list[list[Any]] = []
 
     def __enter__(self) -> 'CharmLog':
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             self._stored = self._path.read_text()
             kept = json.loads(self._stored)
             self._labels = dict(kept['labels'])
+            self._unsent = list(kept['unsent'])
             self._endpoints = {
                 str(url): {'records': list(state['records']), 'retry': float(state['retry'])}
                 for url, state in kept['endpoints'].items()
@@ -213,19 +216,27 @@ class CharmLog(logging.Handler):
         except Exception:  # noqa: BLE001 a record's arguments may raise anything
             self.handleError(record)
             return
-        self._early.append([int(record.created * 1e9), text])
+        self._new.append([int(record.created * 1e9), text])
 
     def send_to(self, urls: Collection[str], topology: Topology) -> None:
         """Send this dispatch's records, and what was kept, to these push URLs from now on."""
         self._labels = topology.labels
+        first = not self._endpoints
         self._endpoints = {
-            url: self._endpoints.get(url, {'records': [], 'retry': 0.0}) for url in sorted(urls)
+            url: self._endpoints.get(
+                url, {'records': list(self._unsent) if first else [], 'retry': 0.0}
+            )
+            for url in sorted(urls)
         }
+        if urls:
+            self._unsent = []
 
     def _push(self) -> None:
         now = time.time()
+        if not self._endpoints:
+            self._unsent = [*self._unsent, *self._new][-self.KEPT :]
         for state in self._endpoints.values():
-            state['records'] = [*state['records'], *self._early][-self.KEPT :]
+            state['records'] = [*state['records'], *self._new][-self.KEPT :]
             if state['retry'] > now + self.PAUSE:  # the clock was set back
                 state['retry'] = 0.0
         due = {
@@ -267,7 +278,10 @@ class CharmLog(logging.Handler):
             taken.add(url)
 
     def _keep(self) -> None:
-        kept = json.dumps({'labels': self._labels, 'endpoints': self._endpoints}, sort_keys=True)
+        kept = json.dumps(
+            {'labels': self._labels, 'endpoints': self._endpoints, 'unsent': self._unsent},
+            sort_keys=True,
+        )
         if kept == self._stored:
             return
         with contextlib.suppress(OSError):

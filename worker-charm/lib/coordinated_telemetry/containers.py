@@ -21,9 +21,11 @@ def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0
 
 
 def read_file(container: ops.Container, path: str) -> str | None:
-    """The text of a file, or None if there is none."""
+    """The text of a file, or None if there is none; bytes that are no UTF-8 come replaced."""
     try:
-        return container.pull(path, encoding='utf-8').read()
+        # As bytes: reading text would turn every "\r\n" into "\n", and never be what was written.
+        with container.pull(path, encoding=None) as file:
+            return file.read().decode(errors='replace')
     except ops.pebble.PathError:
         return None
 

@@ -86,7 +86,7 @@ class Agent:
         changes: Changes,
         dispatch: Dispatch,
         log: Callable[[str, str, str], None],
-        record: Callable[[dict[str, Any]], None] = lambda entry: None,
+        record: Callable[[dict[str, Any]], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.model = model
@@ -122,7 +122,7 @@ class Agent:
         return True
 
     def _settle(self) -> None:
-        if self.unit.agent.current == 'executing':
+        if self.unit.agent.current == 'executing' and not self.unit.pod_going:
             self.unit.agent = Status('idle', '', self._clock())
             self.changes.announce()
 

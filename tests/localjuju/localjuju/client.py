@@ -4,13 +4,10 @@ Tests, the demo and the bench use it to break things (pods, leaders, processes),
 model's network and to read what was counted.
 """
 
-import dataclasses
-import http.client
 import socket
 import threading
-import urllib.parse
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from localjuju import registry, wire
 
@@ -19,8 +16,7 @@ class RequestError(Exception):
     """The controller refused. The message is what `juju` prints after ``ERROR``."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response."""
 
     status: int
@@ -38,7 +34,7 @@ class Model:
     def __init__(self, name: str) -> None:
         self.name = registry.bare_name(name)
 
-    def request(self, command: str, **arguments: Any) -> Any:
+    def request(self, command: str, /, **arguments: Any) -> Any:
         """Ask the controller; the `juju` program itself does nothing else."""
         return self._request(command, arguments)[0]
 
@@ -83,6 +79,10 @@ class Model:
         timeout: float = 10,
     ) -> Response:
         """One HTTP request inside the model's network. Raises OSError when it fails."""
+        # Imported here: they take longer than all else that the `juju` program does.
+        import http.client  # noqa: PLC0415
+        import urllib.parse  # noqa: PLC0415
+
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != 'http' or not parts.hostname:
             raise ValueError(f'cannot request {url}: not an http URL')

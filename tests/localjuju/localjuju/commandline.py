@@ -1,18 +1,16 @@
 """Parsing of the `juju` program's arguments, as Juju's gnuflag does it."""
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 
 class UsageError(Exception):
     """The arguments cannot be understood, or ask for what the local Juju does not do."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Grammar:
+class Grammar(NamedTuple):
     """What a command takes.
 
     Args:
@@ -28,13 +26,13 @@ class Grammar:
     interspersed: bool = True
 
 
-@dataclasses.dataclass
 class Arguments:
     """Parsed arguments."""
 
-    positional: list[str]
-    options: dict[str, list[str]]
-    switches: set[str]
+    def __init__(self) -> None:
+        self.positional: list[str] = []
+        self.options: dict[str, list[str]] = {}
+        self.switches: set[str] = set()
 
     @classmethod
     def parse(cls, argv: Sequence[str], grammar: Grammar) -> Self:
@@ -45,7 +43,7 @@ class Arguments:
                 names[name] = group.split('|')[-1]
         switches = set(grammar.switches.split())
         ignored = set(grammar.ignored.split())
-        parsed = cls([], {}, set())
+        parsed = cls()
         rest = list(argv)
         while rest:
             argument = rest.pop(0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from localjuju import charmfile, secretcommands, statusview, uniter
+from localjuju import charmfile, modelconfig, secretcommands, statusview, uniter
 from localjuju.model import (
     Application,
     Event,
@@ -270,13 +270,11 @@ def _to_yaml(controller: 'Controller', value: Any) -> str:  # noqa: ARG001
 
 @_command('model-config')
 def _model_config(controller: 'Controller') -> dict[str, Any]:
-    from localjuju.controller import MODEL_CONFIG
-
     with controller.changes:
         return {
             name: {
                 'Value': value,
-                'Source': 'default' if value == MODEL_CONFIG[name] else 'model',
+                'Source': 'default' if value == modelconfig.DEFAULTS[name] else 'model',
             }
             for name, value in controller.config.items()
         }
@@ -288,16 +286,14 @@ def _set_model_config(
     values: Mapping[str, str] | None = None,
     reset: tuple[str, ...] = (),
 ) -> None:
-    from localjuju.controller import MODEL_CONFIG, logging_level
-
-    values = {**{name: MODEL_CONFIG.get(name, '') for name in reset}, **(values or {})}
+    values = {**{name: modelconfig.DEFAULTS.get(name, '') for name in reset}, **(values or {})}
     for name in values:
-        if name not in MODEL_CONFIG:
-            known = ', '.join(MODEL_CONFIG)
+        if name not in modelconfig.DEFAULTS:
+            known = ', '.join(modelconfig.DEFAULTS)
             raise ModelError(f'model config "{name}" is not supported locally (only {known})')
     with controller.changes:
         if text := values.get('logging-config'):
-            controller.log.threshold = logging_level(text)
+            controller.log.threshold = modelconfig.logging_level(text)
         if text := values.get('update-status-hook-interval'):
             controller.set_update_status_interval(text)
         controller.config.update(values)
@@ -353,7 +349,7 @@ def _enqueued(controller: 'Controller', task: Task) -> dict[str, Any]:
 
 
 @_command('task')
-def _task(controller: 'Controller', id: int, wait: float) -> dict[str, Any]:  # noqa: A002
+def _task(controller: 'Controller', id: int, wait: float) -> dict[str, Any]:
     """A task, as soon as it is finished or the time (seconds) is over."""
     deadline = time.monotonic() + wait
     with controller.changes:
@@ -422,7 +418,7 @@ def _delete_pod(controller: 'Controller', unit: str) -> None:
         target = controller.model.unit(unit)
         if target.life is not Life.ALIVE:
             raise ModelError(f'cannot delete the pod of "{target.name}": it is {target.life}')
-        target.pod_going = True
+        uniter.pod_is_going(target, time.time())
         controller.changes.announce()
 
 

@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import select
 import shutil
 import socket
@@ -18,19 +17,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from localjuju import charmfile, commands, registry, wire
+from localjuju import charmfile, commands, modelconfig, registry, wire
 from localjuju.agent import Changes
-from localjuju.debuglog import LEVELS, DebugLog
+from localjuju.debuglog import DebugLog
 from localjuju.model import Application, Life, Model, ModelError, Task
 from localjuju.podrunner import PodRunner
 from localjuju.pods import PodError, Pods
 from localjuju.secretstore import SecretNotFoundError
 
 log = logging.getLogger(__name__)
-
-#: The model's configuration that can be set, with Juju's defaults.
-MODEL_CONFIG = {'update-status-hook-interval': '5m', 'logging-config': '<root>=INFO'}
-_DURATION = re.compile(r'^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$')
 
 
 class Controller:
@@ -53,8 +48,10 @@ class Controller:
         self.changes = Changes()
         self.log = DebugLog()
         self.stats: list[dict[str, Any]] = []
-        self.config = dict(MODEL_CONFIG)
-        self.update_status_interval = duration(self.config['update-status-hook-interval'])
+        self.config = dict(modelconfig.DEFAULTS)
+        self.update_status_interval = modelconfig.duration(
+            self.config['update-status-hook-interval']
+        )
         self.units_dir = workdir / 'units'
         self._charms_dir = workdir / 'charms'
         self.units_dir.mkdir(parents=True)
@@ -99,7 +96,7 @@ class Controller:
 
     def set_update_status_interval(self, text: str) -> None:
         """Set model-config's update-status-hook-interval. To be called with the lock held."""
-        self.update_status_interval = duration(text)
+        self.update_status_interval = modelconfig.duration(text)
         for runner in self.runners.values():
             runner.new_interval()
         self.changes.announce()
@@ -204,24 +201,6 @@ def _ports(opened: str) -> list[tuple[str, int]]:
         return []
     first, _, last = numbers.partition('-')
     return [(protocol, number) for number in range(int(first), int(last or first) + 1)]
-
-
-def duration(text: str) -> float:
-    """Seconds of a Go duration in hours, minutes and seconds; ModelError if it is none."""
-    match = _DURATION.match(text)
-    if not text or match is None:
-        raise ModelError(f'invalid duration "{text}"')
-    hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return hours * 3600.0 + minutes * 60 + seconds
-
-
-def logging_level(config: str) -> str:
-    """The level of the root in a logging-config like ``<root>=INFO;unit=DEBUG``."""
-    levels = dict(part.split('=', 1) for part in re.split('[; ]+', config) if '=' in part)
-    level = levels.get('unit', levels.get('<root>', 'INFO')).upper()
-    if level not in LEVELS:
-        raise ModelError(f'invalid logging-config "{config}": unknown level "{level}"')
-    return level
 
 
 def _await_owner(descriptor: int, controller: Controller) -> None:

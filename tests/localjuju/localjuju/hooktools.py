@@ -32,6 +32,8 @@ from localjuju.model import (
 )
 from localjuju.toolargs import Arguments, Flags, ToolError, UsageError, parse_mapping, render
 
+#: Tools that print nothing but still take ``--format``.
+_DEPRECATED_FORMAT = ('relation-set', 'juju-log', 'open-port', 'close-port')
 _STATUSES = ('maintenance', 'blocked', 'waiting', 'active')
 _ACTION_KEY = re.compile(r'^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$')
 _RESERVED_RESULTS = ('stdout', 'stdout-encoding', 'stderr', 'stderr-encoding', 'return-code')
@@ -114,7 +116,7 @@ class HookContext:
             return Result(2, stderr=f'ERROR {e}\n')
         except ToolError as e:
             return Result(1, stderr=f'ERROR {e}\n')
-        if output is None:
+        if output is None and not (arguments.formatted and tool not in _DEPRECATED_FORMAT):
             return Result(0)
         if isinstance(output, str) and not arguments.formatted:
             return Result(0, output + '\n')
@@ -309,7 +311,7 @@ def _config_get(context: HookContext, arguments: Arguments) -> Any:
 
 
 @_tool('is-leader', options='format')
-def _is_leader(context: HookContext, arguments: Arguments) -> Any:
+def _is_leader(context: HookContext, _: Arguments) -> Any:
     return context.leads
 
 
@@ -359,7 +361,7 @@ def _juju_log(context: HookContext, arguments: Arguments) -> None:
 
 
 @_tool('goal-state', options='format')
-def _goal_state(context: HookContext, arguments: Arguments) -> Any:
+def _goal_state(context: HookContext, _: Arguments) -> Any:
     def goal(unit: Unit) -> dict[str, str]:
         status = 'dying' if unit.life is not Life.ALIVE else unit.workload.current
         return {'status': status, 'since': rfc3339(unit.workload.since)}
@@ -425,12 +427,12 @@ def _resource_get(context: HookContext, arguments: Arguments) -> Any:
 
 
 @_tool('credential-get', options='format')
-def _credential_get(context: HookContext, arguments: Arguments) -> Any:
+def _credential_get(*_: object) -> Any:
     raise ToolError('cannot access cloud credentials: not supported by the local Juju')
 
 
 @_tool('juju-reboot', switches='now')
-def _juju_reboot(context: HookContext, arguments: Arguments) -> Any:
+def _juju_reboot(*_: object) -> Any:
     raise ToolError('juju-reboot is not supported when running units on Kubernetes')
 
 
@@ -514,17 +516,17 @@ def _state_delete(context: HookContext, arguments: Arguments) -> None:
 
 
 @_tool('storage-list', options='format')
-def _storage_list(context: HookContext, arguments: Arguments) -> Any:
+def _storage_list(*_: object) -> Any:
     return []
 
 
 @_tool('storage-get', options='format s')
-def _storage_get(context: HookContext, arguments: Arguments) -> Any:
+def _storage_get(_: HookContext, arguments: Arguments) -> Any:
     raise ToolError(f'storage "{arguments.text("s")}" not found')
 
 
 @_tool('storage-add')
-def _storage_add(context: HookContext, arguments: Arguments) -> Any:
+def _storage_add(*_: object) -> Any:
     raise ToolError('cannot add storage: not supported by the local Juju')
 
 

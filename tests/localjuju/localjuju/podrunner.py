@@ -79,7 +79,7 @@ class PodRunner(threading.Thread):
                 continue
             with self._changes:
                 if self.unit.roll_pending and not self.unit.pod_going and self._is_my_turn():
-                    self.unit.pod_going = True
+                    uniter.pod_is_going(self.unit, time.time())
                     self._changes.announce()
                     continue
                 stays = not self.unit.pod_going
@@ -137,18 +137,16 @@ class PodRunner(threading.Thread):
             return
         self._has_pod = True
         with self._changes:
-            self.unit.address = address
+            uniter.pod_is_up(self.unit, address)
             if self.unit.workload.current == 'error':
                 self.unit.workload = Status('waiting', 'installing agent', time.time())
             self._watches = [self._watch(name) for name in charm.containers]
             self._changes.announce()
 
     def _replace_pod(self) -> None:
-        rolled = self.unit.roll_pending
         self._delete_pod()
         with self._changes:
-            uniter.pod_is_gone(self.unit, rolled=rolled)
-            self.unit.agent = Status('allocating', '', time.time())
+            uniter.pod_is_gone(self.unit, time.time())
             self._changes.announce()
 
     def _delete_pod(self) -> None:
@@ -255,7 +253,7 @@ class PodRunner(threading.Thread):
                 uniter.queue_workload_event(self.unit, event)
                 self._changes.announce()
 
-    def set_ready(self, container: str, ready: bool) -> None:  # noqa: FBT001
+    def set_ready(self, container: str, ready: bool) -> None:
         """A container's readiness changed."""
         with self._changes:
             containers = self.unit.ready_containers
@@ -280,7 +278,7 @@ class _Container:
     def checked(self, kind: str, check: str) -> None:
         self._runner.happened(Event(kind, self._name, check=check))
 
-    def healthy(self, healthy: bool) -> None:  # noqa: FBT001
+    def healthy(self, healthy: bool) -> None:
         self._runner.set_ready(self._name, healthy)
 
 

@@ -85,7 +85,9 @@ def connect(name: str) -> socket.socket:
                 f'model "{name}" is dead: its controller, or the process that it belonged to, '
                 'ended; its remains were removed'
             ) from None
-        raise RegistryError(f'model "{name}" not found') from None
+        raise RegistryError(
+            f'model "{name}" not found: no such model runs (one ends with its owner)'
+        ) from None
     return connection
 
 

@@ -38,7 +38,7 @@ class SecretNotFoundError(LookupError):
 class SecretDeniedError(Exception):
     """The secret is there, but not for the asker."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__('permission denied')
 
 
@@ -65,8 +65,10 @@ class Consumer:
 
 @dataclasses.dataclass
 class Secret:
-    """A secret. ``grants`` maps a unit or application to the id of a relation, None for a user's
-    grant; ``obsolete_told`` and ``expiry_told`` are revisions that the owner was told of.
+    """A secret.
+
+    ``grants`` maps a unit or application to the id of a relation, None for a user's grant;
+    ``obsolete_told`` and ``expiry_told`` are revisions that the owner was told of.
     """
 
     id: str

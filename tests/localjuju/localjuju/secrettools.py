@@ -191,7 +191,7 @@ def secret_get(context: 'HookContext', arguments: Arguments) -> Any:
     refresh, peek = arguments.switch('refresh'), arguments.switch('peek')
     if refresh and peek:
         raise UsageError('specify one of --refresh or --peek but not both')
-    key = arguments.optional(1 if identity else 0)
+    key = arguments.optional(1)
     content = _content(context, identity, label, refresh=refresh, peek=peek)
     if not key:
         return content

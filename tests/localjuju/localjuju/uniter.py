@@ -28,6 +28,7 @@ FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
 
 _LEADER_ELECTED = Event('leader-elected')
+_START = Event('start')
 
 
 def next_event(model: Model, unit: Unit, now: float) -> Event | None:
@@ -154,7 +155,7 @@ def _task(unit: Unit) -> Event:
 
 
 def _retry(unit: Unit, now: float) -> Event | None:
-    if unit.resolved == 'retry' or now >= unit.retry_at:
+    if unit.resolved or now >= unit.retry_at:
         return unit.failed
     return None
 
@@ -292,7 +293,7 @@ def commit(
                 if relation := model.relations.get(number):
                     model.publish_addresses(relation, unit)
             if not unit.started and unit.queued is None:
-                unit.queued = Event('start')
+                unit.queued = _START
         case 'start':
             unit.started = True
             unit.stopped = False
@@ -354,21 +355,34 @@ def _commit_secret(model: Model, unit: Unit, event: Event, now: float) -> None:
             secret.rotates = now + ROTATION[secret.rotation] if secret.rotates else None
 
 
-def pod_is_gone(unit: Unit, *, rolled: bool) -> None:
-    """Record that the unit's pod was replaced by a new one, whose charm folder is fresh.
+def pod_is_going(unit: Unit, now: float) -> None:
+    """Record that the unit's pod is about to be replaced: it runs stop, and then nothing."""
+    unit.pod_going = True
+    unit.agent = Status('executing', 'the pod is being replaced', now)
 
-    A pod that was rescheduled has lost the charm, so upgrade-charm comes first; one that was
-    rolled by a refresh has run it already and only starts.
+
+def pod_is_gone(unit: Unit, now: float) -> None:
+    """Record that the unit's pod is gone, and all that was in it.
+
+    If a refresh rolled the pod, its charm has run upgrade-charm already and only starts in the
+    new one; else the new pod finds the charm missing, and upgrade-charm comes first.
     """
-    unit.pod_going = False
-    unit.roll_pending = False
+    if unit.roll_pending:
+        unit.queued = _START
+    else:
+        unit.charm_missing = unit.installed
+    unit.pod_going = unit.roll_pending = False
     unit.started = unit.stopped = False
     unit.ready_containers.clear()
     unit.workload_events.clear()
-    if rolled:
-        unit.queued = Event('start')
-    elif unit.installed:
-        unit.charm_missing = True
+    unit.agent = Status('allocating', '', now)
+
+
+def pod_is_up(unit: Unit, address: str) -> None:
+    """Record the address of the unit's new pod; a change of it alone is no config-changed."""
+    unit.address = address
+    if unit.config is not None:
+        unit.config = {**unit.config, 'address': address}
 
 
 def environment(model: Model, unit: Unit, event: Event, context: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
-"""Watch a workload container's Pebble, as Juju's unit agent and Kubernetes' kubelet do together."""
+"""Watch a workload container's Pebble, as Juju's unit agent and the kubelet do together."""
 
-import datetime
 import http.client
 import json
 import socket
@@ -29,7 +28,7 @@ class Watcher(Protocol):
     def checked(self, kind: str, check: str) -> None:
         """A check went over its threshold: ``pebble-check-failed`` or ``-recovered``."""
 
-    def healthy(self, healthy: bool) -> None:  # noqa: FBT001
+    def healthy(self, healthy: bool) -> None:
         """The container's readiness changed."""
 
 
@@ -97,7 +96,7 @@ class Watch(threading.Thread):
         response.read()
         return response.status == 200
 
-    def _set_healthy(self, healthy: bool) -> None:  # noqa: FBT001
+    def _set_healthy(self, healthy: bool) -> None:
         if healthy != self._healthy and not self._stopped.is_set():
             self._healthy = healthy
             self._watcher.healthy(healthy)
@@ -127,10 +126,7 @@ def _get(connection: _Connection, path: str) -> Any:
     return body['result']
 
 
-def _moment(text: str) -> tuple[datetime.datetime, str]:
-    """A time of Go's with nanoseconds, comparable."""
-    if not text:
-        return datetime.datetime.min.replace(tzinfo=datetime.UTC), ''
-    whole, _, rest = text.partition('.')
-    digits = rest.rstrip('Z').partition('+')[0]
-    return datetime.datetime.fromisoformat(whole.rstrip('Z') + '+00:00'), digits.ljust(9, '0')
+def _moment(text: str) -> tuple[str, str]:
+    """A time in UTC as Go prints it, which leaves out final zeros, comparable."""
+    whole, _, fraction = text.rstrip('Z').partition('.')
+    return whole, fraction.ljust(9, '0')

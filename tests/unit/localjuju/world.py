@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from localjuju import uniter
 from localjuju.agent import Agent, Changes, Outcome
 from localjuju.hooktools import Result
 from localjuju.model import Action, Charm, Endpoint, Event, Model, Option
@@ -66,7 +67,8 @@ class Hook:
         return self.json('relation-get', '-r', str(relation), *target, '-', name)
 
 
-Script = Callable[[Hook], int | None]
+#: Runs in a hook; returning an int (not a bool) makes that the hook's exit code.
+Script = Callable[[Hook], object]
 
 
 class World:
@@ -91,7 +93,8 @@ class World:
 
     def deploy(self, name: str, made: Charm | None = None, **arguments: Any) -> None:
         """Add an application; nothing runs before `settle`."""
-        self.model.add_application(name, made or charm(), **arguments)
+        app = self.model.add_application(name, made or charm(), **arguments)
+        app.address = f'10.152.183.{20 + next(self._numbers)}'
 
     def on(self, unit: str, hook: str, script: Script) -> None:
         """Run a script in a hook of a unit."""
@@ -100,7 +103,7 @@ class World:
     def once(self, unit: str, hook: str, script: Script) -> None:
         """Run a script in the next such hook only."""
 
-        def run(context: Hook) -> int | None:
+        def run(context: Hook) -> object:
             del self._scripts[unit, hook]
             return script(context)
 
@@ -108,10 +111,9 @@ class World:
 
     def settle(self) -> None:
         """Run all that can run now; units that died in good order are removed."""
-        from localjuju import uniter
-
         for _ in range(1000):
-            if not any([self._step(unit.name) for unit in list(self.model.units())]):
+            ran = {unit.name: self._step(unit.name) for unit in list(self.model.units())}
+            if not any(ran.values()):
                 return
             for unit in list(self.model.units()):
                 if uniter.is_done(self.model, unit, self.now):
@@ -131,10 +133,10 @@ class World:
             self.envs.setdefault(name, []).append(env)
             script = self._scripts.get((name, event.hook))
             code = script(Hook(self, agent, event, env)) if script else 0
-            return Outcome(code or 0)
+            return Outcome(code if type(code) is int else 0)
 
-        def log(*line: str) -> None:
-            self.log.append(line)  # type: ignore[arg-type]
+        def log(level: str, module: str, message: str) -> None:
+            self.log.append((level, module, message))
 
         agent = Agent(
             self.model, name, self.changes, dispatch, log, self.stats.append, lambda: self.now

@@ -18,19 +18,18 @@ def test_a_coordinator_alone_says_how_to_get_workers(model: Model) -> None:
     model.wait_status('coordinator', 'blocked: [cluster] no worker related: juju integrate')
 
 
-def test_a_worker_alone_asks_for_a_coordinator(model: Model) -> None:
-    model.deploy(deployment.worker('worker', role=''))
-    model.wait_status('worker', 'blocked: [cluster] not related to a coordinator')
-
-
 def test_a_worker_without_a_role_says_how_to_enable_one(model: Model) -> None:
-    model.integrate(('coordinator:cluster', 'worker:cluster'))
+    model.deploy(deployment.worker('worker', role=''))
     model.wait_status('worker', 'blocked: [roles] no role enabled: juju config worker')
-    model.wait_status('coordinator', 'blocked: [cluster] missing roles: backend, frontend')
+
+
+def test_a_worker_alone_says_how_to_get_a_coordinator(model: Model) -> None:
+    model.juju.config('worker', {'role-frontend': True})
+    model.wait_status('worker', 'blocked: [cluster] not related to a coordinator: juju integrate')
 
 
 def test_a_role_without_units_is_missing(model: Model) -> None:
-    model.juju.config('worker', {'role-frontend': True})
+    model.integrate(('coordinator:cluster', 'worker:cluster'))
     model.wait_status('worker', 'active: ready: frontend')
     model.wait_status('coordinator', 'blocked: [cluster] missing roles: backend')
 

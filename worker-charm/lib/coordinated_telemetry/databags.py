@@ -10,6 +10,7 @@ and read again only when Juju says that it changed. The cost of an event thus do
 the units that it is not about. A memory that is lost, old or another unit's means a full read.
 """
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -97,10 +98,12 @@ class Databags:
         self._event = event
         self._owner = [_FORMAT, charm.model.uuid, charm.unit.name]
         self._remembered: dict[str, Any] = {}
-        if remembered and not isinstance(event, _FULL_READ_EVENTS):
-            owner, known = json.loads(remembered)
-            if owner == self._owner:
-                self._remembered = known
+        if not isinstance(event, _FULL_READ_EVENTS):
+            # Whatever is wrong with it, the databags themselves are there to be read.
+            with contextlib.suppress(ValueError, TypeError):
+                owner, known = pydantic_core.from_json(remembered)
+                if owner == self._owner:
+                    self._remembered = dict(known)
         self._seen: dict[str, Any] = {}
         self.left_out: list[LeftOut] = []
 
@@ -138,12 +141,11 @@ class Databags:
         """The databag of `source` as a `model`; None when it is not ready or left out."""
         key = f'{relation.id} {source.name} {model.__name__}'
         known = None if self._is_about(relation, source) else self._remembered.get(key)
-        if known is None:
-            known = self._read(relation, source, model)
-        self._seen[key] = known
-        if 'why' in known:
-            self.leave_out(source.name, known['why'])
-        return model.model_validate(known['data']) if 'data' in known else None
+        if known is not None:
+            # What another version of this charm remembered may not fit the model.
+            with contextlib.suppress(ValueError, TypeError):
+                return self._use(key, source, known, model)
+        return self._use(key, source, self._read(relation, source, model), model)
 
     def ensure(
         self,
@@ -177,6 +179,19 @@ class Databags:
     def leave_out(self, name: str, why: str) -> None:
         """Note that what `name` sent is not used."""
         self.left_out.append(LeftOut(name, why))
+
+    def _use(
+        self,
+        key: str,
+        source: ops.Unit | ops.Application,
+        known: dict[str, Any],
+        model: type[_Model],
+    ) -> _Model | None:
+        loaded = model.model_validate(known['data']) if 'data' in known else None
+        self._seen[key] = known
+        if 'why' in known:
+            self.leave_out(source.name, known['why'])
+        return loaded
 
     def _is_about(self, relation: ops.Relation, source: ops.Unit | ops.Application) -> bool:
         event = self._event

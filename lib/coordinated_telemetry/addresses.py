@@ -26,6 +26,11 @@ def shorten(value: object, length: int = 80) -> str:
     return text if len(text) <= length else f'{text[:length]}…'
 
 
+def _shown(value: str) -> str:
+    # What stands before an @ may be a password; this ends in statuses and logs.
+    return shorten(value.rpartition('@')[2])
+
+
 def check_host(value: str) -> str:
     """Accept a hostname, an IPv4 or a bare IPv6 address.
 
@@ -43,7 +48,7 @@ def check_host(value: str) -> str:
                 pass
         elif _HOSTNAME.fullmatch(value):
             return value
-    raise ValueError(f'expected a hostname or an IP address, got "{shorten(value)}"')
+    raise ValueError(f'expected a hostname or an IP address, got "{_shown(value)}"')
 
 
 def _is_port(text: str) -> bool:
@@ -84,7 +89,7 @@ def check_url(value: str) -> str:
         if not _PATH.fullmatch(value.partition('://')[2].removeprefix(parts.netloc)):
             raise ValueError
     except ValueError:
-        raise ValueError(f'expected an http or https URL, got "{shorten(value)}"') from None
+        raise ValueError(f'expected an http or https URL, got "{_shown(value)}"') from None
     return value
 
 
@@ -102,7 +107,7 @@ def check_host_port(value: str) -> str:
         if port is None or not _is_port(port):
             raise ValueError
     except ValueError:
-        raise ValueError(f'expected host:port, got "{shorten(value)}"') from None
+        raise ValueError(f'expected host:port, got "{_shown(value)}"') from None
     return value
 
 

@@ -166,8 +166,13 @@ def read_workers(
     relations = bags.relations(endpoint)
     workers: list[Worker] = []
     awaited: list[str] = []
+    applications: set[str] = set()
     for relation in relations:
         name = relation.app.name
+        if name in applications:
+            bags.leave_out(name, 'related more than once, the first relation counts')
+            continue
+        applications.add(name)
         if _CROSS_MODEL.fullmatch(name):
             bags.leave_out(name, 'the relation "cluster" does not cross models')
             continue

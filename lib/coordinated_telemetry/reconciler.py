@@ -77,11 +77,12 @@ class ReconcilingCharm(ops.CharmBase):
         if (remembered := bags.remember()) != self._stored.databags:
             self._stored.databags = remembered
         self.left_out = sorted(set(bags.left_out))
-        named = '; '.join(str(item) for item in self.left_out)
-        if named != self._stored.left_out:
-            self._stored.left_out = named
-            if named:
-                logger.warning('left out: %s', named)
+        named = [str(item) for item in self.left_out]
+        before = str(self._stored.left_out).splitlines()
+        if named != before:
+            self._stored.left_out = '\n'.join(named)
+        if new := sorted({*named} - {*before}):
+            logger.warning('left out: %s', '; '.join(new))
 
 
 def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:

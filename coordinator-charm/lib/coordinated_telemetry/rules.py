@@ -24,6 +24,7 @@ PLACEHOLDER = '%%juju_topology%%'
 _SUFFIXES = ('.rule', '.rules', '.yml', '.yaml')
 _DURATION = re.compile(r'([0-9]+(ms|[smhdwy]))+')
 _LABEL_NAME = re.compile(r'[a-zA-Z_][a-zA-Z0-9_]*')
+_GROUP_KEYS = {'name', 'rules', 'interval', 'limit'}  # what Prometheus and Loki both know
 _RULE_KEYS = {'alert', 'expr', 'for', 'keep_firing_for', 'labels', 'annotations'}
 _LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
@@ -83,7 +84,7 @@ def generic() -> Rules:
                 for rule in group['rules']
             ],
         }
-        for group in generic_alert_groups.application_rules['groups']
+        for group in generic_alert_groups.application_rules.get('groups', [])
     ]
     return Rules(tuple(groups))
 
@@ -120,6 +121,10 @@ def _checked(group: Any) -> Group:
     """
     if not isinstance(group, dict) or not isinstance(group.get('name'), str):
         raise ValueError('it has no name')
+    if unknown := {str(key) for key in group} - _GROUP_KEYS:
+        raise ValueError(f'it has unknown keys {", ".join(sorted(unknown))}')
+    if 'interval' in group and not _DURATION.fullmatch(str(group['interval'])):
+        raise ValueError(f'its interval {group["interval"]!r} is no duration')
     rules = group.get('rules')
     # COS's consumer fails on an empty list.
     if not isinstance(rules, list) or not rules:

@@ -16,11 +16,12 @@ import pathlib
 import threading
 import time
 import types
+import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import ops
+import pydantic
 
 from . import addresses, databags, rules
 from .topology import Topology
@@ -137,6 +138,40 @@ def ensure_log_targets(
 
 # The charm's own log
 
+_Record = tuple[int, str]  # nanoseconds since the epoch, text
+
+
+class _Endpoint(pydantic.BaseModel):
+    records: list[_Record] = []
+    retry: pydantic.FiniteFloat = 0.0  # seconds since the epoch
+
+
+class _Kept(pydantic.BaseModel):
+    """What is kept between dispatches."""
+
+    labels: dict[str, str] = {}
+    endpoints: dict[str, _Endpoint] = {}  # by push URL
+    # What was logged while there was no endpoint at all, such as during the deployment.
+    unsent: list[_Record] = []
+
+
+# A store that answers so would refuse the same records again, and all that follow with them: they
+# are too old, or too many.
+_REFUSED = (400, 413)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Like urllib's own, without redirects: a POST would become a GET, which any page answers."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.HTTPDefaultErrorHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
+
 
 class CharmLog(logging.Handler):
     """Sends what the charm logs in a dispatch to the stores, at the dispatch's end.
@@ -171,23 +206,14 @@ class CharmLog(logging.Handler):
         self.setFormatter(logging.Formatter('%(levelname)s %(name)s: %(message)s'))
         self._path = path.absolute()
         self._stored = ''
-        self._labels: dict[str, str] = {}
-        # URL → {'records': [[nanoseconds, text], …], 'retry': seconds since the epoch}
-        self._endpoints: dict[str, dict[str, Any]] = {}
-        self._new: list[list[Any]] = []
-        # What was logged while there was no endpoint at all, such as during the deployment.
-        self._unsent: list[list[Any]] = []
+        self._kept = _Kept()
+        self._new: list[_Record] = []
 
     def __enter__(self) -> 'CharmLog':
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        # A file that is not there, or not as it was written, is one with nothing in it.
+        with contextlib.suppress(OSError, ValueError):
             self._stored = self._path.read_text()
-            kept = json.loads(self._stored)
-            self._labels = dict(kept['labels'])
-            self._unsent = list(kept['unsent'])
-            self._endpoints = {
-                str(url): {'records': list(state['records']), 'retry': float(state['retry'])}
-                for url, state in kept['endpoints'].items()
-            }
+            self._kept = _Kept.model_validate_json(self._stored)
         logging.getLogger().addHandler(self)
         CharmLog.current = self
         return self
@@ -216,33 +242,32 @@ class CharmLog(logging.Handler):
         except Exception:  # noqa: BLE001 a record's arguments may raise anything
             self.handleError(record)
             return
-        self._new.append([int(record.created * 1e9), text])
+        # Half a surrogate pair has no place in JSON.
+        text = text.encode(errors='replace').decode()
+        self._new.append((int(record.created * 1e9), text))
 
     def send_to(self, urls: Collection[str], topology: Topology) -> None:
         """Send this dispatch's records, and what was kept, to these push URLs from now on."""
-        self._labels = topology.labels
-        first = not self._endpoints
-        self._endpoints = {
-            url: self._endpoints.get(
-                url, {'records': list(self._unsent) if first else [], 'retry': 0.0}
-            )
-            for url in sorted(urls)
+        before = self._kept
+        unsent = [] if before.endpoints else before.unsent
+        endpoints = {
+            url: before.endpoints.get(url, _Endpoint(records=list(unsent))) for url in sorted(urls)
         }
-        if urls:
-            self._unsent = []
+        self._kept = _Kept(
+            labels=topology.labels, endpoints=endpoints, unsent=[] if urls else before.unsent
+        )
 
     def _push(self) -> None:
         now = time.time()
-        if not self._endpoints:
-            self._unsent = [*self._unsent, *self._new][-self.KEPT :]
-        for state in self._endpoints.values():
-            state['records'] = [*state['records'], *self._new][-self.KEPT :]
-            if state['retry'] > now + self.PAUSE:  # the clock was set back
-                state['retry'] = 0.0
+        endpoints = self._kept.endpoints
+        if not endpoints:
+            self._kept.unsent = [*self._kept.unsent, *self._new][-self.KEPT :]
+        for state in endpoints.values():
+            state.records = [*state.records, *self._new][-self.KEPT :]
+            if state.retry > now + self.PAUSE:  # the clock was set back
+                state.retry = 0.0
         due = {
-            url: state
-            for url, state in self._endpoints.items()
-            if state['records'] and state['retry'] <= now
+            url: state for url, state in endpoints.items() if state.records and state.retry <= now
         }
         if not due:
             return
@@ -250,7 +275,7 @@ class CharmLog(logging.Handler):
         # A socket's time limit starts anew with every byte, and a name's lookup has none: these
         # threads are not waited for beyond the deadline, and die with the process.
         senders = [
-            threading.Thread(target=self._send, args=(url, state['records'], taken), daemon=True)
+            threading.Thread(target=self._send, args=(url, state.records, taken), daemon=True)
             for url, state in due.items()
         ]
         deadline = time.monotonic() + self.TIMEOUT
@@ -260,28 +285,29 @@ class CharmLog(logging.Handler):
             sender.join(max(0.0, deadline - time.monotonic()))
         for url, state in due.items():
             if url in taken:
-                state['records'], state['retry'] = [], 0.0
+                state.records, state.retry = [], 0.0
             else:
-                state['retry'] = time.time() + self.PAUSE
+                state.retry = time.time() + self.PAUSE
 
-    def _send(self, url: str, records: list[list[Any]], taken: set[str]) -> None:
+    def _send(self, url: str, records: list[_Record], taken: set[str]) -> None:
         values = [[str(nanoseconds), text] for nanoseconds, text in records]
-        body = json.dumps({'streams': [{'stream': self._labels, 'values': values}]})
+        body = json.dumps({'streams': [{'stream': self._kept.labels, 'values': values}]})
         request = urllib.request.Request(  # noqa: S310 the URL was validated when it was read
             url, body.encode(), {'Content-Type': 'application/json'}, method='POST'
         )
         # What is wrong with a store is not this charm's to log, least of all into that store.
-        with (
-            contextlib.suppress(OSError, ValueError, http.client.HTTPException),
-            urllib.request.urlopen(request, timeout=self.TIMEOUT),  # noqa: S310
-        ):
-            taken.add(url)
+        try:
+            with _opener().open(request, timeout=self.TIMEOUT):
+                taken.add(url)
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                if refusal.code in _REFUSED:
+                    taken.add(url)
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
 
     def _keep(self) -> None:
-        kept = json.dumps(
-            {'labels': self._labels, 'endpoints': self._endpoints, 'unsent': self._unsent},
-            sort_keys=True,
-        )
+        kept = self._kept.model_dump_json()
         if kept == self._stored:
             return
         with contextlib.suppress(OSError):

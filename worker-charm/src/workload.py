@@ -31,9 +31,10 @@ def checked_config(text: str) -> str:
         ValueError: if it is not a YAML mapping of names to plain values.
     """
     try:
-        # Aliases are how a small text becomes a huge one; this file has no use for them.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ValueError('worker_config: YAML aliases are not accepted')
+        # Aliases are how a small text becomes a huge one, and a tag can ask for any conversion;
+        # this file has no use for either.
+        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(text)):
+            raise ValueError('worker_config: YAML aliases and tags are not accepted')
         options = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f'worker_config: not YAML: {str(error).splitlines()[0]}') from None

@@ -35,6 +35,7 @@ class Config(pydantic.BaseModel):
 class WorkerCharm(reconciler.ReconcilingCharm):
     """The worker charm."""
 
+    _is_read = False  # a dying unit reads nothing
     _roles: tuple[str, ...] = ()
     _coordinator: cluster.Coordinator | None = None
     _charm_traces = traces.Destination(None)
@@ -50,6 +51,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         """Bring the relation and the container to what the coordinator asks for."""
         self._roles = self.load_config(Config).roles
         self._coordinator = self._read_coordinator(bags)
+        self._is_read = True
         if self._coordinator:
             logs.ensure_charm_log(self._coordinator.loki_endpoints, self.topology)
             self._charm_traces = traces.charm_destination(
@@ -122,12 +124,15 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     ) -> bool:
         """Whether other units restart before this one, which goes on running what it has."""
         running = workload.running(self._container)
-        if not running or containers.has_layer(self._container, layer):
-            return False
-        self._ahead = rolling.ahead(bags, 'peers', self.unit, runs)
-        return bool(self._ahead) and self.awaited(runs) < rolling.PATIENCE
+        if running and not containers.has_layer(self._container, layer):
+            self._ahead = rolling.ahead(bags, 'peers', self.unit, runs)
+        if self.awaited(runs if self._ahead else '') > rolling.PATIENCE:
+            self._ahead = ()
+        return bool(self._ahead)
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        if not self._is_read:
+            return
         if not self._roles:
             event.add_status(
                 ops.BlockedStatus(

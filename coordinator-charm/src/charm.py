@@ -95,23 +95,28 @@ class CoordinatorCharm(ReconcilingCharm):
         ]
 
     def _write_containers(self, event: ops.EventBase, seen: state.State) -> None:
-        urls = seen.log_endpoints.values()
-        try:
-            if self._exporter.can_connect():
-                logs.ensure_log_targets(self._exporter, urls, self.topology)
-                containers.ensure_layer(
-                    self._exporter, nginx.EXPORTER_CONTAINER, nginx.exporter_layer()
-                )
-            if self._nginx.can_connect():
-                logs.ensure_log_targets(self._nginx, urls, self.topology)
-                if nginx.ensure_running(self._nginx, self._nginx_config(seen)):
-                    logger.info('nginx runs with a new configuration')
-                self.ensure_version(event, lambda: nginx.version(self._nginx))
-        except nginx.ConfigError as error:
-            self.faults.append(f'[nginx] cannot use the new configuration: {error}')
-        except ops.pebble.Error as error:
-            # The container went away under our hands; when it is back, so is pebble-ready.
-            logger.warning('cannot configure the containers: %s', error)
+        def ensure_exporter() -> None:
+            containers.ensure_layer(
+                self._exporter, nginx.EXPORTER_CONTAINER, nginx.exporter_layer()
+            )
+
+        def ensure_nginx() -> None:
+            if nginx.ensure_running(self._nginx, self._nginx_config(seen)):
+                logger.info('nginx runs with a new configuration')
+            self.ensure_version(event, lambda: nginx.version(self._nginx))
+
+        ensures = ((self._exporter, ensure_exporter), (self._nginx, ensure_nginx))
+        for container, ensure in ensures:
+            try:
+                if container.can_connect():
+                    urls = seen.log_endpoints.values()
+                    logs.ensure_log_targets(container, urls, self.topology)
+                    ensure()
+            except nginx.ConfigError as error:
+                self.faults.append(f'[nginx] cannot use the new configuration: {error}')
+            except ops.pebble.Error as error:
+                # It went away under our hands; when it is back, so is pebble-ready.
+                logger.warning('cannot configure the container %s: %s', container.name, error)
 
     def _nginx_config(self, seen: state.State) -> str:
         resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''

@@ -1,5 +1,6 @@
 """Find a real CPython of a given version on this machine."""
 
+import contextlib
 import functools
 import os
 import subprocess
@@ -42,8 +43,15 @@ def _candidates(version: str) -> Iterator[Path]:
     yield Path('/usr/local/bin', name)
     data = Path(os.environ.get('XDG_DATA_HOME') or Path.home() / '.local/share')
     pyenv = Path(os.environ.get('PYENV_ROOT') or Path.home() / '.pyenv')
-    yield from sorted(pyenv.glob(f'versions/{version}.*/bin/{name}'), reverse=True)
-    yield from sorted(data.glob(f'uv/python/cpython-{version}.*/bin/{name}'), reverse=True)
+    yield from _newest_first(pyenv, f'versions/{version}.*/bin/{name}')
+    yield from _newest_first(data, f'uv/python/cpython-{version}.*/bin/{name}')
+
+
+def _newest_first(folder: Path, pattern: str) -> list[Path]:
+    # $PYENV_ROOT may be another user's.
+    with contextlib.suppress(PermissionError):
+        return sorted(folder.glob(pattern), reverse=True)
+    return []
 
 
 def _is_program(file: Path) -> bool:

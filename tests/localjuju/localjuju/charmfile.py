@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import stat
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,42 +107,70 @@ def _base(manifest: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def unpack(source: Path, target: Path) -> None:
-    """Put a charm's files into a folder, over what is there."""
+    """Put the files of a charm (a file or a folder) into a new folder."""
     if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(source, target, symlinks=True)
         return
     with zipfile.ZipFile(source) as archive:
         for entry in archive.infolist():
             file = target / entry.filename
             mode = entry.external_attr >> 16
-            if entry.is_dir():
-                file.mkdir(parents=True, exist_ok=True)
-            elif (mode & 0o170000) == 0o120000:
+            if stat.S_ISLNK(mode):
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.unlink(missing_ok=True)
                 file.symlink_to(archive.read(entry).decode())
-            else:
-                archive.extract(entry, target)
-                file.chmod(mode & 0o777 or 0o644)
+                continue
+            archive.extract(entry, target)
+            if not entry.is_dir():
+                file.chmod(stat.S_IMODE(mode) or 0o644)
+    _keep_bytecode_valid(target)
 
 
-def replicate(unpacked: Path, target: Path) -> None:
-    """Give a unit its own copy of an unpacked charm.
+def _keep_bytecode_valid(folder: Path) -> None:
+    """Give each source file the time that its compiled form was made for.
+
+    A zip file keeps times to two seconds, so that Python would find the packed bytecode outdated
+    and every unit would compile all it imports. (PEP 552: flags, mtime and size of the source
+    follow the magic number.)
+    """
+    for compiled in folder.rglob('__pycache__/*.pyc'):
+        with compiled.open('rb') as file:
+            header = file.read(16)
+        source = compiled.parent.parent / f'{compiled.name.partition(".")[0]}.py'
+        if len(header) < 16 or not source.exists():
+            continue
+        flags, mtime, size = struct.unpack('<III', header[4:])
+        if flags == 0 and source.stat().st_size == size:
+            os.utime(source, (mtime, mtime))
+
+
+def replicate(unpacked: Path, target: Path, former: Path | None = None) -> None:
+    """Give a unit its own copy of an unpacked charm, over what the charm itself wrote.
 
     The virtual environment, nine tenths of a charm, is shared by hard links: it is never written
     in place, and a model's memory is limited. All else is the unit's own.
+
+    Args:
+        unpacked: the folder of the unpacked charm.
+        target: the unit's charm folder.
+        former: the folder of the charm that is there so far; what it brought is taken away.
     """
+    if former:
+        for entry in former.iterdir():
+            _remove(target / entry.name)
     target.mkdir(parents=True, exist_ok=True)
     for entry in unpacked.iterdir():
         copy = os.link if entry.name == 'venv' else shutil.copy2
-        copied = target / entry.name
-        if entry.is_symlink() or entry.is_file():
-            copied.unlink(missing_ok=True)
-            shutil.copy2(entry, copied, follow_symlinks=False)
-            continue
-        if entry.name == 'venv' and copied.exists():
-            shutil.rmtree(copied)
-        shutil.copytree(entry, copied, symlinks=True, dirs_exist_ok=True, copy_function=copy)
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, target / entry.name, symlinks=True, copy_function=copy)
+        else:
+            shutil.copy2(entry, target / entry.name, follow_symlinks=False)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)
 
 
 def write_resources(folder: Path, images: Mapping[str, str]) -> None:

@@ -115,13 +115,25 @@ def _destroy_model(arguments: Arguments) -> None:
     said = ''
     while registry.is_running(model.name):
         with contextlib.suppress(RequestError, registry.RegistryError):
-            left = list(model.request('status')['applications'])
-            if left and (waiting := f'Waiting for {", ".join(left)}…') != said:
+            waiting = _waited_for(model.request('status')['applications'])
+            if waiting and waiting != said:
                 said = waiting
                 _say(waiting)
         time.sleep(0.05)
     registry.forget(model.name)
     _say('Model destroyed.')
+
+
+def _waited_for(applications: dict[str, Any]) -> str:
+    """What still has to end, with the units whose failed hooks are in the way."""
+    stuck = [
+        f'{name} ({unit["workload-status"].get("message", "error")})'
+        for app in applications.values()
+        for name, unit in app['units'].items()
+        if unit['workload-status']['current'] == 'error'
+    ]
+    text = f'Waiting for {", ".join(applications)}…' if applications else ''
+    return text + (f' In error: {", ".join(stuck)}; --force does not wait.' if stuck else '')
 
 
 @_command('models', options='format', ignored='all uuid exact-time c= controller=')
@@ -208,6 +220,7 @@ def _deploy(arguments: Arguments) -> None:
         config_file=files,
         resources=pairs(arguments.all('resource')),
         trust=arguments.has('trust'),
+        base=arguments.one('base'),
     )
     _say(f'Deploying "{name}" from local charm "{charm}"')
 
@@ -221,7 +234,7 @@ def _config_options(arguments: Arguments) -> tuple[dict[str, str], str]:
 
 @_command(
     'refresh',
-    options='path config resource base',
+    options='path config resource',
     switches='trust',
     ignored='force force-base force-units',
 )
@@ -339,8 +352,9 @@ def _status(arguments: Arguments) -> None:
         chosen = {k: v for k, v in status['applications'].items() if k in wanted}
         status['applications'] = chosen
     if form == 'tabular':
-        relations = arguments.has('relations') or arguments.has('integrations')
-        print(tables.status(status, relations=relations), end='')
+        wanted = arguments.has('relations') or arguments.has('integrations')
+        relations = model.request('relations') if wanted else ()
+        print(tables.status(status, relations), end='')
     else:
         _show(model, status, form)
 
@@ -409,9 +423,13 @@ def _wait_for(arguments: Arguments) -> None:
 
 @_command('run', options='format params wait', ignored='utc color no-color')
 def _run(arguments: Arguments) -> None:
-    *targets, _ = rest = arguments.take('unit', 'action', more=True)
-    units = [each for each in rest if '/' in each.partition('=')[0]]
-    action, *given = rest[len(units) :] or [targets[0]]
+    rest = list(arguments.take('unit', 'action', more=True))
+    units = []
+    while rest and '/' in rest[0]:
+        units.append(rest.pop(0))
+    if not units or not rest:
+        raise UsageError('no action specified' if units else f'invalid unit name "{rest[0]}"')
+    action, *given = rest
     file = Path(arguments.one('params')).read_text() if arguments.one('params') else ''
     model = _model(arguments)
     form = arguments.format('plain', 'json', 'yaml')

@@ -4,6 +4,7 @@ Arguments and results are JSON values. Refusals are raised as ModelError, with J
 Juju has any.
 """
 
+import dataclasses
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import yaml
 from localjuju import charmfile, modelconfig, secretcommands, statusview, uniter
 from localjuju.model import (
     Application,
+    Charm,
     Event,
     Life,
     ModelError,
@@ -63,8 +65,11 @@ def _deploy(
     config_file: str = '',
     resources: Mapping[str, str] | None = None,
     trust: bool = False,
+    base: str = '',
 ) -> str:
-    charm = charmfile.read(Path(path))
+    charm = _charm(controller, Path(path))
+    if base and base != '@'.join(charm.base):
+        raise ModelError(f'base "{base}" is not the charm\'s, which is {"@".join(charm.base)}')
     name = app or charm.name
     settings = parse_settings(charm, {**_config_file(config_file, name), **(config or {})})
     images = _images(charm.resources, resources or {}, {})
@@ -86,6 +91,12 @@ def _deploy(
         controller.arrived(name)
         controller.changes.announce()
     return name
+
+
+def _charm(controller: 'Controller', path: Path) -> Charm:
+    """A charm file, read and unpacked."""
+    charm = charmfile.read(path)
+    return dataclasses.replace(charm, source=str(controller.unpacked(path)))
 
 
 def _config_file(text: str, app: str) -> dict[str, str]:
@@ -128,7 +139,7 @@ def _refresh(
 ) -> None:
     with controller.changes:
         application = controller.model.application(app)
-    charm = charmfile.read(Path(path or application.charm.source))
+    charm = _charm(controller, Path(path)) if path else application.charm
     if charm.name != application.charm.name:
         raise ModelError(
             f'cannot upgrade "{application.charm.name}" to "{charm.name}": names differ'
@@ -168,7 +179,7 @@ def _remove_application(controller: 'Controller', app: str, force: bool = False)
 def _force(controller: 'Controller', application: Application) -> None:
     for unit in application.units.values():
         if unit.name in controller.runners:
-            controller.runners[unit.name].forced = True
+            controller.runners[unit.name].force()
 
 
 @_command('config')
@@ -234,6 +245,12 @@ def _remove_relation(controller: 'Controller', one: str, other: str = '') -> Non
 def _status(controller: 'Controller') -> dict[str, Any]:
     with controller.changes:
         return statusview.status(controller.model)
+
+
+@_command('relations')
+def _relations(controller: 'Controller') -> list[dict[str, str]]:
+    with controller.changes:
+        return statusview.relations(controller.model)
 
 
 @_command('show-unit')

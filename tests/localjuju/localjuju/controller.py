@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import select
-import shutil
 import socket
 import sys
 import threading
@@ -57,6 +56,7 @@ class Controller:
         self.units_dir.mkdir(parents=True)
         self._charms_dir.mkdir()
         self._unpacking = threading.Lock()
+        self._unpacked: dict[tuple[str, int, int], Path] = {}
         self.runners: dict[str, PodRunner] = {}
         self._services: dict[str, tuple[frozenset[tuple[str, int]], frozenset[str]]] = {}
         self._services_lock = threading.Lock()
@@ -101,15 +101,19 @@ class Controller:
             runner.new_interval()
         self.changes.announce()
 
-    def unpacked(self, app: Application) -> Path:
-        """The application's charm, unpacked once for all its units."""
+    def unpacked(self, charm: Path) -> Path:
+        """A charm, unpacked once for all units of all applications that are deployed from it.
+
+        What is deployed stays what it was, whatever happens to the file.
+        """
+        about = charm.stat()
+        identity = (str(charm.resolve()), about.st_mtime_ns, about.st_size)
         with self._unpacking:
-            folder = self._charms_dir / f'{app.name}-{app.charm_version}'
-            if not folder.exists():
-                draft = folder.with_suffix('.draft')
-                shutil.rmtree(draft, ignore_errors=True)
-                charmfile.unpack(Path(app.charm.source), draft)
-                draft.rename(folder)
+            folder = self._unpacked.get(identity)
+            if folder is None or charm.is_dir():
+                folder = self._charms_dir / str(len(list(self._charms_dir.iterdir())))
+                charmfile.unpack(charm, folder)
+                self._unpacked[identity] = folder
             return folder
 
     # Services

@@ -1,11 +1,13 @@
 """A unit in its pod: the thread that gives an agent a pod and takes it away again."""
 
 import collections
+import contextlib
 import logging
 import socket
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localjuju import charmfile, uniter, wire
@@ -40,7 +42,8 @@ class PodRunner(threading.Thread):
         self._folder = controller.units_dir / unit.replace('/', '-')
         self._watches: list[Watch] = []
         self._listener: socket.socket | None = None
-        self._unpacked = 0
+        #: The unpacked charm that the unit has a copy of.
+        self._charm: Path | None = None
         self._has_pod = False
         self.agent = Agent(
             controller.model,
@@ -54,8 +57,7 @@ class PodRunner(threading.Thread):
         )
         self.unit = self.agent.unit
         self._update_status_at = time.monotonic() + controller.update_status_interval
-        #: Set to leave out all hooks: forced removal.
-        self.forced = False
+        self._forced = False
 
     def run(self) -> None:
         """Work until the unit is gone, or the controller is."""
@@ -68,38 +70,40 @@ class PodRunner(threading.Thread):
                 self._changes.announce()
 
     def _live(self) -> None:
-        while not self._end_is_near():
+        model = self.agent.model
+        while True:
+            with self._changes:
+                generation = self._changes.generation
+                if self._forced or uniter.is_done(model, self.unit, time.time()):
+                    break
+                self._look_at_clock()
             if not self._has_pod:
                 self._make_pod()
                 continue
-            with self._changes:
-                generation = self._changes.generation
-                self._look_at_clock()
             if self.agent.step():
                 continue
             with self._changes:
-                if self.unit.roll_pending and not self.unit.pod_going and self._is_my_turn():
+                if generation != self._changes.generation:
+                    continue
+                if uniter.may_roll(model, self.unit):
                     uniter.pod_is_going(self.unit, time.time())
                     self._changes.announce()
                     continue
-                stays = not self.unit.pod_going
-                if stays and not uniter.is_done(self.agent.model, self.unit, time.time()):
+                finished = uniter.is_pod_finished(self.unit)
+                if not finished:
                     self._changes.wait(generation, self._patience())
-                    continue
-            if not stays:
+            if finished:
                 self._replace_pod()
         self._end()
 
-    def _end_is_near(self) -> bool:
-        with self._changes:
-            if self.forced:
-                return True
-            return uniter.is_done(self.agent.model, self.unit, time.time())
+    def force(self) -> None:
+        """Leave out all further hooks: end the one that runs, and the unit."""
+        self._forced = True
+        threading.Thread(target=self._delete_at_once, daemon=True).start()
 
-    def _is_my_turn(self) -> bool:
-        """A refresh rolls an application's pods one by one, the highest number first."""
-        units = self.agent.model.application(self.unit.app).units.values()
-        return not any(u.roll_pending and u.number > self.unit.number for u in units)
+    def _delete_at_once(self) -> None:
+        with contextlib.suppress(PodError, OSError):
+            self._pods.delete(self.unit.name, 0)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() >= self._update_status_at:
@@ -121,10 +125,10 @@ class PodRunner(threading.Thread):
     def _make_pod(self) -> None:
         app = self.agent.model.application(self.unit.app)
         with self._changes:
-            charm, version, images = app.charm, app.charm_version, dict(app.images)
+            charm, images = app.charm, dict(app.images)
         containers = [Container(n, images[r]) for n, r in charm.containers.items()]
         try:
-            self._unpack(version)
+            self._unpack()
             self._listen()
             address = self._pods.create(self.unit.name, containers, self._folder)
         except (PodError, OSError) as e:
@@ -133,7 +137,7 @@ class PodRunner(threading.Thread):
                 self.unit.workload = Status('error', str(e), time.time())
                 self.unit.agent = Status('allocating', '', time.time())
                 self._changes.announce()
-                self._changes.wait(self._changes.generation, _POD_RETRY)
+            self._wait_for_another_try()
             return
         self._has_pod = True
         with self._changes:
@@ -142,6 +146,14 @@ class PodRunner(threading.Thread):
                 self.unit.workload = Status('waiting', 'installing agent', time.time())
             self._watches = [self._watch(name) for name in charm.containers]
             self._changes.announce()
+
+    def _wait_for_another_try(self) -> None:
+        deadline = time.monotonic() + _POD_RETRY
+        with self._changes:
+            while (left := deadline - time.monotonic()) > 0:
+                if self._forced or self.unit.life is not Life.ALIVE:
+                    return
+                self._changes.wait(self._changes.generation, left)
 
     def _replace_pod(self) -> None:
         self._delete_pod()
@@ -157,13 +169,14 @@ class PodRunner(threading.Thread):
             self._has_pod = False
             self._controller.update_services()
             try:
-                self._pods.delete(self.unit.name, 0 if self.forced else _GRACE)
+                self._pods.delete(self.unit.name, 0 if self._forced else _GRACE)
             except (PodError, OSError) as e:
-                log.warning('%s: %s', self.unit.name, e)
+                if not self._forced:
+                    log.warning('%s: %s', self.unit.name, e)
         if self._listener:
             self._listener.close()
             self._listener = None
-        self._unpacked = 0
+        self._charm = None
         charmfile.remove(self._folder)
 
     def _end(self) -> None:
@@ -178,19 +191,21 @@ class PodRunner(threading.Thread):
             self.agent.model.remove_unit(self.unit)
             self._changes.announce()
 
-    def _unpack(self, version: int) -> None:
-        app = self.agent.model.application(self.unit.app)
-        if self._unpacked != version:
-            unpacked = self._controller.unpacked(app)
-            charmfile.replicate(unpacked, self._folder / 'charm')
-            charmfile.write_resources(self._folder / 'resources', app.images)
-            self._unpacked = version
+    def _unpack(self) -> None:
+        """Bring the charm folder up to the application's charm, if it is not."""
+        with self._changes:
+            app = self.agent.model.application(self.unit.app)
+            charm, images = Path(app.charm.source), dict(app.images)
+        if self._charm != charm:
+            charmfile.replicate(charm, self._folder / 'charm', self._charm)
+            self._charm = charm
+        charmfile.write_resources(self._folder / 'resources', images)
 
     # The charm
 
     def _dispatch(self, event: Event, env: Mapping[str, str], timeout: float) -> Outcome:
         if event.kind == 'upgrade-charm':
-            self._unpack(self.agent.model.application(self.unit.app).charm_version)
+            self._unpack()
         try:
             if event.kind == 'exec':
                 assert event.task is not None

@@ -120,6 +120,24 @@ def _application(model: Model, app: Application) -> dict[str, Any]:
     return shown
 
 
+def relations(model: Model) -> list[dict[str, str]]:
+    """The rows of the table that ``juju status --relations`` adds."""
+    rows = []
+    for relation in model.relations.values():
+        kind = 'peer' if relation.is_peer else 'regular'
+        requirer, provider = relation.ends[0], relation.ends[-1]
+        rows.append(
+            {
+                'provider': str(provider),
+                'requirer': str(requirer),
+                'interface': provider.endpoint.interface,
+                'type': kind,
+                'message': '' if relation.life is Life.ALIVE else str(relation.life),
+            }
+        )
+    return sorted(rows, key=lambda row: (row['provider'], row['requirer']))
+
+
 def _unit(app: Application, unit: Unit) -> dict[str, Any]:
     dying = {} if unit.life is Life.ALIVE else {'life': str(unit.life)}
     shown: dict[str, Any] = {

@@ -21,8 +21,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
     return text
 
 
-def status(shown: dict[str, Any], *, relations: bool = False) -> str:
-    """`juju status` from its JSON."""
+def status(shown: dict[str, Any], relations: Sequence[dict[str, str]] = ()) -> str:
+    """`juju status` from its JSON, with a table of the relations if any are given."""
     model = shown['model']
     place = f'{model["cloud"]}/{model["region"]}'
     header = ('Model', 'Controller', 'Cloud/Region', 'Version', 'SLA', 'Timestamp')
@@ -44,9 +44,9 @@ def status(shown: dict[str, Any], *, relations: bool = False) -> str:
     if units:
         header = ('Unit', 'Workload', 'Agent', 'Address', 'Ports', 'Message')
         parts.append(table(header, units))
-    if relations and (rows := _relations(applications)):
-        header = ('Integration', 'Related', 'Interface', 'Type')
-        parts.append(table(header, rows))
+    if relations:
+        header = ('Integration provider', 'Requirer', 'Interface', 'Type', 'Message')
+        parts.append(table(header, [tuple(relation.values()) for relation in relations]))
     return '\n'.join(parts)
 
 
@@ -82,19 +82,6 @@ def _unit(name: str, unit: dict[str, Any]) -> tuple[str, ...]:
 
 def _aside(agent: dict[str, Any]) -> str:
     return f'({agent["message"]})' if agent.get('message') else ''
-
-
-def _relations(applications: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
-    for name, app in applications.items():
-        for endpoint, related in app['relations'].items():
-            for each in related:
-                peer = each['related-application'] == name
-                kind = 'peer' if peer else 'regular'
-                other = each['related-application']
-                if peer or (other, name) not in {(r[0].partition(':')[0], r[1]) for r in rows}:
-                    rows.append((f'{name}:{endpoint}', other, each['interface'], kind))
-    return sorted(rows)
 
 
 def tree(value: Any, indent: int = 0) -> str:

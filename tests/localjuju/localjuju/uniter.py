@@ -355,6 +355,27 @@ def _commit_secret(model: Model, unit: Unit, event: Event, now: float) -> None:
             secret.rotates = now + ROTATION[secret.rotation] if secret.rotates else None
 
 
+def may_roll(model: Model, unit: Unit) -> bool:
+    """Whether the unit's pod is to be replaced now, because of a refresh.
+
+    As a StatefulSet does, one pod after the other, the highest number first; a unit in error
+    holds up no one.
+    """
+    if not unit.roll_pending or unit.pod_going or unit.life is not Life.ALIVE or unit.busy:
+        return False
+    app = model.application(unit.app)
+    higher = [u for u in app.units.values() if u.number > unit.number and u.life is Life.ALIVE]
+    return all(
+        (u.charm_version == app.charm_version and u.started and not u.roll_pending) or u.failed
+        for u in higher
+    )
+
+
+def is_pod_finished(unit: Unit) -> bool:
+    """Whether a pod that is to be replaced has nothing left to run."""
+    return unit.pod_going and unit.life is Life.ALIVE
+
+
 def pod_is_going(unit: Unit, now: float) -> None:
     """Record that the unit's pod is about to be replaced: it runs stop, and then nothing."""
     unit.pod_going = True

@@ -289,7 +289,7 @@ def test_refresh_upgrades_in_place_then_rolls_the_pod():
     unit = world.model.unit('a/0')
     world.model.refresh(world.model.application('a'), charm(containers={'web': 'image'}))
     world.settle()
-    assert unit.roll_pending
+    assert uniter.may_roll(world.model, unit)
     uniter.pod_is_going(unit, world.now)
     world.settle()
     uniter.pod_is_gone(unit, world.now)
@@ -303,6 +303,25 @@ def test_refresh_upgrades_in_place_then_rolls_the_pod():
         'start',
         'web-pebble-ready',
     ]
+
+
+def test_a_refresh_rolls_one_pod_after_the_other_the_highest_number_first():
+    world = World()
+    world.deploy('a', scale=3)
+    world.settle()
+    world.model.refresh(world.model.application('a'), charm())
+    units = [world.model.unit(f'a/{n}') for n in (2, 1, 0)]
+    assert not any(uniter.may_roll(world.model, unit) for unit in units)
+    world.settle()
+    rolled = []
+    while ready := [unit for unit in units if uniter.may_roll(world.model, unit)]:
+        (unit,) = ready
+        rolled.append(unit.name)
+        uniter.pod_is_going(unit, world.now)
+        world.settle()
+        uniter.pod_is_gone(unit, world.now)
+        world.settle()
+    assert rolled == ['a/2', 'a/1', 'a/0']
 
 
 def test_a_rescheduled_pod_upgrades_configures_starts_and_sees_no_relation_changed():

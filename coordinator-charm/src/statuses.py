@@ -39,9 +39,8 @@ def statuses(
             )
         )
     elif missing := roles.ROLES.missing(workers.units):
-        awaited = [*workers.awaited, *(w.topology.unit for w in workers.units if not w.roles)]
-        if awaited:
-            message = f'[cluster] waiting for {", ".join(awaited[:3])} to publish its data'
+        if workers.awaited:
+            message = f'[cluster] waiting for the data of {", ".join(workers.awaited[:3])}'
             found.append(ops.WaitingStatus(message))
         else:
             message = reconciler.summary(

@@ -23,7 +23,7 @@ _PATH = re.compile(r'[A-Za-z0-9._~/%:@!*+=,&?-]*')
 def shorten(value: object, length: int = 80) -> str:
     """`value` as it may be shown in a status or a log line: printable, bounded, on one line."""
     text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
-    return text if len(text) <= length else f'{text[:length]}…'
+    return text if len(text) <= length else f'{text[:length]}...'
 
 
 def _shown(value: str) -> str:

@@ -176,6 +176,10 @@ class Databags:
             changed |= dict(content) != before
         return changed
 
+    def is_left_out(self, name: str) -> bool:
+        """Whether something that `name` sent is not used."""
+        return any(item.name == name for item in self.left_out)
+
     def leave_out(self, name: str, why: str) -> None:
         """Note that what `name` sent is not used."""
         self.left_out.append(LeftOut(name, why))

@@ -133,7 +133,7 @@ class Workers:
     Attributes:
         related: whether any worker application is related at all.
         units: those that published, by application and number.
-        awaited: names of units that have not published yet.
+        awaited: names of applications and units that have not published yet.
     """
 
     related: bool = False
@@ -177,16 +177,17 @@ def read_workers(
             bags.leave_out(name, 'the relation "cluster" does not cross models')
             continue
         application = bags.load(relation, relation.app, WorkerApplicationData)
+        if application is None and not bags.is_left_out(name):
+            awaited.append(name)
         try:
             of_application = roles.expand((application and application.role) or '')
         except ValueError as error:
             bags.leave_out(name, databags.reason(error))
             continue
         for unit in bags.units(relation):
-            left_out_before = len(bags.left_out)
             data = bags.load(relation, unit, WorkerUnitData)
             if data is None:
-                if len(bags.left_out) == left_out_before:
+                if not bags.is_left_out(unit.name):
                     awaited.append(unit.name)
                 continue
             claimed = data.juju_topology

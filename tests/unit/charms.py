@@ -1,0 +1,37 @@
+"""Importing the two charms side by side: both have a module named `charm`."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def importable(folder: str) -> Iterator[None]:
+    """Make the modules of a charm importable by their own names, as in the packed charm.
+
+    Afterwards the names are free again for the other charm; the modules that were imported keep
+    their references to each other.
+    """
+    source = ROOT / folder / 'src'
+    names = {path.stem for path in source.glob('*.py')}
+    hidden = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    sys.path.insert(0, str(source))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(source))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(hidden)
+
+
+def specification(folder: str) -> dict[str, Any]:
+    """The arguments of `ops.testing.Context` that say what is in charmcraft.yaml."""
+    meta = yaml.safe_load((ROOT / folder / 'charmcraft.yaml').read_text())
+    return {'meta': meta, 'config': meta.pop('config')}

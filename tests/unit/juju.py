@@ -1,0 +1,135 @@
+"""What ops.testing does not show or cannot say: hook tools that were run, and a dying unit."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import ops
+from ops import testing
+from scenario import _runtime, mocking
+
+UUID = '12345678-1234-4234-8234-123456789abc'
+MODEL = testing.Model(name='m', uuid=UUID)
+
+_TOOLS = {
+    'application_version_set': 'application-version-set',
+    'close_port': 'close-port',
+    'config_get': 'config-get',
+    'is_leader': 'is-leader',
+    'juju_log': 'juju-log',
+    'open_port': 'open-port',
+    'opened_ports': 'opened-ports',
+    'relation_get': 'relation-get',
+    'relation_ids': 'relation-ids',
+    'relation_list': 'relation-list',
+    'relation_set': 'relation-set',
+    'status_set': 'status-set',
+}
+_PEBBLE = {
+    'add_layer': 'pebble add',
+    'exec': 'pebble exec',
+    'get_plan': 'pebble plan',
+    'get_services': 'pebble services',
+    'list_files': 'pebble ls',
+    'make_dir': 'pebble mkdir',
+    'pull': 'pebble pull',
+    'push': 'pebble push',
+    'remove_path': 'pebble rm',
+    'replan_services': 'pebble replan',
+    'restart_services': 'pebble restart',
+    'send_signal': 'pebble signal',
+    'start_services': 'pebble start',
+    'stop_services': 'pebble stop',
+}
+_READS = {
+    'config-get',
+    'is-leader',
+    'opened-ports',
+    'relation-get',
+    'relation-ids',
+    'relation-list',
+    'pebble ls',
+    'pebble plan',
+    'pebble pull',
+    'pebble services',
+}
+# ops sets the same status again in every dispatch; a log line is no change.
+_NO_CHANGE = _READS | {'status-set', 'juju-log'}
+
+
+class Calls(list[tuple[str, tuple[Any, ...]]]):
+    """Hook tools and requests to Pebble, in order, with their positional arguments."""
+
+    def of(self, *tools: str) -> list[tuple[Any, ...]]:
+        """The arguments of each call of these tools."""
+        return [arguments for tool, arguments in self if tool in tools]
+
+    def changes(self) -> list[str]:
+        """The tools that changed anything, in order."""
+        return [tool for tool, _ in self if tool not in _NO_CHANGE]
+
+    def hook_tools(self) -> list[str]:
+        """The hook tools, in order, each of which is a process on Juju."""
+        return [tool for tool, _ in self if not tool.startswith('pebble ')]
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[Calls]:
+    """Record what charms ask of Juju and of Pebble while this context lasts."""
+    calls = Calls()
+
+    def recording(method: Callable[..., Any], tool: str) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(self: object, *arguments: Any, **options: Any) -> Any:
+            calls.append((tool, arguments))
+            return method(self, *arguments, **options)
+
+        return call
+
+    with contextlib.ExitStack() as patches:
+        for owner, tools in (
+            (mocking._MockModelBackend, _TOOLS),
+            (mocking._MockPebbleClient, _PEBBLE),
+        ):
+            for name, tool in tools.items():
+                patch = mock.patch.object(owner, name, recording(getattr(owner, name), tool))
+                patches.enter_context(patch)
+        yield calls
+
+
+@contextlib.contextmanager
+def departing(unit: str) -> Iterator[None]:
+    """Make relation-departed events say that this unit is the one that departs.
+
+    ops.testing can name a remote unit only, where a unit that is removed is told of itself.
+    """
+    original = _runtime.Runtime._get_event_env
+
+    def environment(*arguments: Any, **options: Any) -> dict[str, str]:
+        variables = original(*arguments, **options)
+        assert 'JUJU_DEPARTING_UNIT' in variables
+        return {**variables, 'JUJU_DEPARTING_UNIT': unit}
+
+    with mock.patch.object(_runtime.Runtime, '_get_event_env', environment):
+        yield
+
+
+def warnings(context: testing.Context[Any]) -> list[str]:
+    """The messages that the last dispatches logged at WARNING or above."""
+    return [line.message for line in context.juju_log if line.level in ('WARNING', 'ERROR')]
+
+
+def enabled_log_targets(container: testing.Container) -> dict[str, dict[str, str]]:
+    """The log targets that Pebble forwards to: location → labels."""
+    return {
+        target.location: target.labels or {}
+        for target in container.plan.log_targets.values()
+        if target.services == ['all']
+    }
+
+
+def services(container: testing.Container) -> dict[str, ops.pebble.ServiceDict]:
+    """The services of a container's plan."""
+    return {name: service.to_dict() for name, service in container.plan.services.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 from localjuju.progress import SetupError, run
 
 MIRROR = 'LOCALJUJU_DEBIAN_MIRROR'
-_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+#: Of the package debian-archive-keyring, which Ubuntu has too.
+KEYRING = Path('/usr/share/keyrings/debian-archive-keyring.gpg')
 
 
 def sources(suite: str, etc: Path = Path('/etc')) -> str:
@@ -22,12 +23,12 @@ def sources(suite: str, etc: Path = Path('/etc')) -> str:
         SetupError: this machine is not Debian and no mirror is named.
     """
     if mirror := os.environ.get(MIRROR):
-        return f'deb [signed-by={_KEYRING}] {mirror} {suite} main\n'
+        return f'deb [signed-by={KEYRING}] {mirror} {suite} main\n'
     codename = _debian_codename(etc)
     if codename is None:
         raise SetupError(
-            'cannot find a Debian mirror: this machine is not Debian; install the package'
-            f" debian-archive-keyring and set {MIRROR} to a mirror's URL"
+            'cannot find a Debian mirror: this machine is not Debian;'
+            f" set {MIRROR} to a mirror's URL"
         )
     for stanza in _stanzas(etc):
         if codename in stanza.get('Suites', '').split():

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localjuju import debian, goprograms, paths
-from localjuju.namespaces import PodError, unshare_command
+from localjuju.namespaces import PodError, search_path, unshare_command
 from localjuju.progress import SetupError, fail, locked, run, say
 
 #: Part of every hash: raise it when this module makes other files from the same recipe.
@@ -137,16 +137,14 @@ def build() -> None:
     """
     if not missing():
         return
-    if os.geteuid() == 0:
-        _build()
-        return
-    # All of it in one user namespace: files of many owners, made and moved as its root.
-    command = [*unshare_command('--mount', '--pid', '--fork', '--kill-child', '--mount-proc')]
+    # In namespaces of its own, so that whatever ends this leaves no mount behind. Without root,
+    # they also let it make files of many owners.
+    command = unshare_command('--mount', '--pid', '--fork', '--kill-child', '--mount-proc')
     path = f'{paths.LOCALJUJU_DIR}:{os.environ.get("PYTHONPATH", "")}'
-    environment = {**os.environ, 'PYTHONPATH': path}
+    environment = {**os.environ, 'PYTHONPATH': path, 'PATH': search_path()}
     done = subprocess.run([*command, sys.executable, '-m', 'localjuju.images'], env=environment)
     if done.returncode:
-        raise SetupError('cannot build the images in a user namespace: see above')
+        raise SetupError('cannot build the images: see above')
 
 
 def _build() -> None:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from localjuju import environments, goprograms, images, namespaces
+from localjuju import debian, environments, goprograms, images, namespaces
 from localjuju.progress import SetupError, fail, run, say
 
 
@@ -99,8 +99,11 @@ def _binaries_install() -> None:
 
 
 def _images_packages() -> Iterable[str]:
+    if not images.missing():
+        return ()
     programs = {'mmdebstrap': 'mmdebstrap', 'dpkg-deb': 'dpkg', 'apt-get': 'apt'}
-    return _missing(programs) if images.missing() else ()
+    keyring = [] if debian.KEYRING.exists() else ['debian-archive-keyring']
+    return [*_missing(programs), *keyring]
 
 
 COMPONENTS = (

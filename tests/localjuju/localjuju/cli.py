@@ -87,6 +87,8 @@ def _launch(name: str, log: Path, config: dict[str, str]) -> None:
     descriptor = os.pidfd_open(owner)
     argv = [sys.executable, '-m', 'localjuju.controller', name]
     argv += ['--owner-fd', str(descriptor), '--config', json.dumps({'values': config})]
+    # In a user namespace the user has another id, on which the default depends.
+    os.environ['LOCALJUJU_HOME'] = str(registry.home())
     try:
         pid = pods.launch(argv, descriptor, log)
     except pods.PodError as e:

@@ -33,7 +33,8 @@ class FakePromtool:
         texts = [read(container, path) for path in paths]
         bad = [text for text in texts if 'bad' in text]
         return FakeProcess(
-            f'Checking\n  FAILED:\n{config} it is bad\n' if bad else 'ok', bool(bad)
+            f'Checking\n  FAILED: parsing YAML file {config}: it is bad\n' if bad else 'ok',
+            bool(bad),
         )
 
 

@@ -136,7 +136,9 @@ class PrometheusCharm(ops.CharmBase):
             process.wait_output()
         except ops.pebble.ExecError as error:
             lines = [line.strip() for line in str(error.stdout).splitlines() if line.strip()]
-            return re.sub(rf'{CANDIDATE}/\S+ ', '', lines[-1]) if lines else str(error)
+            # The last line says what is wrong, behind a file's name that is of no interest.
+            noise = rf'^FAILED: |(parsing YAML file )?{CANDIDATE}/\S+ '
+            return re.sub(noise, '', lines[-1]) if lines else str(error)
         return ''
 
     def _leave_out_refused(self, wanted: scrape.Wanted) -> None:

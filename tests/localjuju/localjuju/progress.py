@@ -25,20 +25,19 @@ def say(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(name: str) -> Iterator[Path]:
-    """Hold the lock of the cache's folder `name` and give that folder.
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock of the part `name` of the cache.
 
     Another process that wants it meanwhile waits, and says so.
     """
-    folder = paths.cache_dir() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / '.lock').open('w') as lock:
+    paths.cache_dir().mkdir(parents=True, exist_ok=True)
+    with (paths.cache_dir() / f'.{name}.lock').open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f'setup: waiting for another setup of {name}', flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
+        yield
 
 
 def run(

@@ -94,7 +94,7 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, environment: dict,
 
 def test_a_lock_is_free_again_after_use(monkeypatch, tmp_path: Path):
     monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
-    lock = tmp_path / 'x/.lock'
+    lock = tmp_path / '.x.lock'
     with progress.locked('x'), lock.open() as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with lock.open() as other:

@@ -92,6 +92,7 @@ def test_rules_are_kept_as_files_and_go_with_their_relation(ctx, files):
         ('[' * 100_000, 'alert_rules hold no rule groups'),
         ([{'name': 'g', 'rules': []}], 'rule group g has no rules'),
         ([{'rules': []}], 'rule group 0 has no name'),
+        ([{'name': 'a\ud800\0\nb', 'rules': []}], 'rule group a???b has no rules'),
         ([{'name': 'g', 'rules': [{}]}], 'rule group g has a rule without expr'),
     ],
 )

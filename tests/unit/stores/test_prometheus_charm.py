@@ -185,6 +185,25 @@ def test_a_job_and_a_rule_group_that_promtool_refuses_are_left_out_alone(ctx, et
     )
 
 
+def test_what_is_left_out_is_named_also_when_nothing_else_changed(ctx, etc, promtool, reloads):
+    before = started(ctx, etc, (first := relation([JOB])))
+    data = {**first.remote_app_data, 'scrape_jobs': json.dumps([JOB, 7])}
+    changed = dataclasses.replace(first, remote_app_data=data)
+    after = ctx.run(
+        ctx.on.relation_changed(changed), dataclasses.replace(before, relations={changed})
+    )
+    assert after.unit_status == testing.ActiveStatus(
+        'left out: job 1 of coordinator: it is no object'
+    )
+
+
+def test_a_name_that_no_status_can_hold_is_shown_as_far_as_it_can_be(ctx, etc, promtool):
+    after = started(ctx, etc, relation(groups=[{'name': 'a\ud800\0\nb', 'rules': []}]))
+    assert after.unit_status == testing.ActiveStatus(
+        'left out: rule group a???b of coordinator: it has no rules'
+    )
+
+
 def test_a_configuration_that_stays_refused_blocks_and_leaves_the_old_one(
     ctx, etc, promtool, reloads
 ):

@@ -129,7 +129,9 @@ class LokiCharm(ops.CharmBase):
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[loki] waiting for the container'))
         _, left_out = self._rules()
-        event.add_status(ops.ActiveStatus(f'left out: {"; ".join(left_out)}' if left_out else ''))
+        # What other applications sent, as a status can hold it: bounded, on one line.
+        text = ''.join(c if c.isprintable() else '?' for c in '; '.join(left_out)[:1000])
+        event.add_status(ops.ActiveStatus(f'left out: {text}' if text else ''))
 
 
 def rule_groups(text: str) -> tuple[list[dict[str, Any]], list[str]]:

@@ -6,6 +6,7 @@ without a restart. A job or rule group that promtool refuses is left out, alone,
 status; prometheus-k8s leaves out all of that relation instead.
 """
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -56,8 +57,8 @@ class PrometheusCharm(ops.CharmBase):
         if not self._container.can_connect():
             return
         wanted = scrape.wanted(self._providers())
-        state = {'jobs': wanted.jobs, 'rules': wanted.rules, 'config': dict(self.config)}
-        fingerprint = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+        state = json.dumps([dataclasses.asdict(wanted), dict(self.config)])
+        fingerprint = hashlib.sha256(state.encode()).hexdigest()
         running = self._container.get_plan().services == self._layer().services
         if running and self._applied().get('wanted') == fingerprint:
             return
@@ -200,11 +201,17 @@ class PrometheusCharm(ops.CharmBase):
         if not applied:
             event.add_status(ops.WaitingStatus('[prometheus] waiting to be started'))
         elif applied['refused']:
-            event.add_status(ops.BlockedStatus(f'[prometheus] {applied["refused"]}'))
+            event.add_status(ops.BlockedStatus(f'[prometheus] {printable(applied["refused"])}'))
         elif applied['left_out']:
-            event.add_status(ops.ActiveStatus(f'left out: {"; ".join(applied["left_out"])}'))
+            left_out = printable('; '.join(applied['left_out']))
+            event.add_status(ops.ActiveStatus(f'left out: {left_out}'))
         else:
             event.add_status(ops.ActiveStatus())
+
+
+def printable(text: str) -> str:
+    """Return what other applications sent as a status can hold it: bounded, on one line."""
+    return ''.join(c if c.isprintable() else '?' for c in text[:1000])
 
 
 if __name__ == '__main__':

@@ -58,8 +58,9 @@ def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model
         yield Model(juju, cluster, stores)
     finally:
         if request.session.testsfailed > failed_before:
-            print(juju.cli('status', '--relations'))
-            print(juju.debug_log(limit=500))
+            for command in (['status', '--relations'], ['debug-log', '--limit', '1000']):
+                with contextlib.suppress(jubilant.CLIError):
+                    print(juju.cli(*command))
         juju.destroy_model(juju.model, destroy_storage=True, force=True)
 
 

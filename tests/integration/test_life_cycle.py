@@ -66,19 +66,18 @@ def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit:
     eventually(lambda: check_log_targets(deployed, unit, 1))
     eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
 
+    target = unit if unit.startswith('coordinator') else 'coordinator'
+    trace_id = trace_id_of(echo(deployed, target))
+
     def all_flows_go_on() -> None:
         if unit.startswith('coordinator'):
-            trace_id = trace_id_of(echo(deployed, unit))
             assert deployed.stores.lines(unit, charm_logs=False, containing=trace_id)
         else:
-            trace_id_of(echo(deployed, 'coordinator'))
-            spans = deployed.stores.spans(unit, charm=False)
-            assert max(span.start for span in spans) > gone
-        spans = deployed.stores.spans(unit, charm=True)
-        assert max(span.start for span in spans) > gone
+            assert max(span.start for span in deployed.stores.spans(unit, charm=False)) > gone
+        assert max(span.start for span in deployed.stores.spans(unit, charm=True)) > gone
         check_scraped(deployed, set(baseline.UNITS))
 
-    eventually(all_flows_go_on, every=1)
+    eventually(all_flows_go_on)
     deployed.check_telemetry(unit)
 
 

@@ -187,8 +187,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'pack: {error}', file=sys.stderr)
             return 1
         print(f'pack: {packer.words}', flush=True)
-        # charmcraft is busy with one processor most of the time.
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        # On this machine itself charmcraft is busy with one processor most of the time.
+        workers = os.cpu_count() if packer.destructive else 1
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
             jobs = {
                 pool.submit(pack, folder, packer, force=arguments.force): folder
                 for folder in arguments.folder

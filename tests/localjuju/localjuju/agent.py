@@ -122,9 +122,12 @@ class Agent:
         return True
 
     def _settle(self) -> None:
-        if self.unit.agent.current == 'executing' and not self.unit.pod_going:
+        """Note that there is nothing to do, as the model is now."""
+        leaving = self.unit.pod_going or self.unit.roll_pending
+        if self.unit.agent.current == 'executing' and not leaving:
             self.unit.agent = Status('idle', '', self._clock())
             self.changes.announce()
+        self.unit.settled = -1 if leaving else self.changes.generation
 
     def _begin(self, event: Event) -> HookContext:
         identity = f'{self.unit.name}-{event.hook}-{next(_contexts)}'

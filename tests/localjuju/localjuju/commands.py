@@ -72,7 +72,7 @@ def _deploy(
         raise ModelError(f'base "{base}" is not the charm\'s, which is {"@".join(charm.base)}')
     name = app or charm.name
     settings = parse_settings(charm, {**_config_file(config_file, name), **(config or {})})
-    images = _images(charm.resources, resources or {}, {})
+    images = _images(controller, charm, resources or {}, {})
     with controller.changes:
         if controller.model.destroying:
             raise ModelError(f'model "{controller.model.name}" is being destroyed')
@@ -111,19 +111,20 @@ def _config_file(text: str, app: str) -> dict[str, str]:
 
 
 def _images(
-    declared: Mapping[str, str | None], given: Mapping[str, str], before: Mapping[str, str]
+    controller: 'Controller', charm: Charm, given: Mapping[str, str], before: Mapping[str, str]
 ) -> dict[str, str]:
     """The image of each resource: the given one, or the former, or the upstream source."""
-    if unknown := sorted(set(given) - set(declared)):
+    if unknown := sorted(set(given) - set(charm.resources)):
         raise ModelError(f'unrecognized resource "{unknown[0]}"')
     images = {}
-    for name, upstream in declared.items():
+    for name, upstream in charm.resources.items():
         image = given.get(name) or before.get(name) or upstream
         if not image:
             raise ModelError(
                 f'local charm missing OCI images for: {name}: it has no upstream-source, '
                 f'give --resource {name}=<image>'
             )
+        controller.find_image(image)
         images[name] = image
     return images
 
@@ -145,7 +146,7 @@ def _refresh(
             f'cannot upgrade "{application.charm.name}" to "{charm.name}": names differ'
         )
     settings = parse_settings(charm, config or {})
-    images = _images(charm.resources, resources or {}, application.images)
+    images = _images(controller, charm, resources or {}, application.images)
     with controller.changes:
         controller.model.refresh(application, charm)
         application.settings.update(settings)
@@ -244,7 +245,7 @@ def _remove_relation(controller: 'Controller', one: str, other: str = '') -> Non
 @_command('status')
 def _status(controller: 'Controller') -> dict[str, Any]:
     with controller.changes:
-        return statusview.status(controller.model)
+        return statusview.status(controller.model, controller.changes.generation)
 
 
 @_command('relations')

@@ -13,10 +13,11 @@ import select
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localjuju import charmfile, commands, modelconfig, registry, wire
+from localjuju import charmfile, commands, images, modelconfig, registry, wire
 from localjuju.agent import Changes
 from localjuju.debuglog import DebugLog
 from localjuju.model import Application, Life, Model, ModelError, Task
@@ -34,13 +35,22 @@ class Controller:
     happen without it.
     """
 
-    def __init__(self, model: Model, pods: Pods, workdir: Path) -> None:
+    def __init__(
+        self,
+        model: Model,
+        pods: Pods,
+        workdir: Path,
+        find_image: Callable[[str], object] = images.find,
+        resolve: Callable[[str], str] = socket.gethostbyname,
+    ) -> None:
         """Take over a model that is empty.
 
         Args:
             model: the model.
             pods: where its units run.
             workdir: a folder, on a file system that vanishes with the model.
+            find_image: raises PodError for an image that pods cannot run.
+            resolve: gives the address of a service by its name.
         """
         self.model = model
         self.pods = pods
@@ -52,6 +62,8 @@ class Controller:
             self.config['update-status-hook-interval']
         )
         self.units_dir = workdir / 'units'
+        self.find_image = find_image
+        self._resolve = resolve
         self._charms_dir = workdir / 'charms'
         self.units_dir.mkdir(parents=True)
         self._charms_dir.mkdir()
@@ -124,7 +136,7 @@ class Controller:
             self._arriving.add(app)
             self.pods.set_service(app, (), ())
             self._services[app] = frozenset(), frozenset()
-        return socket.gethostbyname(f'{app}.{self.model.name}.svc.cluster.local')
+        return self._resolve(f'{app}.{self.model.name}.svc.cluster.local')
 
     def arrived(self, app: str) -> None:
         """The application is in the model now. To be called with the lock held."""

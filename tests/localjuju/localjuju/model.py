@@ -240,7 +240,8 @@ class Unit:
 
     ``queued`` is a hook that has to come next (start after the first config-changed, say);
     ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
-    last config-changed was about, None before the first.
+    last config-changed was about, None before the first. ``settled`` is the generation of the
+    model (`agent.Changes`) in which the agent last found nothing to do.
     """
 
     name: str
@@ -272,6 +273,7 @@ class Unit:
     )
     status_set: bool = False
     agent: Status = dataclasses.field(default_factory=lambda: Status('allocating'))
+    settled: int = -1
     ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     state: dict[str, str] = dataclasses.field(default_factory=dict)
     ready_containers: set[str] = dataclasses.field(default_factory=set)

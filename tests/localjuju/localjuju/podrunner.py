@@ -174,6 +174,8 @@ class PodRunner(threading.Thread):
                 if not self._forced:
                     log.warning('%s: %s', self.unit.name, e)
         if self._listener:
+            # A close alone would leave the thread in accept().
+            self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
         self._charm = None

@@ -58,8 +58,19 @@ def application_status(app: Application) -> Status:
     return max(statuses, key=lambda status: _SEVERITY.get(status.current, 0))
 
 
-def status(model: Model) -> dict[str, Any]:
-    """What ``juju status --format json`` prints."""
+def agent_status(unit: Unit, generation: int) -> Status:
+    """The status of a unit's agent.
+
+    It is idle only if it has seen the model as it is now and found nothing to do: who asks right
+    after a change must not be told that all is done.
+    """
+    if unit.agent.current == 'idle' and unit.settled != generation:
+        return Status('executing', '', unit.agent.since)
+    return unit.agent
+
+
+def status(model: Model, generation: int) -> dict[str, Any]:
+    """What ``juju status --format json`` prints, for a model in that generation."""
     return {
         'model': {
             'name': model.name,
@@ -76,7 +87,7 @@ def status(model: Model) -> dict[str, Any]:
         },
         'machines': {},
         'applications': {
-            app.name: _application(model, app)
+            app.name: _application(model, app, generation)
             for app in sorted(model.applications.values(), key=lambda a: a.name)
         },
         'storage': {},
@@ -86,7 +97,7 @@ def status(model: Model) -> dict[str, Any]:
     }
 
 
-def _application(model: Model, app: Application) -> dict[str, Any]:
+def _application(model: Model, app: Application, generation: int) -> dict[str, Any]:
     relations: dict[str, list[dict[str, str]]] = {}
     for relation in model.relations_of(app.name):
         remote = relation.remote(app.name)
@@ -110,7 +121,7 @@ def _application(model: Model, app: Application) -> dict[str, Any]:
         'exposed': False,
         'application-status': _status(application_status(app)),
         'relations': relations,
-        'units': {name: _unit(app, app.units[name]) for name in by_number(app.units)},
+        'units': {n: _unit(app, app.units[n], generation) for n in by_number(app.units)},
         'endpoint-bindings': {'': 'alpha', **dict.fromkeys(app.charm.endpoints, 'alpha')},
     }
     if app.life is not Life.ALIVE:
@@ -138,11 +149,11 @@ def relations(model: Model) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: (row['provider'], row['requirer']))
 
 
-def _unit(app: Application, unit: Unit) -> dict[str, Any]:
+def _unit(app: Application, unit: Unit, generation: int) -> dict[str, Any]:
     dying = {} if unit.life is Life.ALIVE else {'life': str(unit.life)}
     shown: dict[str, Any] = {
         'workload-status': _status(workload_status(unit)),
-        'juju-status': _status(unit.agent, version=JUJU_VERSION, **dying),
+        'juju-status': _status(agent_status(unit, generation), version=JUJU_VERSION, **dying),
     }
     if app.leader == unit.name:
         shown['leader'] = True

@@ -1,5 +1,6 @@
 """Watch a workload container's Pebble, as Juju's unit agent and the kubelet do together."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -69,7 +70,8 @@ class Watch(threading.Thread):
         """Look, until stopped, whatever happens to Pebble."""
         while not self._stopped.is_set():
             try:
-                self._follow(_Connection(self._find_socket()))
+                with contextlib.closing(_Connection(self._find_socket())) as connection:
+                    self._follow(connection)
             except (OSError, http.client.HTTPException, ValueError):
                 # Down, or on its way up.
                 self._set_healthy(False)

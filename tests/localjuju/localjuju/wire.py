@@ -83,3 +83,9 @@ def send_fields(connection: socket.socket, fields: Sequence[str]) -> None:
         encoded = field.encode(errors='surrogateescape')
         data += _LENGTH.pack(len(encoded)) + encoded
     connection.sendall(data)
+
+
+def receive_answer(connection: socket.socket) -> tuple[str, str, str]:
+    """What a hook tool's client receives: exit code, stdout, stderr."""
+    code, stdout, stderr = (_exactly(connection, _number(connection)).decode() for _ in range(3))
+    return code, stdout, stderr

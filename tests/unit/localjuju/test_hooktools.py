@@ -232,7 +232,7 @@ def test_a_failed_hook_shows_as_the_units_status(world: World):
     world.once('a/0', 'update-status', lambda hook: 1)
     world.model.unit('a/0').update_status_due = True
     world.settle()
-    shown = statusview.status(world.model)['applications']['a']
+    shown = statusview.status(world.model, world.changes.generation)['applications']['a']
     for status in (shown['units']['a/0']['workload-status'], shown['application-status']):
         assert status['current'] == 'error'
         assert status['message'] == 'hook failed: "update-status"'

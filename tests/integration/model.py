@@ -108,7 +108,8 @@ class Model:
 
     def scale(self, application: str, units: int) -> None:
         """Bring an application to a number of units; does not wait."""
-        difference = units - len(self.units(application))
+        # Not the units: one that is on its way out is still among them.
+        difference = units - self.juju.status().apps[application].scale
         if difference > 0:
             self.juju.add_unit(application, num_units=difference)
         elif difference < 0:
@@ -123,7 +124,7 @@ class Model:
         for application in applications:
             if application.name not in apps:
                 self.deploy(application)
-            elif len(apps[application.name].units) != application.units:
+            else:
                 self.scale(application.name, application.units)
         for one, other in relations:
             name, endpoint = one.split(':')
@@ -133,7 +134,14 @@ class Model:
                 self.integrate((one, other))
         for name in apps.keys() - {application.name for application in applications}:
             self.juju.remove_application(name)
-        self.wait_active()
+        units = {application.name: application.units for application in applications}
+        self.wait(
+            lambda status: (
+                {name: len(app.units) for name, app in status.apps.items()} == units
+                and jubilant.all_active(status)
+            ),
+            timeout=240,
+        )
 
     def topology(self, unit: str) -> dict[str, str]:
         """The labels that everything of a unit must carry."""

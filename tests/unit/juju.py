@@ -100,17 +100,18 @@ def recorded() -> Iterator[Calls]:
 
 
 @contextlib.contextmanager
-def departing(unit: str) -> Iterator[None]:
-    """Make relation-departed events say that this unit is the one that departs.
+def variables(**values: str) -> Iterator[None]:
+    """Give these variables to the dispatches in this context, which ops.testing sets otherwise.
 
-    ops.testing can name a remote unit only, where a unit that is removed is told of itself.
+    It can neither say that an application's databag changed (JUJU_REMOTE_UNIT=''), nor tell a unit
+    of its own departure (JUJU_DEPARTING_UNIT with the unit's own name).
     """
     original = _runtime.Runtime._get_event_env
 
     def environment(*arguments: Any, **options: Any) -> dict[str, str]:
-        variables = original(*arguments, **options)
-        assert 'JUJU_DEPARTING_UNIT' in variables
-        return {**variables, 'JUJU_DEPARTING_UNIT': unit}
+        environment = original(*arguments, **options)
+        assert values.keys() <= environment.keys()
+        return {**environment, **values}
 
     with mock.patch.object(_runtime.Runtime, '_get_event_env', environment):
         yield

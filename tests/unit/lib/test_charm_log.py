@@ -1,0 +1,490 @@
+"""The charm's own log: pushed at the end of a dispatch, kept while a store is away."""
+
+import http.server
+import json
+import logging
+import socket
+import threading
+import time
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from coordinated_telemetry import logs, topology
+
+UNIT = topology.Topology('m', 'u', 'worker', 'worker/3', 'worker-k8s')
+logger = logging.getLogger('charm')
+
+
+class Store(http.server.ThreadingHTTPServer):
+    """A log store on loopback that answers every request with `answer`.
+
+    Attributes:
+        pushes: path, headers and decoded body of each request, in order.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, answer=204, headers=()):
+        self.answer, self.headers, self.pushes = answer, headers, []
+        super().__init__(('127.0.0.1', 0), _Answer)
+        self.url = f'http://127.0.0.1:{self.server_port}/loki/api/v1/push'
+
+    @property
+    def lines(self):
+        """The texts that arrived, in order."""
+        return [
+            text
+            for _, _, body in self.pushes
+            for stream in body['streams']
+            for _, text in stream['values']
+        ]
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    server: Store  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        self.server.pushes.append((self.path, dict(self.headers), json.loads(body)))
+        self.send_response(self.server.answer)
+        for name, value in self.server.headers:
+            self.send_header(name, value)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def store():
+    """Starts stores: `store(answer)`."""
+    started = []
+
+    def start(*arguments):
+        server = Store(*arguments)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        started.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in started:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def hanging():
+    """The URL of a server that accepts connections and never says anything."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        yield f'http://127.0.0.1:{server.getsockname()[1]}/push'
+
+
+@pytest.fixture
+def refused():
+    """A URL where nothing listens."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+    return f'http://127.0.0.1:{port}/push'
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch, caplog):
+    """Levels as in a dispatch, and a time limit that no store exceeds on a busy machine."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 30.0)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A time limit that a test can wait for."""
+    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 0.3)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / 'charm-log.json'
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time, which stands still until it is set."""
+
+    class Clock:
+        now = 1_700_000_000.0
+
+    monkeypatch.setattr(time, 'time', lambda: Clock.now)
+    return Clock
+
+
+def dispatch(path, *messages, urls=None, error=None):
+    """A dispatch that logs messages, learns where logs go if `urls` are given, and may fail."""
+    with logs.CharmLog(path) as charm_log:
+        for message in messages:
+            logger.info(message)
+        if urls is not None:
+            charm_log.send_to(urls, UNIT)
+        if error is not None:
+            raise error
+
+
+def test_all_records_of_a_dispatch_are_one_push(path, store):
+    loki = store()
+    dispatch(path, 'one', 'two', 'three', urls=[loki.url])
+    assert len(loki.pushes) == 1
+    assert loki.lines == ['INFO charm: one', 'INFO charm: two', 'INFO charm: three']
+
+
+def test_a_push_is_what_loki_takes(path, store, clock):
+    loki = store()
+    with logs.CharmLog(path) as charm_log:
+        charm_log.send_to([loki.url], UNIT)
+        record = logging.LogRecord('charm', logging.WARNING, '', 0, 'é %s', ('x',), None)
+        record.created = 1_700_000_000.25
+        logging.getLogger().handle(record)
+    ((where, headers, body),) = loki.pushes
+    ((nanoseconds, text),) = body['streams'][0].pop('values')
+    assert where == '/loki/api/v1/push'
+    assert headers['Content-Type'] == 'application/json'
+    assert body == {'streams': [{'stream': UNIT.labels}]}
+    assert text == 'WARNING charm: é x'
+    assert isinstance(nanoseconds, str)
+    assert abs(int(nanoseconds) - 1_700_000_000_250_000_000) < 1000  # a float's precision
+
+
+def test_every_store_gets_every_record(path, store):
+    stores = [store(), store()]
+    dispatch(path, 'one', urls=[loki.url for loki in stores])
+    assert [loki.lines for loki in stores] == [['INFO charm: one']] * 2
+
+
+def test_nothing_logged_is_nothing_sent(path, store):
+    loki = store()
+    dispatch(path, urls=[loki.url])
+    assert loki.pushes == []
+
+
+def test_debug_records_are_not_sent(path, store, caplog):
+    caplog.set_level(logging.DEBUG)
+    loki = store()
+    with logs.CharmLog(path) as charm_log:
+        charm_log.send_to([loki.url], UNIT)
+        logger.debug('secret detail')
+    assert loki.pushes == []
+
+
+def test_a_dispatch_that_does_not_learn_it_sends_where_the_last_one_did(path, store):
+    loki = store()
+    dispatch(path, 'one', urls=[loki.url])
+    dispatch(path, 'two')
+    assert loki.lines == ['INFO charm: one', 'INFO charm: two']
+    assert loki.pushes[1][2]['streams'][0]['stream'] == UNIT.labels
+
+
+def test_what_is_logged_before_there_is_a_store_goes_to_the_first_ones(path, store):
+    first, second = store(), store()
+    dispatch(path, 'install')
+    dispatch(path, 'start', urls=[])
+    dispatch(path, 'related', urls=[first.url, second.url])
+    assert first.lines == ['INFO charm: install', 'INFO charm: start', 'INFO charm: related']
+    assert second.lines == first.lines
+
+
+def test_a_store_that_comes_later_gets_what_is_logged_from_then_on(path, store):
+    first, second = store(), store()
+    dispatch(path, 'one', urls=[first.url])
+    dispatch(path, 'two', urls=[first.url, second.url])
+    assert second.lines == ['INFO charm: two']
+
+
+def test_a_store_that_goes_gets_no_more(path, store):
+    first, second = store(), store()
+    dispatch(path, 'one', urls=[first.url, second.url])
+    dispatch(path, 'two', urls=[first.url])
+    dispatch(path, 'three')
+    assert second.lines == ['INFO charm: one']
+
+
+def test_what_a_store_did_not_take_is_sent_when_it_is_back(path, store, clock):
+    loki = store(500)
+    dispatch(path, 'one', urls=[loki.url])
+    loki.answer = 204
+    clock.now += logs.CharmLog.PAUSE
+    dispatch(path, 'two')
+    assert loki.lines == ['INFO charm: one', 'INFO charm: one', 'INFO charm: two']
+
+
+def test_a_store_that_failed_is_left_alone_for_a_while(path, store, clock):
+    loki = store(503)
+    dispatch(path, 'one', urls=[loki.url])
+    clock.now += logs.CharmLog.PAUSE - 1
+    dispatch(path, 'two')
+    assert len(loki.pushes) == 1
+    clock.now += 1
+    dispatch(path)
+    assert len(loki.pushes) == 2
+
+
+def test_a_clock_that_was_set_back_does_not_silence_a_store(path, store, clock):
+    loki = store(503)
+    dispatch(path, 'one', urls=[loki.url])
+    clock.now -= 86400
+    dispatch(path)
+    assert len(loki.pushes) == 2
+
+
+def test_a_store_that_is_away_does_not_keep_lines_from_the_others(path, store, refused, clock):
+    loki = store()
+    dispatch(path, 'one', urls=[refused, loki.url])
+    dispatch(path, 'two')
+    assert loki.lines == ['INFO charm: one', 'INFO charm: two']
+
+
+@pytest.mark.parametrize('answer', [400, 413])
+def test_records_that_a_store_refuses_for_good_are_not_sent_again(path, store, clock, answer):
+    loki = store(answer)
+    dispatch(path, 'too old', urls=[loki.url])
+    clock.now += logs.CharmLog.PAUSE
+    loki.answer = 204
+    dispatch(path, 'new')
+    assert loki.lines == ['INFO charm: too old', 'INFO charm: new']
+
+
+@pytest.mark.parametrize('answer', [401, 404, 429, 500, 502, 503])
+def test_other_errors_pass(path, store, clock, answer):
+    loki = store(answer)
+    dispatch(path, 'one', urls=[loki.url])
+    clock.now += logs.CharmLog.PAUSE
+    loki.answer = 204
+    dispatch(path)
+    assert loki.lines == ['INFO charm: one'] * 2
+
+
+def test_a_redirect_is_not_taken_for_a_store_that_took_the_records(path, store, clock):
+    page = store(200)
+    loki = store(302, [('Location', page.url)])
+    dispatch(path, 'one', urls=[loki.url])
+    assert page.pushes == []
+    loki.answer = 204
+    clock.now += logs.CharmLog.PAUSE
+    dispatch(path)
+    assert loki.lines == ['INFO charm: one'] * 2
+
+
+def test_stores_that_hang_cost_one_time_limit_in_all(path, hanging, impatient):
+    started = time.monotonic()
+    dispatch(path, 'one', urls=[f'{hanging}/{number}' for number in range(10)])
+    assert 0.3 <= time.monotonic() - started < 2.0
+
+
+def test_a_store_that_hangs_does_not_keep_lines_from_the_others(path, hanging, store, monkeypatch):
+    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 2.0)
+    loki = store()
+    dispatch(path, 'one', urls=[hanging, loki.url])
+    assert loki.lines == ['INFO charm: one']
+
+
+def test_a_store_that_hangs_costs_nothing_in_the_next_dispatches(path, hanging, impatient, clock):
+    dispatch(path, 'one', urls=[hanging])
+    started = time.monotonic()
+    for _ in range(20):
+        dispatch(path, 'two')
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_store_that_answers_byte_by_byte_is_not_waited_for(path, impatient):
+    # Each byte starts a socket's time limit anew.
+    stop = threading.Event()
+    with socket.create_server(('127.0.0.1', 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with connection:
+                for byte in b'HTTP/1.1 204 No Content\r\n' + b'X: y\r\n' * 1000:
+                    if stop.wait(0.05):
+                        return
+                    connection.send(bytes([byte]))
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        started = time.monotonic()
+        dispatch(path, 'one', urls=[f'http://127.0.0.1:{server.getsockname()[1]}/'])
+        elapsed = time.monotonic() - started
+        stop.set()
+        dripping.join()
+    assert 0.3 <= elapsed < 2.0
+    assert 'one' in path.read_text()
+
+
+@pytest.mark.parametrize(
+    'answer', [b'', b'garbage\r\n\r\n', b'HTTP/1.1 999999 x\r\n\r\n', b'\x16\x03\x01\x00']
+)
+def test_a_server_that_does_not_speak_http_fails_nothing(path, answer):
+    with socket.create_server(('127.0.0.1', 0)) as server:
+
+        def reply():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.send(answer)
+
+        replying = threading.Thread(target=reply)
+        replying.start()
+        dispatch(path, 'one', urls=[f'http://127.0.0.1:{server.getsockname()[1]}/'])
+        replying.join()
+    assert 'one' in path.read_text()
+
+
+def test_what_is_kept_for_a_store_is_bounded_and_the_newest(path, refused, monkeypatch, clock):
+    monkeypatch.setattr(logs.CharmLog, 'KEPT', 10)
+    for start in range(0, 30, 6):
+        dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[refused])
+    (state,) = json.loads(path.read_text())['endpoints'].values()
+    assert [text for _, text in state['records']] == [
+        f'INFO charm: line {number}' for number in range(20, 30)
+    ]
+
+
+def test_what_is_kept_while_there_is_no_store_is_bounded_and_the_newest(path, monkeypatch):
+    monkeypatch.setattr(logs.CharmLog, 'KEPT', 10)
+    for start in range(0, 30, 6):
+        dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[])
+    kept = json.loads(path.read_text())['unsent']
+    assert [text for _, text in kept] == [f'INFO charm: line {n}' for n in range(20, 30)]
+
+
+def test_a_long_record_is_cut(path, store):
+    loki = store()
+    dispatch(path, 'x' * 10**6, urls=[loki.url])
+    assert [len(line) for line in loki.lines] == [logs.CharmLog.RECORD_LENGTH]
+
+
+def test_a_record_that_cannot_be_formatted_is_left_out(path, store, capsys):
+    loki = store()
+    with logs.CharmLog(path) as charm_log:
+        charm_log.send_to([loki.url], UNIT)
+        charm_log.handle(logging.LogRecord('charm', logging.INFO, '', 0, '%d', ('x',), None))
+        logger.info('one')
+    assert loki.lines == ['INFO charm: one']
+
+
+def test_text_that_utf8_cannot_hold_is_kept_and_sent(path, store, clock):
+    loki = store(500)
+    dispatch(path, 'half \ud800 a pair', urls=[loki.url])
+    clock.now += logs.CharmLog.PAUSE
+    loki.answer = 204
+    dispatch(path)
+    assert loki.lines == ['INFO charm: half ? a pair'] * 2
+
+
+def test_an_uncaught_error_is_logged_and_goes_on(path, store):
+    loki = store()
+    with pytest.raises(RuntimeError, match='oops'):
+        dispatch(path, urls=[loki.url], error=RuntimeError('oops'))
+    (line,) = loki.lines
+    assert line.startswith('ERROR coordinated_telemetry.logs: Uncaught error\nTraceback')
+    assert line.endswith('RuntimeError: oops')
+
+
+def test_an_exit_is_no_error(path, store):
+    loki = store()
+    with pytest.raises(SystemExit):
+        dispatch(path, urls=[loki.url], error=SystemExit(0))
+    assert loki.pushes == []
+
+
+def test_nothing_is_left_behind_in_the_process(path):
+    before = list(logging.getLogger().handlers)
+    dispatch(path, 'one')
+    assert logging.getLogger().handlers == before
+    assert logs.CharmLog.current is None
+
+
+def test_a_dispatch_that_logs_nothing_leaves_the_file_alone(path, store):
+    loki = store()
+    dispatch(path, 'one', urls=[loki.url])
+    before = path.stat()
+    dispatch(path, urls=[loki.url])
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert path.stat().st_ino == before.st_ino
+
+
+CORRUPTED = {
+    'empty': b'',
+    'half': b'{"labels": {}, "endp',
+    'another type': b'[]',
+    'null': b'null',
+    'no UTF-8': b'\xff\xfe',
+    'deep': b'[' * 100_000,
+    'labels of another type': b'{"labels": [1], "endpoints": {}}',
+    'endpoints of another type': b'{"labels": {}, "endpoints": [1]}',
+    'an endpoint of another type': b'{"labels": {}, "endpoints": {"URL": 1}}',
+    'records that are a text': b'{"endpoints": {"URL": {"records": "ab", "retry": 0}}}',
+    'records of other shapes': b'{"endpoints": {"URL": {"records": [[1], 2, [1, 2]]}}}',
+    'a time that is no number': b'{"endpoints": {"URL": {"records": [], "retry": NaN}}}',
+    'a time that never comes': b'{"endpoints": {"URL": {"records": [], "retry": Infinity}}}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('content', CORRUPTED.values(), ids=CORRUPTED)
+def test_a_corrupted_file_is_one_with_nothing_in_it(path, store, content):
+    loki = store()
+    path.write_bytes(content.replace(b'URL', loki.url.encode()))
+    dispatch(path, 'one', urls=[loki.url])
+    assert loki.lines == ['INFO charm: one']
+    dispatch(path, 'two')
+    assert loki.lines == ['INFO charm: one', 'INFO charm: two']
+
+
+@hypothesis.given(
+    st.one_of(
+        st.binary(max_size=100),
+        st.recursive(
+            st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5)),
+            lambda inner: st.one_of(
+                st.lists(inner, max_size=3),
+                st.dictionaries(
+                    st.sampled_from(
+                        ['labels', 'endpoints', 'records', 'retry', 'http://x.invalid']
+                    ),
+                    inner,
+                    max_size=3,
+                ),
+            ),
+        ).map(lambda value: json.dumps(value).encode()),
+    )
+)
+@hypothesis.settings(
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture], max_examples=100
+)
+def test_whatever_the_file_holds_nothing_fails(path, content):
+    path.write_bytes(content)
+    dispatch(path, 'one', urls=[])
+
+
+def test_a_folder_that_cannot_be_written_fails_nothing(tmp_path, store):
+    loki = store()
+    dispatch(tmp_path / 'missing' / 'file', 'one', urls=[loki.url])
+    assert loki.lines == ['INFO charm: one']
+
+
+def test_the_charms_tell_it_where_logs_go(path, store):
+    loki = store()
+    with logs.CharmLog(path):
+        logs.ensure_charm_log({'loki/0': loki.url, 'loki/1': loki.url}, UNIT)
+        logger.info('one')
+    assert loki.lines == ['INFO charm: one']
+
+
+def test_a_charm_runs_without_it():
+    logs.ensure_charm_log({'loki/0': 'http://a'}, UNIT)
+    assert logs.CharmLog.current is None

@@ -1,0 +1,72 @@
+"""Roles: what a list of them stands for, and when a deployment has them all."""
+
+import pytest
+
+from coordinated_telemetry import cluster, topology
+
+ROLES = cluster.Roles(
+    minimal_deployment={'read': 1, 'write': 3, 'backend': 0},
+    meta_roles={'all': ('read', 'write', 'backend'), 'rw': ('write', 'read')},
+)
+COORDINATOR = topology.Topology('m', 'u', 'c', '', 'c-k8s')
+
+
+def worker(number, *roles, application='w', charm='w-k8s'):
+    unit = COORDINATOR.for_unit(application, f'{application}/{number}', charm)
+    return cluster.Worker(unit, f'w-{number}', roles)
+
+
+@pytest.mark.parametrize(
+    ('text', 'roles'),
+    [
+        ('', ()),
+        (' , ,', ()),
+        ('read', ('read',)),
+        ('write,read', ('read', 'write')),
+        (' write , read ', ('read', 'write')),
+        ('read,read', ('read',)),
+        ('rw', ('read', 'write')),
+        ('all', ('backend', 'read', 'write')),
+        ('all,read', ('backend', 'read', 'write')),
+    ],
+)
+def test_a_list_stands_for_roles_each_once_and_sorted(text, roles):
+    assert ROLES.expand(text) == roles
+
+
+@pytest.mark.parametrize('text', ['reed', 'read,reed', 'READ', 'read;write', 'all-', 'é'])
+def test_an_unknown_role_is_refused_with_those_that_are_known(text):
+    with pytest.raises(ValueError, match='known are read, write, backend, all, rw'):
+        ROLES.expand(text)
+
+
+def test_an_unknown_role_is_named_in_short():
+    with pytest.raises(ValueError, match=r'unknown role "x{80}\.\.\."'):
+        ROLES.expand('x' * 10**6)
+
+
+@pytest.mark.parametrize(
+    ('workers', 'missing'),
+    [
+        ([], ['read', 'write']),
+        ([worker(0)], ['read', 'write']),
+        ([worker(0, 'read')], ['write']),
+        ([worker(0, 'read', 'write'), worker(1, 'write')], ['write']),
+        ([worker(number, 'read', 'write') for number in range(3)], []),
+    ],
+)
+def test_a_role_is_missing_while_fewer_units_have_it_than_it_takes(workers, missing):
+    assert ROLES.missing(workers) == missing
+
+
+def test_workers_of_a_role():
+    first, second, third = worker(0, 'read'), worker(1), worker(2, 'read', 'write')
+    assert cluster.Workers(units=(first, second, third)).of_role('read') == [first, third]
+
+
+def test_the_charm_of_an_application_is_that_of_its_first_unit():
+    units = (worker(0, charm='new-k8s'), worker(1, charm='old-k8s'), worker(0, application='a'))
+    assert cluster.Workers(units=units).applications() == [
+        COORDINATOR.for_application('a', 'w-k8s'),
+        COORDINATOR.for_application('w', 'new-k8s'),
+    ]

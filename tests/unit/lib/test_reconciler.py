@@ -1,0 +1,274 @@
+"""What every charm of this kind does around its reconcile."""
+
+import dataclasses
+import logging
+import time
+
+import ops
+import pytest
+from ops import testing
+
+import juju
+from coordinated_telemetry import databags, reconciler
+
+META = {
+    'name': 'toy',
+    'requires': {'db': {'interface': 'db'}},
+    'peers': {'peers': {'interface': 'peers'}},
+    'containers': {'work': {}},
+}
+
+
+class Data(databags.Databag):
+    """A databag."""
+
+    name: str
+
+
+class Toy(reconciler.ReconcilingCharm):
+    """Counts what it does.
+
+    Attributes:
+        reconciled: how often `reconcile` ran.
+        versions: what `ensure_version` reads, from the last to the first.
+        waits_for: what `awaited` is asked for.
+        waited: what it said.
+    """
+
+    versions = ('1.0',)
+    waits_for = ''
+    waited = -1.0
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self.reconciled = 0
+        self.read = 0
+
+    def _read_version(self) -> str:
+        self.read += 1
+        return self.versions[-1]
+
+    def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
+        self.reconciled += 1
+        for relation in bags.relations('db'):
+            for unit in bags.units(relation):
+                bags.load(relation, unit, Data)
+        self.ensure_version(event, self._read_version)
+        if self.waits_for:
+            self.waited = self.awaited(self.waits_for)
+
+
+@pytest.fixture
+def ctx():
+    return testing.Context(Toy, meta=META, unit_id=1)
+
+
+@pytest.fixture
+def work():
+    return testing.Container('work', can_connect=True)
+
+
+def run(ctx, event, state, **attributes):
+    """The charm after an event, and the state that it left."""
+    with ctx(event, state) as manager:
+        for name, value in attributes.items():
+            setattr(manager.charm, name, value)
+        after = manager.run()
+        return manager.charm, after
+
+
+GOOD = {'name': '"a"'}
+BAD = {'name': '['}
+
+
+def db(*databags_of_units):
+    units = dict(enumerate(databags_of_units))
+    return testing.Relation('db', remote_app_name='db', remote_units_data=units, id=3)
+
+
+@pytest.mark.parametrize(
+    'event',
+    [
+        'install',
+        'start',
+        'config_changed',
+        'update_status',
+        'upgrade_charm',
+        'leader_elected',
+    ],
+)
+def test_an_event_reconciles_once(ctx, event):
+    charm, _ = run(ctx, getattr(ctx.on, event)(), testing.State())
+    assert charm.reconciled == 1
+
+
+@pytest.mark.parametrize(
+    'event',
+    [
+        'relation_created',
+        'relation_joined',
+        'relation_changed',
+        'relation_departed',
+        'relation_broken',
+    ],
+)
+def test_an_event_of_a_relation_reconciles_once(ctx, event):
+    relation = db(GOOD)
+    charm, _ = run(ctx, getattr(ctx.on, event)(relation), testing.State(relations=[relation]))
+    assert charm.reconciled == 1
+
+
+def test_a_container_that_is_ready_reconciles_once(ctx, work):
+    charm, _ = run(ctx, ctx.on.pebble_ready(work), testing.State(containers=[work]))
+    assert charm.reconciled == 1
+
+
+@pytest.mark.parametrize('event', ['stop', 'remove'])
+def test_the_end_of_a_unit_reconciles_nothing(ctx, event):
+    charm, _ = run(ctx, getattr(ctx.on, event)(), testing.State())
+    assert charm.reconciled == 0
+
+
+def test_a_unit_that_hears_of_its_own_departure_does_nothing_from_then_on(ctx):
+    relation = db(GOOD, GOOD)
+    before = testing.State(relations=[relation])
+    with juju.variables(JUJU_DEPARTING_UNIT='toy/1'):
+        charm, after = run(ctx, ctx.on.relation_departed(relation, remote_unit=0), before)
+    assert charm.reconciled == 0
+    for event in (ctx.on.relation_broken(relation), ctx.on.update_status(), ctx.on.start()):
+        charm, after = run(ctx, event, after)
+        assert charm.reconciled == 0
+
+
+def test_a_unit_that_hears_of_its_own_departure_from_a_peer_does_nothing(ctx):
+    peers = testing.PeerRelation('peers', peers_data={0: {}})
+    event = ctx.on.relation_departed(peers, remote_unit=0, departing_unit=1)
+    charm, _ = run(ctx, event, testing.State(relations=[peers]))
+    assert charm.reconciled == 0
+
+
+def test_the_departure_of_another_unit_is_an_event_like_others(ctx):
+    peers = testing.PeerRelation('peers', peers_data={2: {}})
+    event = ctx.on.relation_departed(peers, remote_unit=2, departing_unit=2)
+    charm, _ = run(ctx, event, testing.State(relations=[peers]))
+    assert charm.reconciled == 1
+
+
+def test_the_root_log_level_is_info(ctx):
+    logging.getLogger().setLevel(logging.DEBUG)
+    run(ctx, ctx.on.update_status(), testing.State())
+    assert logging.getLogger().level == logging.INFO
+
+
+# What is left out
+
+
+def logged(calls):
+    """The names that log lines say were left out, one list for each line."""
+    lines = [message for _, message in calls.of('juju-log')]
+    return [
+        [item.partition(' ')[0] for item in line.removeprefix('left out: ').split('; ')]
+        for line in lines
+        if line.startswith('left out: ')
+    ]
+
+
+def test_what_is_left_out_is_named_in_one_log_line_and_never_again(ctx, calls):
+    before = testing.State(relations=[db(GOOD, BAD, BAD)])
+    charm, after = run(ctx, ctx.on.update_status(), before)
+    assert [item.name for item in charm.left_out] == ['db/1', 'db/2']
+    assert logged(calls) == [['db/1', 'db/2']]
+    calls.clear()
+    for event in (ctx.on.update_status(), ctx.on.config_changed(), ctx.on.start()):
+        charm, after = run(ctx, event, after)
+        assert [item.name for item in charm.left_out] == ['db/1', 'db/2']
+    assert logged(calls) == []
+
+
+def test_only_what_is_new_is_logged(ctx, calls):
+    _, after = run(ctx, ctx.on.update_status(), testing.State(relations=[db(GOOD, BAD)]))
+    calls.clear()
+    now = dataclasses.replace(after, relations=[db(GOOD, BAD, BAD)])
+    run(ctx, ctx.on.config_changed(), now)
+    assert logged(calls) == [['db/2']]
+
+
+def test_what_is_mended_and_broken_again_is_logged_again(ctx, calls):
+    state = testing.State(relations=[db(BAD)])
+    for databag in (GOOD, BAD):
+        _, state = run(ctx, ctx.on.config_changed(), state)
+        state = dataclasses.replace(state, relations=[db(databag)])
+    run(ctx, ctx.on.config_changed(), state)
+    assert logged(calls) == [['db/0'], ['db/0']]
+
+
+LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ('notes', 'left_out', 'expected'),
+    [
+        ([], [], 'fine'),
+        (['note'], [], 'fine; note'),
+        ([], LEFT_OUT[:1], 'fine; left out: db/0 (why)'),
+        (['note'], LEFT_OUT[:2], 'fine; note; left out: db/0 (why), db/1 (why)'),
+        ([], LEFT_OUT, 'fine; left out: db/0 (why), db/1 (why) and 3 more'),
+    ],
+)
+def test_a_status_names_two_and_counts_the_rest(notes, left_out, expected):
+    assert reconciler.summary('fine', notes, left_out) == expected
+
+
+# The workload's version
+
+
+def test_the_version_is_set_once(ctx, calls):
+    charm, state = run(ctx, ctx.on.update_status(), testing.State())
+    assert state.workload_version == '1.0'
+    charm, state = run(ctx, ctx.on.config_changed(), state)
+    assert charm.read == 0
+    assert calls.of('application-version-set') == [('1.0',)]
+
+
+def test_the_version_is_looked_at_again_when_the_container_is_new(ctx, calls, work):
+    _, state = run(ctx, ctx.on.update_status(), testing.State(containers=[work]))
+    charm, state = run(ctx, ctx.on.pebble_ready(work), state)
+    assert charm.read == 1
+    _, state = run(ctx, ctx.on.pebble_ready(work), state, versions=('1.1',))
+    assert state.workload_version == '1.1'
+    assert calls.of('application-version-set') == [('1.0',), ('1.1',)]
+
+
+def test_a_version_that_cannot_be_told_yet_is_asked_for_again(ctx, calls):
+    _, state = run(ctx, ctx.on.update_status(), testing.State(), versions=('',))
+    assert calls.of('application-version-set') == []
+    run(ctx, ctx.on.update_status(), state)
+    assert calls.of('application-version-set') == [('1.0',)]
+
+
+# Waiting
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 1_700_000_000.0
+
+    monkeypatch.setattr(time, 'time', lambda: Clock.now)
+    return Clock
+
+
+def test_waiting_counts_from_the_first_hook_that_asked(ctx, clock):
+    state = testing.State()
+    for waited in (0.0, 10.0, 20.0):
+        charm, state = run(ctx, ctx.on.update_status(), state, waits_for='x')
+        assert charm.waited == waited
+        clock.now += 10.0
+
+
+@pytest.mark.parametrize('change', [{'waits_for': 'y'}, {'waits_for': 'x', 'back': 86400}])
+def test_waiting_for_something_else_or_by_another_clock_starts_anew(ctx, clock, change):
+    _, state = run(ctx, ctx.on.update_status(), testing.State(), waits_for='x')
+    clock.now += 10.0 - change.get('back', 0)
+    charm, _ = run(ctx, ctx.on.update_status(), state, waits_for=change['waits_for'])
+    assert charm.waited == 0.0

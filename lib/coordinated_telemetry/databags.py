@@ -219,11 +219,15 @@ class Databags:
         if size > MAX_BYTES:
             return {'why': f'{size} bytes of relation data, at most {MAX_BYTES} are read'}
         try:
-            # Unlike json.loads this decoder refuses deep nesting with a ValueError.
-            loaded = relation.load(model, source, decoder=pydantic_core.from_json)
+            loaded = relation.load(model, source, decoder=_decode)
         except ValueError as error:
             return {'why': reason(error)}
         return {'data': loaded.model_dump(mode='json')}
+
+
+def _decode(value: str) -> Any:
+    # Unlike json.loads this refuses all that is wrong, deep nesting too, with a ValueError.
+    return pydantic_core.from_json(value.encode(errors='surrogatepass'))
 
 
 def _encode(value: Any) -> str:

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from localjuju import uniter
-from localjuju.hooktools import HookContext, Result
-from localjuju.model import Event, Model, Status, Task, Unit
+from localjuju import hooktools, uniter
+from localjuju.hookcontext import HookContext
+from localjuju.hooktools import Result
+from localjuju.model import Model
+from localjuju.unitstate import Event, Status, Task, Unit
 
 #: No hook of a sane charm takes longer; without a limit one stuck charm is stuck for ever.
 HOOK_SECONDS = 1800.0
@@ -217,7 +219,7 @@ class Agent:
             context = self.context
             if context is None or context.identity != identity:
                 return Result(1, stderr=f'ERROR unknown context "{identity}"\n')
-            result = context.call(tool, arguments, stdin, files)
+            result = hooktools.run(context, tool, arguments, stdin, files)
             if tool in _IMMEDIATE:
                 self.changes.announce()
             return result

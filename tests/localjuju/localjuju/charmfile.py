@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from localjuju.model import Action, Charm, Endpoint, ModelError, Option, Role
+from localjuju.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role
 
 _ROLES: tuple[Role, ...] = ('provides', 'requires', 'peers')
 #: What a charm may declare that the local Juju cannot give it, and would not miss silently.

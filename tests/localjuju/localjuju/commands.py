@@ -14,17 +14,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from localjuju import charmfile, modelconfig, secretcommands, statusview, uniter
-from localjuju.model import (
-    Application,
-    Charm,
-    Event,
-    Life,
-    ModelError,
-    Task,
-    Unit,
-    action_params,
-    parse_settings,
-)
+from localjuju.charmmeta import Charm, ModelError, action_params, parse_settings
+from localjuju.model import Application
+from localjuju.unitstate import Event, Life, Task, Unit
 
 if TYPE_CHECKING:
     from localjuju.controller import Controller

@@ -19,11 +19,13 @@ from typing import Any
 
 from localjuju import charmfile, commands, images, modelconfig, registry, wire
 from localjuju.agent import Changes
+from localjuju.charmmeta import ModelError
 from localjuju.debuglog import DebugLog
-from localjuju.model import Application, Life, Model, ModelError, Task
+from localjuju.model import Application, Model
 from localjuju.podrunner import PodRunner
 from localjuju.pods import PodError, Pods
 from localjuju.secretstore import SecretNotFoundError
+from localjuju.unitstate import Life, Task
 
 log = logging.getLogger(__name__)
 

@@ -13,90 +13,13 @@ Invariants:
 """
 
 import dataclasses
-import enum
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from localjuju import secretstore
-
-#: The version of Juju whose behaviour this is.
-JUJU_VERSION = '3.6.12'
-
-Role = Literal['provides', 'requires', 'peers']
-ConfigValue = bool | int | float | str
-Databag = dict[str, str]
-
-
-class ModelError(Exception):
-    """What was asked of the model cannot be done. The message is what the user reads."""
-
-
-class Life(enum.StrEnum):
-    """Nothing dies at once: what is dying still runs its last hooks."""
-
-    ALIVE = 'alive'
-    DYING = 'dying'
-    DEAD = 'dead'
-
-
-@dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """An endpoint as a charm's metadata declares it."""
-
-    name: str
-    role: Role
-    interface: str
-    limit: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """A config option as a charm declares it. ``type`` is Juju's name of the type."""
-
-    name: str
-    type: str
-    default: ConfigValue | None = None
-    description: str = ''
-
-
-@dataclasses.dataclass(frozen=True)
-class Action:
-    """An action as a charm declares it; ``params`` maps a parameter to its JSON schema."""
-
-    name: str
-    description: str = ''
-    params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    required: tuple[str, ...] = ()
-    additional: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Charm:
-    """What the local Juju needs to know of a charm, from its metadata.
-
-    ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
-    resource that is its image; ``resources`` maps an image resource to its upstream source.
-    """
-
-    name: str
-    source: str
-    endpoints: Mapping[str, Endpoint]
-    containers: Mapping[str, str]
-    resources: Mapping[str, str | None]
-    options: Mapping[str, Option]
-    actions: Mapping[str, Action]
-    revision: int = 0
-    base: tuple[str, str] = ('ubuntu', '24.04')
-
-
-@dataclasses.dataclass
-class Status:
-    """A status with the time (seconds since the epoch) since when it holds."""
-
-    current: str
-    message: str = ''
-    since: float = 0.0
+from localjuju.charmmeta import Charm, ConfigValue, Endpoint, ModelError, Role
+from localjuju.unitstate import Databag, Life, Status, Task, Unit, app_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,134 +90,6 @@ class Relation:
 
 
 @dataclasses.dataclass
-class Seen:
-    """What one unit has seen of one relation: the unit agent's memory.
-
-    ``members`` and ``applications`` hold the version of each databag that the unit was told of.
-    ``settings`` holds remote units' databags as the unit first read them since it was last told
-    of a change: a unit does not see a newer one before its relation-changed.
-    """
-
-    created: bool = False
-    members: dict[str, int] = dataclasses.field(default_factory=dict)
-    applications: dict[str, int] = dataclasses.field(default_factory=dict)
-    changed_pending: str = ''
-    settings: dict[str, Databag] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Task:
-    """An action, or a command to execute, on one unit, and what came of it."""
-
-    id: int
-    unit: str
-    action: str  # the empty string for a command
-    params: dict[str, Any] = dataclasses.field(default_factory=dict)
-    command: str = ''
-    timeout: float = 300.0
-    status: str = 'pending'
-    results: dict[str, Any] = dataclasses.field(default_factory=dict)
-    message: str = ''
-    log: list[str] = dataclasses.field(default_factory=list)
-    times: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    @property
-    def finished(self) -> bool:
-        """Whether its results are final."""
-        return self.status in ('completed', 'failed', 'aborted', 'cancelled')
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """One hook, action or command that a unit runs.
-
-    ``kind`` is Juju's kind of hook (``relation-joined``, ``pebble-ready``, ``install``…);
-    ``subject`` is the endpoint or container that prefixes the hook's name.
-    """
-
-    kind: str
-    subject: str = ''
-    relation: int | None = None
-    remote_app: str = ''
-    remote_unit: str = ''
-    departing: str = ''
-    version: int = 0
-    notice: tuple[str, str, str] = ('', '', '')  # id, type, key
-    check: str = ''
-    secret: str = ''
-    label: str = ''
-    revision: int = 0
-    task: Task | None = dataclasses.field(default=None, compare=False)
-
-    @property
-    def hook(self) -> str:
-        """The hook's name, as in ``hooks/<name>``; an action's is ``actions/<name>``."""
-        if self.task is not None:
-            return f'actions/{self.task.action}' if self.task.action else 'juju-exec'
-        return f'{self.subject}-{self.kind}' if self.subject else self.kind
-
-
-@dataclasses.dataclass
-class Unit:
-    """A unit, with the state of its agent.
-
-    ``queued`` is a hook that has to come next (start after the first config-changed, say);
-    ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
-    last config-changed was about, None before the first. ``settled`` is the generation of the
-    model (`agent.Changes`) in which the agent last found nothing to do.
-    """
-
-    name: str
-    life: Life = Life.ALIVE
-    address: str = ''
-    installed: bool = False
-    started: bool = False
-    stopped: bool = False
-    removed: bool = False
-    leader: bool = False
-    leader_version: int = 0
-    config: Mapping[str, Any] | None = None
-    charm_version: int = 0
-    charm_missing: bool = False
-    pod_going: bool = False
-    roll_pending: bool = False
-    queued: Event | None = None
-    failed: Event | None = None
-    retries: int = 0
-    retry_at: float = 0.0
-    resolved: Literal['', 'retry', 'skip'] = ''
-    seen: dict[int, Seen] = dataclasses.field(default_factory=dict)
-    workload_events: list[Event] = dataclasses.field(default_factory=list)
-    requested: list[Event] = dataclasses.field(default_factory=list)
-    tasks: list[Task] = dataclasses.field(default_factory=list)
-    update_status_due: bool = False
-    workload: Status = dataclasses.field(
-        default_factory=lambda: Status('waiting', 'installing agent')
-    )
-    status_set: bool = False
-    agent: Status = dataclasses.field(default_factory=lambda: Status('allocating'))
-    settled: int = -1
-    ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
-    state: dict[str, str] = dataclasses.field(default_factory=dict)
-    ready_containers: set[str] = dataclasses.field(default_factory=set)
-
-    @property
-    def app(self) -> str:
-        """Its application's name."""
-        return app_of(self.name)
-
-    @property
-    def number(self) -> int:
-        """The N of app/N."""
-        return int(self.name.rpartition('/')[2])
-
-    @property
-    def busy(self) -> bool:
-        """Whether a hook waits that nothing but actions and commands may overtake."""
-        return self.queued is not None or self.failed is not None
-
-
-@dataclasses.dataclass
 class Application:
     """An application. ``settings`` are the config values that the user set."""
 
@@ -323,16 +118,6 @@ class Application:
     def fingerprint(self, unit: Unit) -> dict[str, Any]:
         """All whose change makes a config-changed."""
         return {'config': self.config(), 'trust': self.trust, 'address': unit.address}
-
-
-def app_of(unit: str) -> str:
-    """The application's name in a unit's name."""
-    return unit.partition('/')[0]
-
-
-def by_number(names: Iterator[str] | set[str] | dict[str, Any] | list[str]) -> list[str]:
-    """Unit names in the order a human expects: a/2 before a/10."""
-    return sorted(names, key=lambda n: (app_of(n), int(n.rpartition('/')[2])))
 
 
 class Model:
@@ -632,45 +417,3 @@ class Model:
         self._next_task += 1
         unit.tasks.append(task)
         return task
-
-
-def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
-    """An action's parameters with their defaults; ModelError when they do not fit its schema."""
-    if unknown := set(given) - set(action.params):
-        if not action.additional:
-            names = ', '.join(sorted(unknown))
-            raise ModelError(f'action "{action.name}" has no parameter {names}')
-    defaults = {k: schema['default'] for k, schema in action.params.items() if 'default' in schema}
-    params = {**defaults, **given}
-    if missing := [name for name in action.required if name not in params]:
-        raise ModelError(f'action "{action.name}" requires parameter {", ".join(missing)}')
-    return params
-
-
-def parse_option(option: Option, text: str) -> ConfigValue:
-    """A config value from its text, as the option's type wants it; ModelError otherwise."""
-    try:
-        match option.type:
-            case 'int':
-                return int(text)
-            case 'float':
-                return float(text)
-            case 'boolean':
-                return _BOOLEANS[text]
-            case _:
-                return text
-    except (ValueError, KeyError):
-        raise ModelError(f'option "{option.name}" expected {option.type}, got "{text}"') from None
-
-
-_TRUE = {'1', 't', 'T', 'true', 'TRUE', 'True'}
-_FALSE = {'0', 'f', 'F', 'false', 'FALSE', 'False'}
-_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
-
-
-def parse_settings(charm: Charm, texts: Mapping[str, str]) -> dict[str, ConfigValue]:
-    """Config values from their texts; ModelError names an unknown option."""
-    for name in texts:
-        if name not in charm.options:
-            raise ModelError(f'unknown option "{name}"')
-    return {name: parse_option(charm.options[name], text) for name, text in texts.items()}

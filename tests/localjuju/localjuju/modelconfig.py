@@ -2,8 +2,8 @@
 
 import re
 
+from localjuju.charmmeta import ModelError
 from localjuju.debuglog import LEVELS
-from localjuju.model import ModelError
 
 #: All keys that can be set, with Juju's defaults.
 DEFAULTS = {'update-status-hook-interval': '5m', 'logging-config': '<root>=INFO'}

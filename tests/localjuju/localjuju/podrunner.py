@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from localjuju import charmfile, uniter, wire
 from localjuju.agent import Agent, Outcome
 from localjuju.hooktools import Result
-from localjuju.model import Event, Life, Status
 from localjuju.pods import Completed, Container, PodError
+from localjuju.unitstate import Event, Life, Status
 from localjuju.watch import Watch
 
 if TYPE_CHECKING:

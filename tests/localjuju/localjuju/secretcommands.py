@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from localjuju.hooktools import rfc3339
-from localjuju.model import ModelError
+from localjuju.charmmeta import ModelError
 from localjuju.secretstore import Secret, new_id
+from localjuju.toolargs import rfc3339
 
 if TYPE_CHECKING:
     from localjuju.controller import Controller

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localjuju.model import Model, Unit
+    from localjuju.model import Model
+from localjuju.unitstate import Unit
 
 Content = dict[str, str]
 

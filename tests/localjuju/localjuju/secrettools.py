@@ -10,7 +10,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from localjuju.model import app_of
 from localjuju.secretstore import (
     ROTATION,
     Content,
@@ -20,10 +19,11 @@ from localjuju.secretstore import (
     bare_id,
     new_id,
 )
-from localjuju.toolargs import Arguments, ToolError, UsageError, parse_mapping
+from localjuju.toolargs import Arguments, ToolError, UsageError, parse_mapping, rfc3339
+from localjuju.unitstate import app_of
 
 if TYPE_CHECKING:
-    from localjuju.hooktools import HookContext
+    from localjuju.hookcontext import HookContext
 
 _KEY = re.compile(r'^[a-z](?:-?[a-z0-9])*$')
 _DURATION = re.compile(r'(\d+(?:\.\d+)?)(h|m(?!s)|s|ms)')
@@ -249,9 +249,9 @@ def secret_info_get(context: 'HookContext', arguments: Arguments) -> Any:
         'rotation': rotation,
     }
     if expires:
-        info['expiry'] = _iso(expires)
+        info['expiry'] = rfc3339(expires)
     if secret.rotates:
-        info['rotates'] = _iso(secret.rotates)
+        info['rotates'] = rfc3339(secret.rotates)
     if secret.grants:
         info['access'] = [_access(context, *grant) for grant in sorted(secret.grants.items())]
     return {secret.id: info}
@@ -262,10 +262,6 @@ def _access(context: 'HookContext', accessor: str, relation: int | None) -> dict
     key = str(context.model.relations.get(relation if relation is not None else -1, ''))
     tag = f'relation-{key.replace(":", ".").replace(" ", "#")}'
     return {'target': f'{kind}-{accessor.replace("/", "-")}', 'scope': tag, 'role': 'view'}
-
-
-def _iso(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime('%Y-%m-%dT%H:%M:%SZ')
 
 
 def secret_ids(context: 'HookContext', arguments: Arguments) -> Any:  # noqa: ARG001

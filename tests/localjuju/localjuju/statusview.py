@@ -4,18 +4,9 @@ import datetime
 import time
 from typing import Any
 
-from localjuju.model import (
-    JUJU_VERSION,
-    Application,
-    Life,
-    Model,
-    Relation,
-    Status,
-    Task,
-    Unit,
-    app_of,
-    by_number,
-)
+from localjuju import JUJU_VERSION
+from localjuju.model import Application, Model, Relation
+from localjuju.unitstate import Life, Status, Task, Unit, app_of, by_number
 
 #: How bad a status is, in Juju's order: an application shows its worst unit's.
 _SEVERITY = {
@@ -29,9 +20,11 @@ _SEVERITY = {
 }
 
 
-def _stamp(seconds: float) -> str:
+def _stamp(seconds: float, form: str = '%d %b %Y %H:%M:%S') -> str:
+    """A time (0 is now) as Juju prints it: local, with ``Z`` or ``+01:00``."""
     moment = datetime.datetime.fromtimestamp(seconds or time.time(), datetime.UTC).astimezone()
-    return moment.strftime('%d %b %Y %H:%M:%S%z')
+    offset = moment.strftime('%z')
+    return moment.strftime(form) + ('Z' if offset == '+0000' else f'{offset[:3]}:{offset[3:]}')
 
 
 def _status(status: Status, **more: str) -> dict[str, str]:
@@ -91,9 +84,7 @@ def status(model: Model, generation: int) -> dict[str, Any]:
             for app in sorted(model.applications.values(), key=lambda a: a.name)
         },
         'storage': {},
-        'controller': {
-            'timestamp': datetime.datetime.now(datetime.UTC).astimezone().strftime('%H:%M:%S%z')
-        },
+        'controller': {'timestamp': _stamp(0, '%H:%M:%S')},
     }
 
 

@@ -1,6 +1,7 @@
 """How hook tools take their arguments and print their results: as Juju's Go commands do."""
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -152,3 +153,9 @@ def render(value: Any, form: str = '') -> str:
     import yaml  # noqa: PLC0415 - not needed for what ops asks for
 
     return yaml.safe_dump(value, default_flow_style=False, sort_keys=True)
+
+
+def rfc3339(seconds: float) -> str:
+    """A time as Go prints it."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.strftime('%Y-%m-%dT%H:%M:%SZ')

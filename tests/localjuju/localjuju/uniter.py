@@ -10,18 +10,10 @@ config-changed, relations, update-status).
 import functools
 from typing import Any
 
-from localjuju.model import (
-    JUJU_VERSION,
-    Application,
-    Event,
-    Life,
-    Model,
-    Relation,
-    Seen,
-    Status,
-    Unit,
-)
+from localjuju import JUJU_VERSION
+from localjuju.model import Application, Model, Relation
 from localjuju.secretstore import ROTATION
+from localjuju.unitstate import Event, Life, Seen, Status, Unit
 
 #: Seconds until a failed hook is run again: doubled at each failure up to a limit, as in Juju.
 FIRST_RETRY = 5.0

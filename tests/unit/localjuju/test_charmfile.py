@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localjuju import charmfile
-from localjuju.model import Action, Endpoint, ModelError, Option
+from localjuju.charmmeta import Action, Endpoint, ModelError, Option
 
 METADATA = """
 name: web

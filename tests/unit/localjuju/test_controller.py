@@ -12,10 +12,11 @@ import pytest
 from fakepods import Charm, FakePods
 
 from localjuju import commands, registry
+from localjuju.charmmeta import ModelError
 from localjuju.client import Model as Client
 from localjuju.client import RequestError
 from localjuju.controller import Controller
-from localjuju.model import Model, ModelError
+from localjuju.model import Model
 from localjuju.pods import PodError, Pods
 
 METADATA = """

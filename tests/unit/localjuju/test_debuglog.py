@@ -3,8 +3,8 @@
 import pytest
 
 from localjuju import modelconfig
+from localjuju.charmmeta import ModelError
 from localjuju.debuglog import DebugLog
-from localjuju.model import ModelError
 
 
 def log() -> DebugLog:

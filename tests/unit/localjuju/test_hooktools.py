@@ -5,8 +5,8 @@ import json
 import pytest
 from world import World, charm
 
-from localjuju import hooktools, model, statusview
-from localjuju.model import Action, Option
+from localjuju import charmmeta, hooktools, statusview
+from localjuju.charmmeta import Action, Option
 from localjuju.toolargs import Arguments, Flags, UsageError, parse_mapping, render
 
 CHARM = charm(
@@ -359,11 +359,11 @@ def test_an_action_result_is_refused(world: World, assignment, why):
 
 def test_action_parameters_are_checked():
     action = Action('a', params={'n': {'default': 1}, 'm': {}}, required=('m',), additional=False)
-    assert model.action_params(action, {'m': 2}) == {'n': 1, 'm': 2}
-    with pytest.raises(model.ModelError, match='requires parameter m'):
-        model.action_params(action, {})
-    with pytest.raises(model.ModelError, match='has no parameter x'):
-        model.action_params(action, {'m': 1, 'x': 1})
+    assert charmmeta.action_params(action, {'m': 2}) == {'n': 1, 'm': 2}
+    with pytest.raises(charmmeta.ModelError, match='requires parameter m'):
+        charmmeta.action_params(action, {})
+    with pytest.raises(charmmeta.ModelError, match='has no parameter x'):
+        charmmeta.action_params(action, {'m': 1, 'x': 1})
 
 
 # Environment

@@ -3,7 +3,7 @@
 import pytest
 from world import World, charm
 
-from localjuju.model import ModelError, Option, parse_option, parse_settings
+from localjuju.charmmeta import ModelError, Option, parse_option, parse_settings
 
 CLIENT = charm('client', requires={'db': 'sql', 'cache': 'kv', 'web': 'http'}, limits={'cache': 1})
 SERVER = charm('server', provides={'db': 'sql', 'kv': 'kv', 'spare': 'sql'})

@@ -3,7 +3,7 @@
 from world import World, charm
 
 from localjuju import uniter
-from localjuju.model import Event
+from localjuju.unitstate import Event
 
 PEER = charm(peers={'peers': 'p'})
 PROVIDER = charm('provider', provides={'db': 'sql'})

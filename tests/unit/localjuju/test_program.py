@@ -2,7 +2,7 @@
 
 import pytest
 
-from localjuju import cli, registry, tables
+from localjuju import cli, cli_tasks, registry, tables
 from localjuju.commandline import Arguments, Grammar, UsageError, pairs, seconds
 
 GRAMMAR = Grammar(options='n|num-units config', switches='trust', ignored='force to-ignore=')
@@ -116,7 +116,7 @@ def test_values_may_come_from_a_file(tmp_path):
 
 def test_parameters_of_actions_nest_and_have_types():
     texts = ['a.b=1', 'a.c=x', 'd=true', 'e=[1, 2]']
-    assert cli._parameters(texts) == {'a': {'b': 1, 'c': 'x'}, 'd': True, 'e': [1, 2]}
+    assert cli_tasks._parameters(texts) == {'a': {'b': 1, 'c': 'x'}, 'd': True, 'e': [1, 2]}
 
 
 def test_results_of_actions_are_printed_as_a_tree():

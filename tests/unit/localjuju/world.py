@@ -7,8 +7,10 @@ from typing import Any
 
 from localjuju import uniter
 from localjuju.agent import Agent, Changes, Outcome
+from localjuju.charmmeta import Action, Charm, Endpoint, Option
 from localjuju.hooktools import Result
-from localjuju.model import Action, Charm, Endpoint, Event, Model, Option
+from localjuju.model import Model
+from localjuju.unitstate import Event
 
 NAMED = {'relation-joined', 'relation-changed', 'relation-departed'}
 

@@ -1,0 +1,104 @@
+"""What a charm declares, and the checks of what a user gives for it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Role = Literal['provides', 'requires', 'peers']
+ConfigValue = bool | int | float | str
+
+
+class ModelError(Exception):
+    """What was asked of the model cannot be done. The message is what the user reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as a charm's metadata declares it."""
+
+    name: str
+    role: Role
+    interface: str
+    limit: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A config option as a charm declares it. ``type`` is Juju's name of the type."""
+
+    name: str
+    type: str
+    default: ConfigValue | None = None
+    description: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """An action as a charm declares it; ``params`` maps a parameter to its JSON schema."""
+
+    name: str
+    description: str = ''
+    params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    additional: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Charm:
+    """What the local Juju needs to know of a charm, from its metadata.
+
+    ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
+    resource that is its image; ``resources`` maps an image resource to its upstream source.
+    """
+
+    name: str
+    source: str
+    endpoints: Mapping[str, Endpoint]
+    containers: Mapping[str, str]
+    resources: Mapping[str, str | None]
+    options: Mapping[str, Option]
+    actions: Mapping[str, Action]
+    revision: int = 0
+    base: tuple[str, str] = ('ubuntu', '24.04')
+
+
+def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
+    """An action's parameters with their defaults; ModelError when they do not fit its schema."""
+    if unknown := set(given) - set(action.params):
+        if not action.additional:
+            names = ', '.join(sorted(unknown))
+            raise ModelError(f'action "{action.name}" has no parameter {names}')
+    defaults = {k: schema['default'] for k, schema in action.params.items() if 'default' in schema}
+    params = {**defaults, **given}
+    if missing := [name for name in action.required if name not in params]:
+        raise ModelError(f'action "{action.name}" requires parameter {", ".join(missing)}')
+    return params
+
+
+def parse_option(option: Option, text: str) -> ConfigValue:
+    """A config value from its text, as the option's type wants it; ModelError otherwise."""
+    try:
+        match option.type:
+            case 'int':
+                return int(text)
+            case 'float':
+                return float(text)
+            case 'boolean':
+                return _BOOLEANS[text]
+            case _:
+                return text
+    except (ValueError, KeyError):
+        raise ModelError(f'option "{option.name}" expected {option.type}, got "{text}"') from None
+
+
+_TRUE = {'1', 't', 'T', 'true', 'TRUE', 'True'}
+_FALSE = {'0', 'f', 'F', 'false', 'FALSE', 'False'}
+_BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+
+
+def parse_settings(charm: Charm, texts: Mapping[str, str]) -> dict[str, ConfigValue]:
+    """Config values from their texts; ModelError names an unknown option."""
+    for name in texts:
+        if name not in charm.options:
+            raise ModelError(f'unknown option "{name}"')
+    return {name: parse_option(charm.options[name], text) for name, text in texts.items()}

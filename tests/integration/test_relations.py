@@ -92,6 +92,11 @@ def test_workload_traces(deployed: Model) -> None:
     assert not deployed.stores.trace(untraced)
 
 
+def check_serves(model: Model, unit: str) -> None:
+    """The worker answers; it restarts when its traces have nowhere to go any more."""
+    assert model.cluster.http(unit, WORKLOAD_PORT).status == 200
+
+
 def test_cluster(deployed: Model) -> None:
     deployed.juju.remove_relation(*BACKEND)
     deployed.wait_status('coordinator', 'blocked: [cluster] missing roles: backend')
@@ -110,7 +115,8 @@ def test_cluster(deployed: Model) -> None:
     # What is left serves, and so does what is on its own now.
     assert deployed.cluster.http('coordinator', NGINX_PORT).status == 200
     for unit in baseline.BACKENDS:
-        assert deployed.cluster.http(unit, WORKLOAD_PORT).status == 200
+        eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=False))
+        eventually(lambda unit=unit: check_serves(deployed, unit))
 
     deployed.integrate(BACKEND)
     deployed.wait_status('coordinator', 'active: 3 workers')

@@ -95,8 +95,11 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         coordinator = self._coordinator
         if coordinator is None:
             # Without its data, be it for a moment, the workload keeps running with what it has.
+            # On its own it does so too, but sends nobody anything.
             if not bags.relations('cluster'):
                 logs.ensure_log_targets(self._container, (), self.topology)
+                workload.ensure_untraced(self._container)
+                bags.ensure('peers', self.unit, rolling.PeerData())
             return
         urls = coordinator.loki_endpoints.values()
         logs.ensure_log_targets(self._container, urls, self.topology)

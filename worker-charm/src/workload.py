@@ -22,6 +22,8 @@ COORDINATOR_PORT = 8080
 _FOLDER = '/home/app'
 _CONFIG_FOLDER = '/etc/podinfo'
 _CONFIG = 'config.yaml'
+_TRACES_FLAG = '--otel-service-name='
+_TRACES_ENDPOINT = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
 
 
 def checked_config(text: str) -> str:
@@ -86,8 +88,8 @@ def layer(
     if backend:
         command.append(f'--backend-url={backend}')
     if traces_endpoint:
-        command.append(f'--otel-service-name={service_name}')
-        environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] = traces_endpoint
+        command.append(f'{_TRACES_FLAG}{service_name}')
+        environment[_TRACES_ENDPOINT] = traces_endpoint
         environment['OTEL_RESOURCE_ATTRIBUTES'] = resource_attributes
     return {
         'summary': 'podinfo',
@@ -123,6 +125,24 @@ def ensure_running(container: ops.Container, config: str, wanted: ops.pebble.Lay
     """
     written = containers.ensure_file(container, f'{_CONFIG_FOLDER}/{_CONFIG}', config)
     return containers.ensure_layer(container, CONTAINER, wanted) or written
+
+
+def ensure_untraced(container: ops.Container) -> bool:
+    """Make podinfo send no traces and otherwise run with what it has. True if anything changed.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
+    """
+    service = container.get_plan().services.get(SERVICE)
+    if service is None or _TRACES_ENDPOINT not in service.environment:
+        return False
+    definition = service.to_dict()
+    words = service.command.split()
+    definition['command'] = ' '.join(w for w in words if not w.startswith(_TRACES_FLAG))
+    definition['environment'] = {
+        key: value for key, value in service.environment.items() if not key.startswith('OTEL_')
+    }
+    return containers.ensure_layer(container, CONTAINER, {'services': {SERVICE: definition}})
 
 
 def running(container: ops.Container) -> bool:

@@ -118,7 +118,7 @@ class Worker:
     Attributes:
         topology: the unit's own topology.
         address: a validated host.
-        roles: sorted, without meta-roles; empty while the application has published none.
+        roles: sorted, without meta-roles; empty while the application has published no valid ones.
     """
 
     topology: Topology
@@ -182,8 +182,9 @@ def read_workers(
         try:
             of_application = roles.expand((application and application.role) or '')
         except ValueError as error:
+            # Its units serve nothing, and are watched all the same.
             bags.leave_out(name, databags.reason(error))
-            continue
+            of_application = ()
         for unit in bags.units(relation):
             data = bags.load(relation, unit, WorkerUnitData)
             if data is None:
@@ -192,7 +193,8 @@ def read_workers(
                 continue
             claimed = data.juju_topology
             if (claimed.application, claimed.unit) != (name, unit.name):
-                bags.leave_out(unit.name, f'says it is "{addresses.shorten(claimed.unit)}"')
+                says = addresses.shorten(f'{claimed.unit} of {claimed.application}')
+                bags.leave_out(unit.name, f'says it is {says}')
                 continue
             topology = coordinator.for_unit(name, unit.name, claimed.charm_name)
             workers.append(Worker(topology, data.address, of_application))

@@ -174,7 +174,7 @@ class Agent:
                 'juju.worker.uniter.operation',
                 f'ran "{event.hook}" hook (via hook dispatching script: dispatch)',
             )
-            uniter.commit(self.model, self.unit, event, now, context.fingerprint)
+            uniter.commit(self.model, self.unit, event, now, context)
         else:
             self._log(
                 'ERROR',

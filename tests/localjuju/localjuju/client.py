@@ -141,7 +141,7 @@ class Model:
     # Breaking things
 
     def delete_pod(self, unit: str) -> None:
-        """Let a unit's pod be rescheduled; returns when the new one is asked for."""
+        """Let a unit's pod be rescheduled; returns at once, the unit is not idle until it is back."""
         self.request('delete-pod', unit=unit)
 
     def depose_leader(self, app: str) -> str:

@@ -45,6 +45,7 @@ class HookContext:
         self.calls: collections.Counter[str] = collections.Counter()
         self.app: Application = model.application(unit.app)
         self.fingerprint = self.app.fingerprint(unit)
+        self.charm_version = self.app.charm_version
         self.writes: dict[tuple[int, str], Databag] = {}
         self.ports: dict[tuple[str, str], bool] = {}
         self.state: dict[str, str | None] = {}

@@ -1,16 +1,19 @@
-"""Which event a unit sees next: Juju's unit agent, as pure decisions over a model.
+"""Which event a unit sees next: Juju's unit agent, as decisions over a model.
 
 The cycle of a unit's agent: `next_event` says what to run; `prepare` sets the scene for it; the
-hook runs; `commit` (exit 0) or `fail` records it. Nothing here blocks or does I/O. The order of
-precedence is that of Juju's uniter: pending upgrade, relation-created, leadership, workload,
-secrets, actions, commands, queued or failed hook, then what remains (install, upgrade,
+hook runs; `commit` (exit 0) or `fail` records it. Nothing here blocks or does I/O. `next_event`
+itself changes only what Juju changes without a hook: the unit enters the scope of new relations,
+accepts the lead or resigns it. Asked again, it gives the same answer.
+
+The order of precedence is that of Juju's uniter: pending upgrade, relation-created, leadership,
+workload, secrets, actions, commands, queued or failed hook, then what remains (install, upgrade,
 config-changed, relations, update-status).
 """
 
 import functools
-from typing import Any
 
 from localjuju import JUJU_VERSION
+from localjuju.hookcontext import HookContext
 from localjuju.model import Application, Model, Relation
 from localjuju.secretstore import ROTATION
 from localjuju.unitstate import Event, Life, Seen, Status, Unit
@@ -21,6 +24,7 @@ LAST_RETRY = 300.0
 
 _LEADER_ELECTED = Event('leader-elected')
 _START = Event('start')
+_UPGRADE_CHARM = Event('upgrade-charm')
 
 
 def next_event(model: Model, unit: Unit, now: float) -> Event | None:
@@ -32,8 +36,8 @@ def next_event(model: Model, unit: Unit, now: float) -> Event | None:
         going = unit.started and not unit.stopped
         return Event('stop') if going else None
     app = model.application(unit.app)
-    if unit.charm_missing and unit.installed:
-        return Event('upgrade-charm')
+    if unit.charm_missing:
+        return _retry(unit, now) if unit.failed == _UPGRADE_CHARM else _UPGRADE_CHARM
     synchronize(model, unit)
     undisturbed = not unit.busy and unit.installed
     if undisturbed and unit.life is Life.ALIVE:
@@ -42,7 +46,7 @@ def next_event(model: Model, unit: Unit, now: float) -> Event | None:
     _follow_leadership(app, unit)
     if not unit.busy and unit.installed:
         if not unit.leader and unit.leader_version != app.leader_version:
-            return Event('leader-settings-changed')
+            return Event('leader-settings-changed', version=app.leader_version)
         if unit.workload_events:
             return unit.workload_events[0]
         if unit.life is Life.ALIVE and (event := _secret(model, unit, now)):
@@ -159,7 +163,7 @@ def _idle(model: Model, app: Application, unit: Unit) -> Event | None:
     if not unit.installed:
         return Event('install')
     if unit.charm_version != app.charm_version:
-        return Event('upgrade-charm')
+        return _UPGRADE_CHARM
     if unit.requested:
         return unit.requested[0]
     if unit.config != app.fingerprint(unit):
@@ -248,7 +252,7 @@ def fail(unit: Unit, event: Event, now: float) -> None:
 
 
 def commit(
-    model: Model, unit: Unit, event: Event, now: float, config: dict[str, Any] | None = None
+    model: Model, unit: Unit, event: Event, now: float, context: HookContext | None = None
 ) -> None:
     """Record that an event was seen (or, after ``juju resolved --no-retry``, skipped).
 
@@ -257,7 +261,8 @@ def commit(
         unit: the unit that ran it.
         event: what it ran.
         now: seconds since the epoch.
-        config: the application's `fingerprint` as it was when a config-changed began.
+        context: knows the config and the charm as they were when the hook began: what changed
+            since then is still to be told. None for a skipped hook.
     """
     app = model.application(unit.app)
     if unit.failed == event:
@@ -273,14 +278,15 @@ def commit(
     match event.kind:
         case 'install':
             unit.installed = True
-            unit.charm_version = app.charm_version
+            unit.charm_version = context.charm_version if context else app.charm_version
         case 'upgrade-charm':
-            unit.roll_pending = unit.charm_version != app.charm_version and not unit.charm_missing
+            version = context.charm_version if context else app.charm_version
+            unit.roll_pending = unit.charm_version != version and not unit.charm_missing
             unit.charm_missing = False
-            unit.charm_version = app.charm_version
+            unit.charm_version = version
             unit.queued = Event('config-changed')
         case 'config-changed':
-            unit.config = config if config is not None else app.fingerprint(unit)
+            unit.config = context.fingerprint if context else app.fingerprint(unit)
             for number in unit.seen:
                 if relation := model.relations.get(number):
                     model.publish_addresses(relation, unit)
@@ -296,7 +302,7 @@ def commit(
         case 'remove':
             unit.removed = True
         case 'leader-settings-changed':
-            unit.leader_version = app.leader_version
+            unit.leader_version = event.version
         case 'update-status':
             unit.update_status_due = False
         case _:

@@ -324,6 +324,35 @@ def test_a_refresh_rolls_one_pod_after_the_other_the_highest_number_first():
     assert rolled == ['a/2', 'a/1', 'a/0']
 
 
+def test_a_refresh_during_upgrade_charm_is_another_one():
+    world = World()
+    world.deploy('a')
+    world.settle()
+    world.forget()
+    app = world.model.application('a')
+    world.once('a/0', 'upgrade-charm', lambda hook: world.model.refresh(app, charm()))
+    world.model.refresh(app, charm())
+    world.settle()
+    assert world.take('a/0') == ['upgrade-charm', 'config-changed'] * 2
+
+
+def test_a_failing_upgrade_charm_of_a_rescheduled_pod_backs_off():
+    world = World()
+    world.deploy('a')
+    world.settle()
+    world.forget()
+    unit = world.model.unit('a/0')
+    world.once('a/0', 'upgrade-charm', lambda hook: 1)
+    uniter.pod_is_going(unit, world.now)
+    world.settle()
+    uniter.pod_is_gone(unit, world.now)
+    world.settle()
+    assert world.take('a/0') == ['stop', 'upgrade-charm']
+    world.now += 5
+    world.settle()
+    assert world.take('a/0') == ['upgrade-charm', 'config-changed', 'start']
+
+
 def test_a_rescheduled_pod_upgrades_configures_starts_and_sees_no_relation_changed():
     world = World()
     world.deploy('a', charm(provides={'db': 'sql'}, containers={'web': 'image'}))

@@ -18,8 +18,11 @@ HOUR = 3600  # seconds
 class Response(Protocol):
     """What `Model.http` returns."""
 
-    status: int
-    body: bytes
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> bytes: ...
 
 
 class Model(Protocol):

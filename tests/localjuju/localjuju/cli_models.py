@@ -37,7 +37,10 @@ def _launch(name: str, log: Path, config: dict[str, str]) -> None:
     from localjuju import pods  # noqa: PLC0415 - no other command needs it
 
     owner = int(os.environ.get('LOCALJUJU_OWNER') or os.getppid())
-    descriptor = os.pidfd_open(owner)
+    try:
+        descriptor = os.pidfd_open(owner)
+    except ProcessLookupError:
+        raise RequestError(f'cannot add model "{name}": its owner {owner} is gone') from None
     argv = [sys.executable, '-m', 'localjuju.controller', name]
     argv += ['--owner-fd', str(descriptor), '--config', json.dumps({'values': config})]
     # In a user namespace the user has another id, on which the default depends.

@@ -20,7 +20,7 @@ class Pebble(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
     def __init__(self, path: Path, boot: str) -> None:
-        super().__init__(str(path), _Handler)
+        super().__init__(str(path), _Conversation)
         self.boot = boot
         self.healthy = True
         self.notices: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ class Pebble(socketserver.ThreadingUnixStreamServer):
         )
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Conversation(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
 
     def setup(self) -> None:

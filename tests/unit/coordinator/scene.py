@@ -1,0 +1,210 @@
+"""A coordinator unit under ops.testing, and what can be related to it."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops import testing
+
+import charms
+import juju
+from coordinator.source import charm
+
+SPECIFICATION = charms.specification('coordinator-charm')
+APPLICATION = 'coordinator'
+
+
+def host(unit: str) -> str:
+    """Where a unit is, as Juju's Kubernetes services name it."""
+    application, _, number = unit.partition('/')
+    return f'{application}-{number}.{application}-endpoints.m.svc.cluster.local'
+
+
+def encoded(**values: Any) -> dict[str, str]:
+    """A databag with each value as JSON."""
+    return {key: json.dumps(value) for key, value in values.items()}
+
+
+def worker_unit(unit: str, charm_name: str = 'worker-k8s', **other: Any) -> dict[str, str]:
+    """What a worker unit publishes; `other` replaces values before they are encoded."""
+    topology = {'application': unit.partition('/')[0], 'unit': unit, 'charm_name': charm_name}
+    return encoded(**{'address': host(unit), 'juju_topology': topology, **other})
+
+
+def workers(
+    application: str,
+    role: str | None = 'all',
+    units: Iterable[int] = (0,),
+    *,
+    databags: Mapping[int, Mapping[str, str]] | None = None,
+    **options: Any,
+) -> testing.Relation:
+    """A worker application; `databags` replaces what some of its units published."""
+    published = {number: worker_unit(f'{application}/{number}') for number in units}
+    published.update({number: dict(databag) for number, databag in (databags or {}).items()})
+    return testing.Relation(
+        'cluster',
+        interface='coordinator_cluster',
+        remote_app_name=application,
+        remote_app_data={} if role is None else encoded(role=role),
+        remote_units_data=published,
+        local_unit_data={},
+        **options,
+    )
+
+
+def scraper(application: str = 'prometheus', **options: Any) -> testing.Relation:
+    """A scraper of metrics."""
+    return testing.Relation(
+        'metrics-endpoint',
+        interface='prometheus_scrape',
+        remote_app_name=application,
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **options,
+    )
+
+
+def push_url(unit: str) -> str:
+    """The push URL of a Loki unit."""
+    return f'http://{host(unit)}:3100/loki/api/v1/push'
+
+
+def loki(
+    application: str = 'loki',
+    units: Iterable[int] = (0,),
+    *,
+    databags: Mapping[int, Mapping[str, str]] | None = None,
+    **options: Any,
+) -> testing.Relation:
+    """A log store; `databags` replaces what some of its units published."""
+    published = {
+        number: encoded(endpoint={'url': push_url(f'{application}/{number}')}) for number in units
+    }
+    published.update({number: dict(databag) for number, databag in (databags or {}).items()})
+    return testing.Relation(
+        'logging',
+        interface='loki_push_api',
+        remote_app_name=application,
+        remote_units_data=published,
+        local_unit_data={},
+        **options,
+    )
+
+
+def receiver(protocol: str, url: str) -> dict[str, Any]:
+    """A receiver as a provider of `tracing` publishes it."""
+    kind = 'grpc' if protocol.endswith('_grpc') else 'http'
+    return {'protocol': {'name': protocol, 'type': kind}, 'url': url}
+
+
+def tempo(
+    endpoint: str, receivers: list[Any] | None = None, application: str = 'tempo', **options: Any
+) -> testing.Relation:
+    """A store of traces on `charm-tracing` or `workload-tracing`."""
+    if receivers is None:
+        receivers = [receiver('otlp_http', 'http://tempo:4318')]
+        if endpoint == 'workload-tracing':
+            receivers.append(receiver('otlp_grpc', 'tempo:4317'))
+    return testing.Relation(
+        endpoint,
+        interface='tracing',
+        remote_app_name=application,
+        remote_app_data=encoded(receivers=receivers),
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **options,
+    )
+
+
+def peers(units: Iterable[int] = (), **options: Any) -> testing.PeerRelation:
+    """The peer relation, with the other coordinator units."""
+    data = {number: encoded(address=host(f'{APPLICATION}/{number}')) for number in units}
+    return testing.PeerRelation('peers', peers_data={**data}, local_unit_data={}, **options)
+
+
+class Coordinator:
+    """A unit of the coordinator whose container keeps its files from one event to the next.
+
+    Attributes:
+        ctx: what events are made of.
+        folder: /etc/nginx of the container.
+    """
+
+    def __init__(self, folder: Path, number: int = 0) -> None:
+        self.ctx = testing.Context(
+            charm.CoordinatorCharm, app_name=APPLICATION, unit_id=number, **SPECIFICATION
+        )
+        self.folder = folder / 'nginx'
+        self.folder.mkdir()
+        self._resolv_conf = folder / 'resolv.conf'
+        self._resolv_conf.write_text('nameserver 10.152.183.10\n')
+
+    def nginx(self, *, refuses: str = '', can_connect: bool = True) -> testing.Container:
+        """The nginx container as a new pod has it; `refuses` is what `nginx -t` says."""
+        return testing.Container(
+            'nginx',
+            can_connect=can_connect,
+            mounts={
+                'nginx': testing.Mount(location='/etc/nginx', source=self.folder),
+                'dns': testing.Mount(location='/etc/resolv.conf', source=self._resolv_conf),
+            },
+            execs={
+                testing.Exec(['nginx', '-t'], return_code=1 if refuses else 0, stderr=refuses),
+                testing.Exec(['nginx', '-s', 'reload']),
+                testing.Exec(['nginx', '-v'], stdout='nginx version: nginx/1.27.5 (Ubuntu)\n'),
+            },
+        )
+
+    def state(
+        self,
+        *relations: testing.RelationBase,
+        leader: bool = True,
+        containers: Iterable[testing.Container] = (),
+        config: Mapping[str, str] | None = None,
+    ) -> testing.State:
+        """A new unit's state, with both containers up but for those that are given."""
+        exporter = testing.Container('nginx-prometheus-exporter', can_connect=True)
+        up = {container.name: container for container in (self.nginx(), exporter, *containers)}
+        return testing.State(
+            leader=leader,
+            relations=relations,
+            containers=up.values(),
+            config=dict(config or {}),
+            model=juju.MODEL,
+        )
+
+    def update_status(self, state: testing.State) -> testing.State:
+        """Run the event that says nothing."""
+        return self.ctx.run(self.ctx.on.update_status(), state)
+
+    @property
+    def config(self) -> str:
+        """The nginx.conf in use."""
+        return (self.folder / 'nginx.conf').read_text()
+
+
+def deployment() -> list[testing.RelationBase]:
+    """Two coordinators, three worker applications, two of each store."""
+    return [
+        workers('frontend', 'frontend', [10, 2], id=11),
+        workers('backend', 'backend', [0], id=12),
+        workers('both', 'all', [1, 0], id=13),
+        scraper(id=14),
+        loki(units=[1, 0], id=15),
+        loki('loki-b', id=16),
+        tempo('charm-tracing', id=17),
+        tempo('workload-tracing', id=18),
+        peers([1], id=19),
+    ]
+
+
+def replaced(
+    state: testing.State, *relations: testing.RelationBase, **options: Any
+) -> testing.State:
+    """The state with some relations in the place of those of the same id."""
+    ids = {relation.id for relation in relations}
+    others = [relation for relation in state.relations if relation.id not in ids]
+    return dataclasses.replace(state, relations=[*others, *relations], **options)

@@ -1,0 +1,152 @@
+"""What the coordinator publishes and configures, byte for byte."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import golden
+import juju
+from coordinator import scene
+
+GOLDEN = Path(__file__).parent / 'golden'
+ENDPOINTS = {
+    11: 'cluster',
+    14: 'metrics-endpoint',
+    15: 'logging',
+    17: 'charm-tracing',
+    18: 'workload-tracing',
+    19: 'peers',
+}
+
+
+@pytest.fixture
+def unit(tmp_path):
+    return scene.Coordinator(tmp_path)
+
+
+@pytest.fixture
+def published(unit):
+    return unit.update_status(unit.state(*scene.deployment()))
+
+
+@pytest.mark.parametrize('relation', ENDPOINTS, ids=ENDPOINTS.get)
+def test_the_leader_publishes_for_the_application(published, relation):
+    content = published.get_relation(relation).local_app_data
+    golden.check(GOLDEN / f'{ENDPOINTS[relation]}.app.txt', golden.databag(content))
+
+
+@pytest.mark.parametrize('relation', ENDPOINTS, ids=ENDPOINTS.get)
+def test_each_unit_publishes_for_itself(published, relation):
+    content = published.get_relation(relation).local_unit_data
+    golden.check(GOLDEN / f'{ENDPOINTS[relation]}.unit.txt', golden.databag(content))
+
+
+@pytest.mark.parametrize('container', ['nginx', 'nginx-prometheus-exporter'])
+def test_the_plan_of_each_container(published, container):
+    plan = published.get_container(container).plan.to_dict()
+    golden.check(GOLDEN / f'{container}.plan.yaml', golden.layer(plan))
+
+
+def test_every_relation_of_an_endpoint_gets_the_same(published):
+    relations = {number: published.get_relation(number) for number in (11, 12, 13, 15, 16)}
+    assert relations[11].local_app_data == relations[12].local_app_data
+    assert relations[11].local_app_data == relations[13].local_app_data
+    assert relations[15].local_app_data == relations[16].local_app_data
+
+
+def test_a_unit_that_does_not_lead_publishes_nothing_for_the_application(unit):
+    after = unit.update_status(unit.state(*scene.deployment(), leader=False))
+    assert [dict(relation.local_app_data) for relation in after.relations] == [{}] * 9
+
+
+def test_a_unit_that_does_not_lead_publishes_and_configures_its_own(unit, published, tmp_path):
+    (tmp_path / 'other').mkdir()
+    other = scene.Coordinator(tmp_path / 'other')
+    after = other.update_status(other.state(*scene.deployment(), leader=False))
+    assert other.config == unit.config
+    for relation in ENDPOINTS:
+        unit_data = after.get_relation(relation).local_unit_data
+        assert unit_data == published.get_relation(relation).local_unit_data
+    for container in ('nginx', 'nginx-prometheus-exporter'):
+        assert after.get_container(container).plan == published.get_container(container).plan
+
+
+KEYS = {
+    'cluster': {
+        'loki_endpoints': [scene.loki(id=15)],
+        'charm_tracing_receivers': [scene.tempo('charm-tracing', id=17)],
+        'workload_tracing_receivers': [scene.tempo('workload-tracing', id=18)],
+    }
+}
+
+
+@pytest.mark.parametrize('key', KEYS['cluster'])
+def test_what_there_is_not_is_erased(unit, key):
+    relations = KEYS['cluster'][key]
+    before = unit.update_status(unit.state(scene.workers('both', id=11), *relations))
+    assert key in before.get_relation(11).local_app_data
+    after = unit.ctx.run(unit.ctx.on.relation_broken(before.get_relation(relations[0].id)), before)
+    assert after.get_relation(11).local_app_data.keys() == {'worker_config'}
+
+
+def test_without_workers_there_are_the_coordinators_own_jobs_and_rules(unit):
+    after = unit.update_status(unit.state(scene.scraper(id=14), scene.loki(id=15)))
+    metrics = after.get_relation(14).local_app_data
+    assert [job['job_name'] for job in json.loads(metrics['scrape_jobs'])] == ['coordinator']
+    watched = {
+        rule['labels']['juju_application']
+        for relation in (14, 15)
+        for group in json.loads(after.get_relation(relation).local_app_data['alert_rules'])[
+            'groups'
+        ]
+        for rule in group['rules']
+    }
+    assert watched == {'coordinator'}
+
+
+def test_workers_are_scraped_before_their_roles_are_known(unit):
+    after = unit.update_status(
+        unit.state(scene.workers('settling', role=None), scene.scraper(id=14))
+    )
+    jobs = json.loads(after.get_relation(14).local_app_data['scrape_jobs'])
+    assert [job['job_name'] for job in jobs] == ['coordinator', 'settling']
+
+
+def test_the_ports_of_the_service_are_open(published):
+    assert {(port.protocol, port.port) for port in published.opened_ports} == {('tcp', 8080)}
+
+
+def test_the_version_of_nginx_is_set(published):
+    assert published.workload_version == '1.27.5'
+
+
+@pytest.mark.parametrize(
+    ('level', 'in_nginx', 'in_workers'),
+    [
+        ('debug', 'info', 'debug'),
+        ('info', 'notice', 'info'),
+        ('warning', 'warn', 'warn'),
+        ('error', 'error', 'error'),
+    ],
+)
+def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx, in_workers):
+    after = unit.update_status(
+        unit.state(scene.workers('both', id=11), config={'log-level': level})
+    )
+    worker_config = json.loads(after.get_relation(11).local_app_data['worker_config'])
+    assert f'level: "{in_workers}"\n' in worker_config
+    assert f'error_log /dev/stderr {in_nginx};' in unit.config
+
+
+def test_the_five_labels_are_the_same_on_metrics_and_logs(unit, published):
+    jobs = json.loads(published.get_relation(14).local_app_data['scrape_jobs'])
+    scraped = {
+        config['labels']['juju_unit']: config['labels']
+        for job in jobs
+        for config in job['static_configs']
+    }
+    for container in ('nginx', 'nginx-prometheus-exporter'):
+        targets = juju.enabled_log_targets(published.get_container(container))
+        assert len(targets) == 3
+        assert all(labels == scraped['coordinator/0'] for labels in targets.values())

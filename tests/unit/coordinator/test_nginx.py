@@ -1,0 +1,388 @@
+"""nginx.conf, and how nginx is brought to run with it."""
+
+import dataclasses
+import subprocess
+from pathlib import Path
+
+import pytest
+from ops import pebble, testing
+
+import golden
+import hostile
+import nginxconf
+from coordinator import scene
+from coordinator.source import nginx
+from localjuju import images, pods
+
+GOLDEN = Path(__file__).parent / 'golden'
+
+CASES = {
+    'both-roles': {
+        'upstreams': {'frontend': ['b.example', 'a.example'], 'backend': ['10.0.0.1', 'fd00::1']},
+        'resolvers': ['10.152.183.10'],
+    },
+    'no-workers': {'upstreams': {}, 'resolvers': ['10.152.183.10'], 'ipv6': False},
+    'one-role': {
+        'upstreams': {'backend': ['a.example']},
+        'resolvers': ['10.152.183.10', 'fd00::53'],
+        'log_level': 'error',
+    },
+}
+
+
+def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info'):
+    return nginx.config(
+        upstreams, upstream_port=9898, resolvers=resolvers, ipv6=ipv6, log_level=log_level
+    )
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_the_whole_configuration(case):
+    golden.check(GOLDEN / f'{case}.nginx.conf', config(**CASES[case]))
+
+
+@pytest.fixture(scope='session')
+def real_nginx():
+    """The command line of the nginx that the local Juju runs, on this machine."""
+    try:
+        return images.host_command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
+    except pods.PodError as error:
+        pytest.skip(str(error))
+
+
+def nginx_test(command, text, folder):
+    """What `nginx -t` says of a configuration."""
+    path = folder / 'nginx.conf'
+    # nginx makes these while it tests, by default in folders that only its own image has.
+    scratch = [
+        f'{kind}_temp_path {folder}/{kind};'
+        for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi')
+    ]
+    text = text.replace('http {', ' '.join(['http {', *scratch]), 1)
+    path.write_text(text.replace('/tmp/nginx.pid', f'{folder}/pid', 1))
+    return subprocess.run(
+        [*command, '-t', '-q', '-p', str(folder), '-e', str(folder / 'log'), '-c', str(path)],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_the_real_nginx_takes_the_configuration(case, real_nginx, tmp_path):
+    done = nginx_test(real_nginx, config(**CASES[case]), tmp_path)
+    assert done.stderr == ''
+    assert done.returncode == 0
+
+
+def test_the_real_nginx_takes_every_host_that_is_valid(real_nginx, tmp_path):
+    done = nginx_test(real_nginx, config({'frontend': list(hostile.HOSTS.values())}), tmp_path)
+    assert done.stderr == ''
+    assert done.returncode == 0
+
+
+def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
+    hosts = [scene.host(f'worker/{number}') for number in range(1000)]
+    done = nginx_test(real_nginx, config({'frontend': hosts, 'backend': hosts}), tmp_path)
+    assert done.stderr == ''
+    assert done.returncode == 0
+
+
+def test_the_real_nginx_refuses_one_with_nobody_to_resolve_names(real_nginx, tmp_path):
+    done = nginx_test(real_nginx, config({'frontend': ['a']}, resolvers=()), tmp_path)
+    assert done.returncode == 1
+
+
+def upstreams(text):
+    """Role → the servers of its upstream, as nginx reads the configuration."""
+    (http,) = [d.block for d in nginxconf.parse(text) if d.words == ('http',)]
+    return {
+        directive.words[1]: [
+            inner.words[1] for inner in directive.block or () if inner.words[0] == 'server'
+        ]
+        for directive in http or ()
+        if directive.words[0] == 'upstream'
+    }
+
+
+def test_hosts_are_rendered_once_and_in_one_order():
+    given = {'frontend': ['b', 'a', 'b', '::1'], 'backend': ['c']}
+    other = {'backend': ['c'], 'frontend': ['a', '::1', 'b']}
+    assert config(given) == config(other)
+    assert upstreams(config(given)) == {
+        'backend': ['c:9898'],
+        'frontend': ['[::1]:9898', 'a:9898', 'b:9898'],
+    }
+
+
+def test_a_role_without_workers_has_no_upstream_and_says_so():
+    text = config({'frontend': ['a']})
+    assert upstreams(text) == {'frontend': ['a:9898']}
+    assert 'return 503 \'{"error":"no worker has the role backend"}\';' in text
+    assert 'no worker has the role frontend' not in text
+
+
+def test_a_role_that_no_path_leads_to_is_not_rendered():
+    assert config({'frontend': ['a'], 'other': ['b']}) == config({'frontend': ['a']})
+
+
+def test_there_is_room_for_the_state_of_every_server():
+    (size,) = [
+        directive.words[2]
+        for block in nginxconf.parse(config({'frontend': [f'h{n}' for n in range(1000)]}))
+        for upstream in block.block or ()
+        if upstream.words == ('upstream', 'frontend')
+        for directive in upstream.block or ()
+        if directive.words[0] == 'zone'
+    ]
+    assert size == '4256k'
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('', []),
+        ('nameserver 10.0.0.1\n', ['10.0.0.1']),
+        ('nameserver 10.0.0.2\nnameserver 10.0.0.1\n', ['10.0.0.2', '10.0.0.1']),
+        ('nameserver 10.0.0.1\nnameserver 10.0.0.1\n', ['10.0.0.1']),
+        ('search m.svc.cluster.local\nnameserver\tfd00::53\noptions ndots:5', ['fd00::53']),
+        ('nameserver FD00:0::53', ['fd00::53']),
+        ('nameserver fe80::1%eth0\nnameserver 10.0.0.1', ['10.0.0.1']),
+        ('#nameserver 10.0.0.1\n;nameserver 10.0.0.2\nnameserver 10.0.0.3 # x', ['10.0.0.3']),
+        ('nameserver\nnameserver dns.example\nnameserver 10.0.0.1;', []),
+        ('nameserver 10.0.0.1} server {', []),
+    ],
+)
+def test_resolvers_are_the_addresses_in_resolv_conf(text, expected):
+    assert nginx.resolvers(text) == expected
+
+
+# Bringing nginx to run with it
+
+
+@pytest.fixture
+def unit(tmp_path):
+    return scene.Coordinator(tmp_path)
+
+
+WORKERS = scene.workers('both', id=11)
+
+
+@pytest.fixture
+def running(unit, calls):
+    """The state of a unit whose nginx runs."""
+    after = unit.update_status(unit.state(WORKERS))
+    calls.clear()
+    return after
+
+
+def with_container(state, container):
+    others = [other for other in state.containers if other.name != container.name]
+    return dataclasses.replace(state, containers=[*others, container])
+
+
+def one_more_worker(state):
+    return scene.replaced(state, scene.workers('both', units=[0, 1], id=11))
+
+
+def steps(calls):
+    """What was done to the nginx container, in short."""
+    found = []
+    for tool, arguments in calls:
+        if tool in ('pebble push', 'pebble rm'):
+            found.append(f'{tool.removeprefix("pebble ")} {arguments[0].rpartition("/")[2]}')
+        elif tool == 'pebble exec':
+            found.append(' '.join(arguments[0][:2]))
+        elif tool in ('pebble add', 'pebble replan', 'pebble restart', 'pebble signal'):
+            found.append(tool.removeprefix('pebble '))
+    return found
+
+
+def test_a_configuration_is_tested_before_it_is_in_use_and_nginx_is_started(unit, calls):
+    unit.update_status(
+        unit.state(
+            WORKERS,
+            containers=[unit.nginx(), testing.Container('nginx-prometheus-exporter')],
+        )
+    )
+    assert steps(calls) == [
+        'push nginx.conf.candidate',
+        'nginx -t',
+        'push nginx.conf',
+        'add',
+        'replan',
+        'rm nginx.conf.candidate',
+        'nginx -v',
+    ]
+    pushed = dict(calls.of('pebble push'))
+    assert pushed['/etc/nginx/nginx.conf.candidate'] == pushed['/etc/nginx/nginx.conf']
+    assert unit.config == pushed['/etc/nginx/nginx.conf']
+
+
+def test_what_is_tested_is_the_candidate(unit, running):
+    unit.update_status(one_more_worker(running))
+    tests = [e.command for e in unit.ctx.exec_history['nginx'] if '-t' in e.command]
+    assert tests
+    assert all(command[-2:] == ['-c', '/etc/nginx/nginx.conf.candidate'] for command in tests)
+
+
+def test_a_running_nginx_is_reloaded_and_never_restarted(unit, running, calls):
+    unit.update_status(one_more_worker(running))
+    assert steps(calls) == [
+        'push nginx.conf.candidate',
+        'nginx -t',
+        'push nginx.conf',
+        'nginx -s',
+        'rm nginx.conf.candidate',
+    ]
+    assert scene.host('both/1') in unit.config
+
+
+def test_nothing_is_done_when_nothing_changed(unit, running, calls):
+    unit.update_status(running)
+    assert steps(calls) == []
+
+
+REFUSAL = 'nginx: [emerg] no "x" in /etc/nginx/nginx.conf.candidate:7\nnginx: test failed\n'
+
+
+def test_a_configuration_that_nginx_refuses_is_not_used(unit, running, calls):
+    before = unit.config
+    refusing = unit.nginx(refuses=REFUSAL)
+    had = running.get_container('nginx')
+    state = one_more_worker(
+        with_container(running, dataclasses.replace(had, execs=refusing.execs))
+    )
+    after = unit.update_status(state)
+    assert unit.config == before
+    assert steps(calls) == ['push nginx.conf.candidate', 'nginx -t', 'rm nginx.conf.candidate']
+    assert after.get_container('nginx').service_statuses == had.service_statuses
+
+
+def test_what_nginx_says_of_it_is_in_the_status(unit):
+    state = unit.state(WORKERS, containers=[unit.nginx(refuses=REFUSAL)])
+    assert unit.update_status(state).unit_status == testing.BlockedStatus(
+        '[nginx] cannot use the new configuration: nginx: [emerg] no "x":7 nginx: test failed'
+    )
+
+
+def test_a_long_complaint_is_cut(unit):
+    state = unit.state(WORKERS, containers=[unit.nginx(refuses='word ' * 1000)])
+    assert len(unit.update_status(state).unit_status.message) < 300
+
+
+def test_a_refused_configuration_is_good_again_with_the_next_change(unit, running, calls):
+    had = running.get_container('nginx')
+    refusing = dataclasses.replace(had, execs=unit.nginx(refuses=REFUSAL).execs)
+    refused = unit.update_status(one_more_worker(with_container(running, refusing)))
+    accepting = dataclasses.replace(refused.get_container('nginx'), execs=had.execs)
+    after = unit.update_status(with_container(refused, accepting))
+    assert isinstance(after.unit_status, testing.ActiveStatus)
+    assert scene.host('both/1') in unit.config
+
+
+def interrupted(unit, state, monkeypatch, calls, method, when):
+    """Run a hook that is cut short where it calls a method of Pebble's client."""
+    from scenario import mocking
+
+    original = getattr(mocking._MockPebbleClient, method)
+
+    def cut_short(self, *arguments, **options):
+        if when in str(arguments):
+            raise pebble.ConnectionError('gone')
+        return original(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mocking._MockPebbleClient, method, cut_short)
+        after = unit.update_status(state)
+    calls.clear()
+    return after
+
+
+@pytest.mark.parametrize(
+    ('method', 'when'),
+    [
+        ('push', 'candidate'),
+        ('exec', '-t'),
+        ('push', "nginx.conf'"),
+        ('exec', 'reload'),
+        ('remove_path', 'candidate'),
+    ],
+)
+def test_a_hook_that_was_cut_short_is_made_good_by_the_next(
+    unit, running, monkeypatch, calls, method, when
+):
+    after = interrupted(unit, one_more_worker(running), monkeypatch, calls, method, when)
+    after = unit.update_status(after)
+    assert scene.host('both/1') in unit.config
+    assert 'nginx -s' in steps(calls)
+    assert [path.name for path in unit.folder.iterdir()] == ['nginx.conf']
+    calls.clear()
+    unit.update_status(after)
+    assert steps(calls) == []
+
+
+def test_a_new_pod_gets_everything_again(unit, running, calls):
+    for path in unit.folder.iterdir():
+        path.unlink()
+    unit.update_status(with_container(running, unit.nginx()))
+    assert steps(calls)[:6] == [
+        'push nginx.conf.candidate',
+        'nginx -t',
+        'push nginx.conf',
+        'add',
+        'replan',
+        'rm nginx.conf.candidate',
+    ]
+
+
+def test_a_container_that_lost_its_plan_only_is_started_again(unit, running, calls):
+    unit.update_status(with_container(running, unit.nginx()))
+    assert steps(calls) == ['add', 'replan']
+
+
+def test_a_configuration_that_somebody_changed_is_put_right(unit, running):
+    wanted = unit.config
+    (unit.folder / 'nginx.conf').write_bytes(b'\xff')
+    unit.update_status(running)
+    assert unit.config == wanted
+
+
+def test_nginx_is_configured_although_its_exporter_does_not_start(unit, monkeypatch, calls):
+    from scenario import mocking
+
+    original = mocking._MockPebbleClient.replan_services
+
+    def replan(self, *arguments, **options):
+        if 'exporter' in self.socket_path:
+            raise pebble.ConnectionError('gone')
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', replan)
+    after = unit.update_status(unit.state(WORKERS))
+    assert after.get_container('nginx').service_statuses == {'nginx': pebble.ServiceStatus.ACTIVE}
+    assert any('nginx-prometheus-exporter: gone' in message for _, message in calls.of('juju-log'))
+
+
+@pytest.mark.parametrize(
+    ('said', 'version'),
+    [
+        ('nginx version: nginx/1.27.5\n', '1.27.5'),
+        ('nginx version: nginx/1.27.5 (Ubuntu)\n', '1.27.5'),
+        ('', ''),
+    ],
+)
+def test_the_version_is_what_nginx_says(unit, said, version):
+    container = unit.nginx()
+    execs = {e for e in container.execs if e.command_prefix != ('nginx', '-v')}
+    execs.add(testing.Exec(['nginx', '-v'], stdout=said))
+    container = dataclasses.replace(container, execs=execs)
+    assert unit.update_status(unit.state(containers=[container])).workload_version == version
+
+
+def test_a_version_that_cannot_be_told_fails_nothing(unit):
+    container = unit.nginx()
+    execs = {e for e in container.execs if e.command_prefix != ('nginx', '-v')}
+    container = dataclasses.replace(container, execs=execs)
+    after = unit.update_status(unit.state(WORKERS, containers=[container]))
+    assert after.workload_version == ''
+    assert isinstance(after.unit_status, testing.ActiveStatus)

@@ -141,7 +141,7 @@ class Model:
     # Breaking things
 
     def delete_pod(self, unit: str) -> None:
-        """Let a unit's pod be rescheduled; returns at once, the unit is not idle until it is back."""
+        """Let a unit's pod be rescheduled; returns at once, the unit is idle when it is back."""
         self.request('delete-pod', unit=unit)
 
     def depose_leader(self, app: str) -> str:

@@ -287,8 +287,9 @@ def trace_rows(
         ]
         for line in passed_on[:1]:
             request = f'nginx: {line["method"]} {line["uri"]} -> {line["status"]}'
-            milliseconds = f'{float(line["seconds"]) * 1000:.1f} ms'
-            rows.append((f'{indent}{branch}coordinator/0', request, milliseconds))
+            milliseconds = float(line['seconds']) * 1000  # nginx knows whole ones only
+            took = f'{milliseconds:.0f} ms  ' if milliseconds else '<1 ms  '
+            rows.append((f'{indent}{branch}coordinator/0', request, took))
             indent, branch, below = indent + below, '└─ ', '   '
         span = node.span
         unit = span.resource.get('juju_unit', span.service)

@@ -218,11 +218,16 @@ class Databags:
         size = sum(len(key) + len(value) for key, value in content.items())
         if size > MAX_BYTES:
             return {'why': f'{size} bytes of relation data, at most {MAX_BYTES} are read'}
+        values: dict[str, Any] = {}
+        for key in sorted(model.model_fields.keys() & content.keys()):
+            try:
+                values[key] = _decode(content[key])
+            except ValueError as error:
+                return {'why': f'{key}: not JSON, {reason(error)}'}
         try:
-            loaded = relation.load(model, source, decoder=_decode)
+            return {'data': model.model_validate(values).model_dump(mode='json')}
         except ValueError as error:
             return {'why': reason(error)}
-        return {'data': loaded.model_dump(mode='json')}
 
 
 def _decode(value: str) -> Any:

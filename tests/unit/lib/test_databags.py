@@ -155,7 +155,7 @@ def test_a_bad_value_leaves_that_databag_out_alone_and_named(ctx, key, raw):
             {'name': '"a"', 'inner': '{"host": "[::1]"}'},
             'inner.host: expected a hostname or an IP address, got "[::1]"',
         ),
-        ({'name': 'a'}, 'expected value at line 1 column 1'),
+        ({'name': 'a'}, 'name: not JSON, expected value at line 1 column 1'),
         (
             {'name': f'"{hostile.LONG}"'},
             f'{len(hostile.LONG) + 6} bytes of relation data, at most 262144 are read',

@@ -1,0 +1,117 @@
+"""The charm's own alert rules, as stores get them."""
+
+import json
+import re
+
+import pytest
+
+from coordinated_telemetry import rules, topology
+from coordinator import scene
+from coordinator.source import alerts
+
+UUID = '12345678-1234-4234-8234-123456789abc'
+COORDINATOR = topology.Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
+WORKERS = [COORDINATOR.for_application(name, 'worker-k8s') for name in ('a', 'b')]
+
+KINDS = {'prometheus': alerts.prometheus_rules, 'loki': alerts.loki_rules}
+RULES = [
+    (kind, group['name'], rule)
+    for kind, render in KINDS.items()
+    for group in render(COORDINATOR, WORKERS)[0]
+    for rule in group['rules']
+]
+IDS = [f'{kind}-{group}-{rule["alert"]}' for kind, group, rule in RULES]
+APPLICATIONS = {application.application: application for application in (COORDINATOR, *WORKERS)}
+
+
+@pytest.mark.parametrize('render', KINDS.values(), ids=KINDS)
+def test_no_rule_of_the_charm_is_left_out(render):
+    assert render(COORDINATOR, WORKERS)[1] == []
+
+
+def test_each_application_has_its_rules_once():
+    found = sorted(
+        (kind, rule['labels']['juju_application'], rule['alert']) for kind, _, rule in RULES
+    )
+    generic = ['HostDown', 'HostMetricsMissing']
+    of_nginx = ['NginxConnectionsDropped', 'NginxConnectionsNearLimit', 'NginxDown']
+    of_workers = ['WorkerErrors', 'WorkerLatency']
+    assert found == sorted(
+        [
+            *(('prometheus', 'coordinator', alert) for alert in [*generic, *of_nginx]),
+            *(('prometheus', app, alert) for app in 'ab' for alert in [*generic, *of_workers]),
+            *(('loki', 'coordinator', alert) for alert in ['NginxErrors', 'NginxServerErrors']),
+            *(('loki', app, 'WorkerErrorLogs') for app in 'ab'),
+        ]
+    )
+
+
+@pytest.mark.parametrize('render', KINDS.values(), ids=KINDS)
+def test_names_of_groups_are_unique(render):
+    names = [group['name'] for group in render(COORDINATOR, WORKERS)[0]]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(('kind', 'group', 'rule'), RULES, ids=IDS)
+def test_every_selector_of_a_rule_is_scoped_to_the_application_of_its_labels(kind, group, rule):
+    application = APPLICATIONS[rule['labels']['juju_application']]
+    # Braces in strings and in regular expressions are not selectors.
+    selectors = re.findall(r'\{([^{}]*)\}', re.sub(r'`[^`]*`', '', rule['expr']))
+    assert selectors
+    assert all(selector.startswith(application.matchers) for selector in selectors)
+    assert rules.PLACEHOLDER not in json.dumps(rule)
+
+
+@pytest.mark.parametrize(('kind', 'group', 'rule'), RULES, ids=IDS)
+def test_no_metric_of_a_rule_is_without_a_selector(kind, group, rule):
+    if kind == 'prometheus':
+        expr = re.sub(r'"[^"]*"', '""', rule['expr'])
+        metrics = re.findall(r'\b(?:up|[a-z]+_[a-z_]+)\b(?=\s*[\[{<>=)])', expr)
+        own = [
+            name
+            for name in metrics
+            if not name.startswith('juju_') and name != 'histogram_quantile'
+        ]
+        assert own
+        assert all(f'{name}{{juju_model="m"' in rule['expr'] for name in own)
+
+
+@pytest.mark.parametrize(('kind', 'group', 'rule'), RULES, ids=IDS)
+def test_a_rule_never_names_a_unit_but_its_alert_can(kind, group, rule):
+    assert 'juju_unit=' not in rule['expr'].replace(' ', '')
+    assert 'juju_unit' not in rule['labels']
+    # An aggregation that loses the labels would leave the texts empty.
+    for grouping in re.findall(r'\bsum by \(([^)]*)\)', rule['expr']):
+        assert set(topology.LABELS) <= {label.strip() for label in grouping.split(',')}
+
+
+@pytest.mark.parametrize(('kind', 'group', 'rule'), RULES, ids=IDS)
+def test_a_rule_is_complete(kind, group, rule):
+    application = APPLICATIONS[rule['labels']['juju_application']]
+    assert rule['labels'] == {**application.labels, 'severity': rule['labels']['severity']}
+    assert rule['labels']['severity'] in ('warning', 'critical')
+    assert rule['annotations'].keys() == {'summary', 'description'}
+    if not rule['alert'].startswith('Host'):  # those are cosl's
+        assert all('$labels.juju_' in text for text in rule['annotations'].values())
+
+
+def test_a_bad_group_is_left_out_alone_and_blocks_with_its_name(tmp_path, monkeypatch):
+    source = tmp_path / 'src'
+    for kind in ('prometheus_alert_rules', 'loki_alert_rules'):
+        for folder in ('nginx', 'workers'):
+            (source / kind / folder).mkdir(parents=True)
+    (source / 'prometheus_alert_rules' / 'workers' / 'own.rules').write_text(
+        'groups:\n'
+        '- {name: bad, rules: [{alert: A, expr: up == 0}]}\n'
+        '- {name: good, rules: [{alert: B, expr: "up{%%juju_topology%%} == 0"}]}\n'
+    )
+    monkeypatch.setattr(alerts, '_SOURCE', source)
+    unit = scene.Coordinator(tmp_path)
+    after = unit.update_status(unit.state(scene.workers('both'), scene.scraper(id=14)))
+    published = json.loads(after.get_relation(14).local_app_data['alert_rules'])
+    names = [group['name'].removeprefix('m_12345678_') for group in published['groups']]
+    assert [name for name in names if name in ('both_bad', 'both_good')] == ['both_good']
+    assert after.unit_status.message == (
+        '[rules] cannot use alert rule group own.rules: bad: '
+        'A has no %%juju_topology%% in its expr'
+    )

@@ -1,0 +1,177 @@
+"""What `juju status` says of the coordinator: every row of the table in the design."""
+
+import pytest
+from ops import testing
+
+from coordinator import scene
+
+
+@pytest.fixture
+def unit(tmp_path):
+    return scene.Coordinator(tmp_path)
+
+
+def blocked(message):
+    return testing.BlockedStatus(message)
+
+
+def waiting(message):
+    return testing.WaitingStatus(message)
+
+
+def active(message):
+    return testing.ActiveStatus(message)
+
+
+FRONTEND = scene.workers('frontend', 'frontend', [0, 1])
+BACKEND = scene.workers('backend', 'backend')
+BAD = {'address': '"a;b"', 'juju_topology': '{}'}
+TLS = [scene.receiver('otlp_http', 'https://tempo:4318')]
+
+STATUSES = {
+    'no worker': (
+        [],
+        blocked('[cluster] no worker related: juju integrate coordinator:cluster WORKER'),
+    ),
+    'a role is missing': ([FRONTEND], blocked('[cluster] missing roles: backend')),
+    'all roles are missing': (
+        [scene.workers('frontend', 'frontend', [])],
+        blocked('[cluster] missing roles: backend, frontend'),
+    ),
+    'a unit has not published': (
+        [FRONTEND, scene.workers('backend', 'backend', [], databags={0: {}})],
+        waiting('[cluster] waiting for the data of backend/0'),
+    ),
+    'an application has not published': (
+        [FRONTEND, scene.workers('backend', None)],
+        waiting('[cluster] waiting for the data of backend'),
+    ),
+    'nobody has published': (
+        [scene.workers('w', None, [], databags={number: {} for number in range(9)})],
+        waiting('[cluster] waiting for the data of w, w/0, w/1'),
+    ),
+    'roles are missing and a unit is left out': (
+        [FRONTEND, scene.workers('backend', 'backend', [], databags={0: BAD})],
+        blocked(
+            '[cluster] missing roles: backend; left out: backend/0 (address: expected a hostname '
+            'or an IP address, got "a;b")'
+        ),
+    ),
+    'an unknown role': (
+        [FRONTEND, scene.workers('backend', 'backened')],
+        blocked(
+            '[cluster] missing roles: backend; left out: backend (unknown role "backened", known '
+            'are frontend, backend, all)'
+        ),
+    ),
+    'fine': ([FRONTEND, BACKEND], active('3 workers (backend 1, frontend 2)')),
+    'one worker with all roles': (
+        [scene.workers('both')],
+        active('1 worker (backend 1, frontend 1)'),
+    ),
+    'fine, and one has not published': (
+        [FRONTEND, scene.workers('backend', 'backend', [0], databags={1: {}})],
+        active('3 workers (backend 1, frontend 2)'),
+    ),
+    'fine, and one is left out': (
+        [FRONTEND, scene.workers('backend', 'backend', [0], databags={1: BAD})],
+        active(
+            '3 workers (backend 1, frontend 2); left out: backend/1 (address: expected a hostname '
+            'or an IP address, got "a;b")'
+        ),
+    ),
+    'fine, and three are left out': (
+        [
+            FRONTEND,
+            scene.workers('both', databags={n: {'address': '['} for n in (1, 2, 3)}),
+        ],
+        active(
+            '3 workers (backend 1, frontend 3); left out: '
+            'both/1 (address: not JSON, EOF while parsing a list at line 1 column 1), '
+            'both/2 (address: not JSON, EOF while parsing a list at line 1 column 1) and 1 more'
+        ),
+    ),
+    'related twice': (
+        [scene.workers('both', id=11), scene.workers('both', id=12)],
+        active(
+            '1 worker (backend 1, frontend 1); left out: both (related more than once, the first '
+            'relation counts)'
+        ),
+    ),
+    'across models': (
+        [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
+        active(
+            '1 worker (backend 1, frontend 1); left out: remote-0123456789abcdef0123456789abcdef '
+            '(the relation "cluster" does not cross models)'
+        ),
+    ),
+    'somebody else': (
+        [
+            scene.workers(
+                'both',
+                units=[0],
+                databags={1: scene.worker_unit('other/0'), 2: scene.worker_unit('both/0')},
+            )
+        ],
+        active(
+            '1 worker (backend 1, frontend 1); left out: both/1 (says it is other/0 of other), '
+            'both/2 (says it is both/0 of both)'
+        ),
+    ),
+    'traces over TLS': (
+        [scene.workers('both'), scene.tempo('charm-tracing', TLS)],
+        active(
+            '1 worker (backend 1, frontend 1); charm traces are not sent: no CA certificate for '
+            'https://tempo:4318'
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(('relations', 'expected'), STATUSES.values(), ids=STATUSES)
+def test_the_status(unit, relations, expected):
+    assert unit.update_status(unit.state(*relations)).unit_status == expected
+
+
+def test_it_waits_for_the_container_of_nginx(unit):
+    state = unit.state(FRONTEND, BACKEND, containers=[unit.nginx(can_connect=False)])
+    after = unit.update_status(state)
+    assert after.unit_status == waiting('[nginx] waiting for the container')
+
+
+def test_what_an_operator_must_do_comes_before_what_passes(unit):
+    state = unit.state(FRONTEND, containers=[unit.nginx(can_connect=False)])
+    assert unit.update_status(state).unit_status == blocked('[cluster] missing roles: backend')
+
+
+def test_a_bad_option_is_named_and_the_rest_goes_on_with_the_default(unit):
+    after = unit.update_status(unit.state(FRONTEND, BACKEND, config={'log-level': 'chatty'}))
+    assert after.unit_status == blocked(
+        "[config] log-level: Input should be 'debug', 'info', 'warning' or 'error': "
+        'juju config coordinator …'
+    )
+    assert 'error_log /dev/stderr notice;' in unit.config
+    assert scene.host('frontend/1') in unit.config
+
+
+@pytest.mark.parametrize('level', ['', 'INFO', 'x' * 10**5, '"};', '\0', 'é\n'])
+def test_whatever_an_option_is_the_status_is_short(unit, level):
+    after = unit.update_status(unit.state(FRONTEND, BACKEND, config={'log-level': level}))
+    assert isinstance(after.unit_status, testing.BlockedStatus)
+    assert len(after.unit_status.message) < 200
+
+
+def test_the_status_follows_what_is_mended(unit):
+    state = unit.update_status(unit.state(FRONTEND, scene.workers('w', 'backened', id=11)))
+    assert isinstance(state.unit_status, testing.BlockedStatus)
+    now = scene.replaced(state, scene.workers('w', 'backend', id=11))
+    event = unit.ctx.on.config_changed()
+    assert unit.ctx.run(event, now).unit_status == active('3 workers (backend 1, frontend 2)')
+
+
+@pytest.mark.parametrize('event', ['stop', 'remove'])
+def test_the_end_of_a_unit_sets_no_status(unit, event, calls):
+    before = unit.update_status(unit.state(FRONTEND, BACKEND))
+    calls.clear()
+    unit.ctx.run(getattr(unit.ctx.on, event)(), before)
+    assert calls.of('status-set') == []

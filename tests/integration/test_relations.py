@@ -6,6 +6,7 @@ import baseline
 from checks import (
     check_has_trace,
     check_log_targets,
+    check_rules,
     check_scraped,
     check_upstreams,
     check_workload_tracing,
@@ -13,8 +14,6 @@ from checks import (
 from deployment import NGINX_PORT, TELEMETRY, WORKLOAD_PORT
 from model import Model, eventually
 from traffic import echo, trace_id_of
-
-BACKEND = ('coordinator:cluster', 'backend:cluster')
 
 
 @pytest.fixture(autouse=True)
@@ -97,32 +96,35 @@ def check_serves(model: Model, unit: str) -> None:
     assert model.cluster.http(unit, WORKLOAD_PORT).status == 200
 
 
-def test_cluster(deployed: Model) -> None:
-    deployed.juju.remove_relation(*BACKEND)
-    deployed.wait_status('coordinator', 'blocked: [cluster] missing roles: backend')
-    deployed.wait_status('backend', 'blocked: [cluster] not related to a coordinator')
-    rest = {*baseline.COORDINATORS, *baseline.FRONTENDS}
+@pytest.mark.parametrize(
+    ('role', 'other', 'path'), [('backend', 'frontend', '/'), ('frontend', 'backend', '/backend/')]
+)
+def test_cluster(deployed: Model, role: str, other: str, path: str) -> None:
+    """The worker applications are named after their roles."""
+    relation = ('coordinator:cluster', f'{role}:cluster')
+    leavers = {unit for unit in baseline.WORKERS if unit.startswith(role)}
+    deployed.juju.remove_relation(*relation)
+    deployed.wait_status('coordinator', f'blocked: [cluster] missing roles: {role}')
+    deployed.wait_status(role, 'blocked: [cluster] not related to a coordinator')
 
     def nothing_left_of_it() -> None:
-        check_scraped(deployed, rest)
-        rules = [*deployed.stores.rules(), *deployed.stores.log_rules()]
-        assert 'backend' not in {rule.labels['juju_application'] for rule in rules}
-        check_upstreams(deployed, set(baseline.FRONTENDS))
-        for unit in baseline.BACKENDS:
+        check_scraped(deployed, set(baseline.UNITS) - leavers)
+        check_rules(deployed, {'coordinator', other})
+        check_upstreams(deployed, set(baseline.WORKERS) - leavers)
+        for unit in leavers:
             check_log_targets(deployed, unit, 0)
 
     eventually(nothing_left_of_it)
     # What is left serves, and so does what is on its own now.
-    assert deployed.cluster.http('coordinator', NGINX_PORT).status == 200
-    for unit in baseline.BACKENDS:
-        eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=False))
-        eventually(lambda unit=unit: check_serves(deployed, unit))
+    assert deployed.cluster.http('coordinator', NGINX_PORT, path).status == 200
+    for unit in leavers:
+        assert deployed.cluster.http(unit, WORKLOAD_PORT).status == 200
 
-    deployed.integrate(BACKEND)
+    deployed.integrate(relation)
     deployed.wait_status('coordinator', 'active: 3 workers')
     eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
     eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
-    for unit in baseline.BACKENDS:
+    for unit in leavers:
         eventually(lambda unit=unit: check_log_targets(deployed, unit, 1))
         eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=True))
 

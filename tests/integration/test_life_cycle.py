@@ -1,6 +1,9 @@
 """Units that come, go, move and lead: after each, exactly what is there is served and watched."""
 
+import json
+import re
 import time
+from typing import Any
 
 import jubilant
 import pytest
@@ -15,6 +18,7 @@ from checks import (
     check_scraped,
     check_upstreams,
 )
+from deployment import WORKLOAD_PORT
 from model import Model, eventually
 from traffic import echo, trace_id_of
 
@@ -60,8 +64,8 @@ def test_an_application_that_leaves_takes_its_rules_along(deployed: Model) -> No
 @pytest.mark.parametrize('unit', ['frontend/0', 'coordinator/0'])
 def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit: str) -> None:
     """Its Pebble plan is lost, and no relation-changed tells of it."""
-    deployed.cluster.delete_pod(unit)
     gone = time.time_ns()
+    deployed.cluster.delete_pod(unit)
     deployed.wait_active()
     eventually(lambda: check_log_targets(deployed, unit, 1))
     eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
@@ -73,6 +77,7 @@ def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit:
         if unit.startswith('coordinator'):
             assert deployed.stores.lines(unit, charm_logs=False, containing=trace_id)
         else:
+            assert started(deployed, unit) > gone / 1e9
             assert max(span.start for span in deployed.stores.spans(unit, charm=False)) > gone
         assert max(span.start for span in deployed.stores.spans(unit, charm=True)) > gone
         check_scraped(deployed, set(baseline.UNITS))
@@ -82,8 +87,14 @@ def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit:
 
 
 def test_a_workload_that_is_killed_is_back(deployed: Model) -> None:
+    before = started(deployed, 'frontend/0')
     deployed.cluster.kill_process('frontend/0', 'workload', 'podinfo')
-    eventually(lambda: trace_id_of(echo(deployed, 'coordinator')), timeout=20)
+
+    def is_back() -> None:
+        assert started(deployed, 'frontend/0') > before
+        trace_id_of(echo(deployed, 'coordinator'))
+
+    eventually(is_back, timeout=20)
 
 
 def test_a_new_leader_goes_on_where_the_old_one_was(deployed: Model) -> None:
@@ -111,10 +122,11 @@ def test_a_leading_coordinator_that_is_removed_takes_nobody_along(deployed: Mode
     deployed.scale('coordinator', 1)
 
     def is_gone() -> None:
-        targets = deployed.scraped_units()
+        targets = published_units(deployed)
         if not survivors <= targets:
-            pytest.fail(f'no longer scraped: {sorted(survivors - targets)}')
+            pytest.fail(f'not told to the scraper any more: {sorted(survivors - targets)}')
         assert targets == survivors
+        check_scraped(deployed, survivors)
         assert list(deployed.units('coordinator')) == ['coordinator/0']
 
     eventually(is_gone)
@@ -124,6 +136,24 @@ def test_a_leading_coordinator_that_is_removed_takes_nobody_along(deployed: Mode
     trace_id_of(echo(deployed, 'coordinator'))
 
 
-def published(model: Model) -> list[dict[str, object]]:
+def published(model: Model) -> dict[str, Any]:
     """What the coordinator's leader tells the scraper."""
-    return model.application_data('prometheus/0', 'metrics-endpoint')
+    [data] = model.application_data('prometheus/0', 'metrics-endpoint')
+    return {key: json.loads(value) for key, value in data.items()}
+
+
+def published_units(model: Model) -> set[str]:
+    """The units that the scraper is told of."""
+    return {
+        config['labels']['juju_unit']
+        for job in published(model)['scrape_jobs']
+        for config in job['static_configs']
+    }
+
+
+def started(model: Model, worker: str) -> float:
+    """When a worker's podinfo started, in seconds since the epoch."""
+    metrics = model.cluster.http(worker, WORKLOAD_PORT, '/metrics').body.decode()
+    match = re.search(r'^process_start_time_seconds (\S+)$', metrics, re.MULTILINE)
+    assert match
+    return float(match[1])

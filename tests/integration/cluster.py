@@ -65,8 +65,12 @@ class Cluster(abc.ABC):
             OSError: nothing answered.
         """
 
-    def run_hook(self, unit: str, hook: str) -> None:
-        """Run a hook of a unit now, such as update-status, and wait for its end."""
+    def run_hook(self, unit: str, hook: str) -> dict[str, int]:
+        """Run a hook of a unit now, such as update-status, and wait for its end.
+
+        Returns:
+            How often it called each hook tool.
+        """
         self._lacks(f'run {hook} of {unit} on demand')
 
     def _lacks(self, operation: str, why: str = 'Juju has no command for it') -> NoReturn:
@@ -89,8 +93,8 @@ class LocalCluster(Cluster):
     def kill_process(self, unit: str, container: str, process: str) -> None:
         self._model.kill_process(unit, container, process)
 
-    def run_hook(self, unit: str, hook: str) -> None:
-        self._model.run_hook(unit, hook)
+    def run_hook(self, unit: str, hook: str) -> dict[str, int]:
+        return self._model.run_hook(unit, hook)['tools']
 
     def http(
         self,

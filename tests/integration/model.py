@@ -183,6 +183,11 @@ class Model:
         """The Pebble plan of the container of a unit that serves."""
         return yaml.safe_load(self.run(unit, '/charm/bin/pebble', 'plan')) or {}
 
+    def processes(self, unit: str) -> dict[str, tuple[str, str]]:
+        """State and start of each service of the container that serves, as Pebble has them."""
+        lines = self.run(unit, '/charm/bin/pebble', 'services', '--abs-time').splitlines()[1:]
+        return {name: (state, since) for name, _, state, since in map(str.split, lines)}
+
     def log_targets(self, unit: str) -> list[str]:
         """Where the container of a unit sends its logs now; disabled targets do not count."""
         targets: Mapping[str, Any] = self.plan(unit).get('log-targets', {})

@@ -1,5 +1,6 @@
 """What all unit tests share."""
 
+import logging
 import os
 import random
 import socket
@@ -16,6 +17,9 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile('unit')
+
+# What ops.testing says of itself goes to the juju-log of the charm under test.
+logging.getLogger('ops-scenario').setLevel(logging.ERROR)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ acceptable by other means than the library does.
 
 import json
 import os
+import re
 import socket
 import string
 from typing import Any
@@ -270,3 +271,33 @@ def is_host(text: str) -> bool:
             for label in labels
         )
     )
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an absolute http or https URL in ASCII, without user or fragment."""
+    found = re.fullmatch(
+        r'https?://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([1-9][0-9]{0,4}))?'
+        r'(?:[/?][A-Za-z0-9._~/%:@!*+=,&?-]*)?',
+        text,
+    )
+    if not found or len(text) > 2048:
+        return False
+    ip, name, port = found.groups()
+    return is_host(ip or name) and (':' in ip if ip else True) and int(port or 1) < 65536
+
+
+def is_host_port(text: str) -> bool:
+    """Whether this is `host:port`, an IPv6 host in brackets."""
+    return is_url(f'http://{text}') and bool(re.fullmatch(r'[^/?]*:[0-9]+', text))
+
+
+def decoded(raw: str) -> Any:
+    """The value of a key of a databag, or None if there is none that any key of ours accepts."""
+    if len(raw) > 250_000:
+        return None
+    try:
+        value = json.loads(raw)
+        json.dumps(value, ensure_ascii=False).encode()  # no half surrogate pair in it
+    except (ValueError, RecursionError):
+        return None
+    return value

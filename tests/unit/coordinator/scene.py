@@ -39,16 +39,28 @@ def workers(
     units: Iterable[int] = (0,),
     *,
     databags: Mapping[int, Mapping[str, str]] | None = None,
+    databag: Mapping[str, str] | None = None,
     **options: Any,
 ) -> testing.Relation:
-    """A worker application; `databags` replaces what some of its units published."""
+    """A worker application.
+
+    Args:
+        application: its name.
+        role: what it published; None for nothing.
+        units: the numbers of those that published.
+        databags: what some units published, in the place of what they should.
+        databag: what the application published, in the place of its role.
+        options: further fields of the relation.
+    """
+    if databag is None:
+        databag = {} if role is None else encoded(role=role)
     published = {number: worker_unit(f'{application}/{number}') for number in units}
-    published.update({number: dict(databag) for number, databag in (databags or {}).items()})
+    published.update({number: dict(other) for number, other in (databags or {}).items()})
     return testing.Relation(
         'cluster',
         interface='coordinator_cluster',
         remote_app_name=application,
-        remote_app_data={} if role is None else encoded(role=role),
+        remote_app_data=dict(databag),
         remote_units_data=published,
         local_unit_data={},
         **options,
@@ -83,7 +95,7 @@ def loki(
     published = {
         number: encoded(endpoint={'url': push_url(f'{application}/{number}')}) for number in units
     }
-    published.update({number: dict(databag) for number, databag in (databags or {}).items()})
+    published.update({number: dict(other) for number, other in (databags or {}).items()})
     return testing.Relation(
         'logging',
         interface='loki_push_api',
@@ -101,9 +113,22 @@ def receiver(protocol: str, url: str) -> dict[str, Any]:
 
 
 def tempo(
-    endpoint: str, receivers: list[Any] | None = None, application: str = 'tempo', **options: Any
+    endpoint: str,
+    receivers: list[Any] | None = None,
+    *,
+    databag: Mapping[str, str] | None = None,
+    app: str = 'tempo',
+    **options: Any,
 ) -> testing.Relation:
-    """A store of traces on `charm-tracing` or `workload-tracing`."""
+    """A store of traces on `charm-tracing` or `workload-tracing`.
+
+    Args:
+        endpoint: which of the two.
+        receivers: what it published, by default what it was asked for.
+        databag: what it published, in the place of receivers.
+        app: its name.
+        options: further fields of the relation.
+    """
     if receivers is None:
         receivers = [receiver('otlp_http', 'http://tempo:4318')]
         if endpoint == 'workload-tracing':
@@ -111,18 +136,24 @@ def tempo(
     return testing.Relation(
         endpoint,
         interface='tracing',
-        remote_app_name=application,
-        remote_app_data=encoded(receivers=receivers),
+        remote_app_name=app,
+        remote_app_data=encoded(receivers=receivers) if databag is None else dict(databag),
         remote_units_data={0: {}},
         local_unit_data={},
         **options,
     )
 
 
-def peers(units: Iterable[int] = (), **options: Any) -> testing.PeerRelation:
-    """The peer relation, with the other coordinator units."""
-    data = {number: encoded(address=host(f'{APPLICATION}/{number}')) for number in units}
-    return testing.PeerRelation('peers', peers_data={**data}, local_unit_data={}, **options)
+def peers(
+    units: Iterable[int] = (),
+    *,
+    databags: Mapping[int, Mapping[str, str]] | None = None,
+    **options: Any,
+) -> testing.PeerRelation:
+    """The peer relation; `databags` replaces what some of the other units published."""
+    published = {number: encoded(address=host(f'{APPLICATION}/{number}')) for number in units}
+    published.update({number: dict(other) for number, other in (databags or {}).items()})
+    return testing.PeerRelation('peers', peers_data={**published}, local_unit_data={}, **options)
 
 
 class Coordinator:
@@ -208,3 +239,17 @@ def replaced(
     ids = {relation.id for relation in relations}
     others = [relation for relation in state.relations if relation.id not in ids]
     return dataclasses.replace(state, relations=[*others, *relations], **options)
+
+
+def outcome(unit: Coordinator, state: testing.State) -> dict[str, Any]:
+    """All that the coordinator published and configured, statuses aside.
+
+    Everything that comes from a databag and is rendered anywhere is in here.
+    """
+    plans = {container.name: container.plan.to_dict() for container in state.containers}
+    databags = {
+        relation.id: (dict(relation.local_app_data), dict(relation.local_unit_data))
+        for relation in state.relations
+    }
+    ports = sorted(port.port or 0 for port in state.opened_ports)
+    return {'nginx.conf': unit.config, 'plans': plans, 'databags': databags, 'ports': ports}

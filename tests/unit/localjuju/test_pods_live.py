@@ -1,5 +1,6 @@
 """Pods in real namespaces. Skipped where the machine does not let them be made."""
 
+import contextlib
 import json
 import os
 import signal
@@ -135,12 +136,15 @@ def test_all_ends_when_one_of_the_chain_is_killed(victim: str, tmp_path: Path):
 
 def descendants(root: int) -> dict[int, str]:
     """The names of all that descend from a process, by pid."""
-    command = ['ps', 'axo', 'pid=,ppid=,comm=']
-    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in listing.splitlines()]
+    rows: list[tuple[int, int, str]] = []
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):  # it may have ended by now
+            # The name in parentheses, the second field, may hold spaces itself.
+            head, _, tail = stat.read_text().rpartition(')')
+            rows.append((int(stat.parent.name), int(tail.split()[1]), head.partition('(')[2]))
     found: dict[int, str] = {}
     for _ in rows:
-        found |= {int(p): name for p, parent, name in rows if int(parent) in {root, *found}}
+        found |= {pid: name for pid, parent, name in rows if parent in {root, *found}}
     return found
 
 

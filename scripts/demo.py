@@ -318,12 +318,14 @@ def serves(span: Span) -> bool:
 
 def show_ways_in(terminal: Terminal, model: client.Model) -> None:
     """Forward the pages of the deployment to this machine's loopback and name them."""
+    # Debian's Prometheus and Jaeger's Go module come without their web interface.
     pages = {
         'Entrypoint (nginx)': ('coordinator', deployment.NGINX_PORT, '/'),
-        'Prometheus: targets': ('prometheus', 9090, '/targets'),
-        'Prometheus: alerts': ('prometheus', 9090, '/alerts'),
+        'Prometheus: targets': ('prometheus', 9090, '/api/v1/targets'),
+        'Prometheus: rules': ('prometheus', 9090, '/api/v1/rules'),
+        'Prometheus: a query': ('prometheus', 9090, '/api/v1/query?query=up'),
         'VictoriaLogs': ('loki', 3100, '/select/vmui/'),
-        'Jaeger': ('tempo', 16686, '/search'),
+        'Jaeger: traces': ('tempo', 16686, '/api/traces?service=frontend&limit=3'),
     }
     terminal.heading('Look around, in another terminal or a browser')
     ports: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -59,6 +59,12 @@ _READS = {
 _NO_CHANGE = _READS | {'status-set', 'juju-log'}
 
 
+
+
+def _only_asks(command: Sequence[str]) -> bool:
+    return command[-1] in ('-v', '--version')
+
+
 class Calls(list[tuple[str, tuple[Any, ...]]]):
     """Hook tools and requests to Pebble, in order, with their positional arguments."""
 
@@ -68,11 +74,19 @@ class Calls(list[tuple[str, tuple[Any, ...]]]):
 
     def changes(self) -> list[str]:
         """The tools that changed anything, in order."""
-        return [tool for tool, _ in self if tool not in _NO_CHANGE]
+        return [
+            tool
+            for tool, arguments in self
+            if tool not in _NO_CHANGE and not (tool == 'pebble exec' and _only_asks(arguments[0]))
+        ]
 
     def hook_tools(self) -> list[str]:
-        """The hook tools, in order, each of which is a process on Juju."""
-        return [tool for tool, _ in self if not tool.startswith('pebble ')]
+        """The hook tools of one dispatch, each of which is a process on Juju.
+
+        ops remembers for 30 s who leads, which ops.testing does not.
+        """
+        tools = [tool for tool, _ in self if not tool.startswith('pebble ')]
+        return ['is-leader', *(tool for tool in tools if tool != 'is-leader')]
 
 
 @contextlib.contextmanager

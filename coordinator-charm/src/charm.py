@@ -15,7 +15,7 @@ import nginx
 import state
 import statuses
 import workload_config
-from coordinated_telemetry import cluster, containers, databags, logs, metrics, traces
+from coordinated_telemetry import charm_log, cluster, containers, databags, logs, metrics, traces
 from coordinated_telemetry.reconciler import ReconcilingCharm
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class CoordinatorCharm(ReconcilingCharm):
         """Bring relations and containers to what the model asks for."""
         seen = self._state = state.read(self, bags)
         # First of all, so that what is logged and traced from here on has somewhere to go.
-        logs.ensure_charm_log(seen.log_endpoints, self.topology)
+        charm_log.ensure_charm_log(seen.log_endpoints, self.topology)
         self._charm_traces = traces.charm_destination(seen.charm_receivers)
         traces.ensure_charm_tracing(self._charm_traces)
         self._write_unit_data(bags, seen)
@@ -148,5 +148,5 @@ class CoordinatorCharm(ReconcilingCharm):
 
 if __name__ == '__main__':
     traces.label_charm_spans('coordinator-k8s')
-    with logs.CharmLog():
+    with charm_log.CharmLog():
         ops.main(CoordinatorCharm)

@@ -12,7 +12,16 @@ import ops
 import pydantic
 
 import workload
-from coordinated_telemetry import cluster, containers, databags, logs, reconciler, rolling, traces
+from coordinated_telemetry import (
+    charm_log,
+    cluster,
+    containers,
+    databags,
+    logs,
+    reconciler,
+    rolling,
+    traces,
+)
 from coordinated_telemetry.topology import Topology
 
 logger = logging.getLogger(__name__)
@@ -53,7 +62,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self._coordinator = self._read_coordinator(bags)
         self._is_read = True
         if self._coordinator:
-            logs.ensure_charm_log(self._coordinator.loki_endpoints, self.topology)
+            charm_log.ensure_charm_log(self._coordinator.loki_endpoints, self.topology)
             self._charm_traces = traces.charm_destination(
                 self._coordinator.charm_tracing_receivers
             )
@@ -62,7 +71,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
                 self._coordinator.workload_tracing_receivers
             )
         elif not bags.relations('cluster'):
-            logs.ensure_charm_log({}, self.topology)
+            charm_log.ensure_charm_log({}, self.topology)
             traces.ensure_charm_tracing(traces.Destination(None))
 
         self.unit.set_ports(workload.PORT)
@@ -164,5 +173,5 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
 if __name__ == '__main__':
     traces.label_charm_spans('worker-k8s')
-    with logs.CharmLog():
+    with charm_log.CharmLog():
         ops.main(WorkerCharm)

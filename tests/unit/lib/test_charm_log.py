@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinated_telemetry import logs, topology
+from coordinated_telemetry import charm_log, topology
 
 UNIT = topology.Topology('m', 'u', 'worker', 'worker/3', 'worker-k8s')
 logger = logging.getLogger('charm')
@@ -101,13 +101,13 @@ def refused():
 def patient(monkeypatch, caplog):
     """Levels as in a dispatch, and a time limit that no store exceeds on a busy machine."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 30.0)
+    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 30.0)
 
 
 @pytest.fixture
 def impatient(monkeypatch):
     """A time limit that a test can wait for."""
-    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 0.3)
+    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 0.3)
 
 
 @pytest.fixture
@@ -128,11 +128,11 @@ def clock(monkeypatch):
 
 def dispatch(path, *messages, urls=None, error=None):
     """A dispatch that logs messages, learns where logs go if `urls` are given, and may fail."""
-    with logs.CharmLog(path) as charm_log:
+    with charm_log.CharmLog(path) as log:
         for message in messages:
             logger.info(message)
         if urls is not None:
-            charm_log.send_to(urls, UNIT)
+            log.send_to(urls, UNIT)
         if error is not None:
             raise error
 
@@ -146,8 +146,8 @@ def test_all_records_of_a_dispatch_are_one_push(path, store):
 
 def test_a_push_is_what_loki_takes(path, store, clock):
     loki = store()
-    with logs.CharmLog(path) as charm_log:
-        charm_log.send_to([loki.url], UNIT)
+    with charm_log.CharmLog(path) as log:
+        log.send_to([loki.url], UNIT)
         record = logging.LogRecord('charm', logging.WARNING, '', 0, 'é %s', ('x',), None)
         record.created = 1_700_000_000.25
         logging.getLogger().handle(record)
@@ -176,8 +176,8 @@ def test_nothing_logged_is_nothing_sent(path, store):
 def test_debug_records_are_not_sent(path, store, caplog):
     caplog.set_level(logging.DEBUG)
     loki = store()
-    with logs.CharmLog(path) as charm_log:
-        charm_log.send_to([loki.url], UNIT)
+    with charm_log.CharmLog(path) as log:
+        log.send_to([loki.url], UNIT)
         logger.debug('secret detail')
     assert loki.pushes == []
 
@@ -218,7 +218,7 @@ def test_what_a_store_did_not_take_is_sent_when_it_is_back(path, store, clock):
     loki = store(500)
     dispatch(path, 'one', urls=[loki.url])
     loki.answer = 204
-    clock.now += logs.CharmLog.PAUSE
+    clock.now += charm_log.CharmLog.PAUSE
     dispatch(path, 'two')
     assert loki.lines == ['INFO charm: one', 'INFO charm: one', 'INFO charm: two']
 
@@ -226,7 +226,7 @@ def test_what_a_store_did_not_take_is_sent_when_it_is_back(path, store, clock):
 def test_a_store_that_failed_is_left_alone_for_a_while(path, store, clock):
     loki = store(503)
     dispatch(path, 'one', urls=[loki.url])
-    clock.now += logs.CharmLog.PAUSE - 1
+    clock.now += charm_log.CharmLog.PAUSE - 1
     dispatch(path, 'two')
     assert len(loki.pushes) == 1
     clock.now += 1
@@ -253,7 +253,7 @@ def test_a_store_that_is_away_does_not_keep_lines_from_the_others(path, store, r
 def test_records_that_a_store_refuses_for_good_are_not_sent_again(path, store, clock, answer):
     loki = store(answer)
     dispatch(path, 'too old', urls=[loki.url])
-    clock.now += logs.CharmLog.PAUSE
+    clock.now += charm_log.CharmLog.PAUSE
     loki.answer = 204
     dispatch(path, 'new')
     assert loki.lines == ['INFO charm: too old', 'INFO charm: new']
@@ -263,7 +263,7 @@ def test_records_that_a_store_refuses_for_good_are_not_sent_again(path, store, c
 def test_other_errors_pass(path, store, clock, answer):
     loki = store(answer)
     dispatch(path, 'one', urls=[loki.url])
-    clock.now += logs.CharmLog.PAUSE
+    clock.now += charm_log.CharmLog.PAUSE
     loki.answer = 204
     dispatch(path)
     assert loki.lines == ['INFO charm: one'] * 2
@@ -275,7 +275,7 @@ def test_a_redirect_is_not_taken_for_a_store_that_took_the_records(path, store, 
     dispatch(path, 'one', urls=[loki.url])
     assert page.pushes == []
     loki.answer = 204
-    clock.now += logs.CharmLog.PAUSE
+    clock.now += charm_log.CharmLog.PAUSE
     dispatch(path)
     assert loki.lines == ['INFO charm: one'] * 2
 
@@ -287,7 +287,7 @@ def test_stores_that_hang_cost_one_time_limit_in_all(path, hanging, impatient):
 
 
 def test_a_store_that_hangs_does_not_keep_lines_from_the_others(path, hanging, store, monkeypatch):
-    monkeypatch.setattr(logs.CharmLog, 'TIMEOUT', 2.0)
+    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 2.0)
     loki = store()
     dispatch(path, 'one', urls=[hanging, loki.url])
     assert loki.lines == ['INFO charm: one']
@@ -345,7 +345,7 @@ def test_a_server_that_does_not_speak_http_fails_nothing(path, answer):
 
 
 def test_what_is_kept_for_a_store_is_bounded_and_the_newest(path, refused, monkeypatch, clock):
-    monkeypatch.setattr(logs.CharmLog, 'KEPT', 10)
+    monkeypatch.setattr(charm_log.CharmLog, 'KEPT', 10)
     for start in range(0, 30, 6):
         dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[refused])
     (state,) = json.loads(path.read_text())['endpoints'].values()
@@ -355,7 +355,7 @@ def test_what_is_kept_for_a_store_is_bounded_and_the_newest(path, refused, monke
 
 
 def test_what_is_kept_while_there_is_no_store_is_bounded_and_the_newest(path, monkeypatch):
-    monkeypatch.setattr(logs.CharmLog, 'KEPT', 10)
+    monkeypatch.setattr(charm_log.CharmLog, 'KEPT', 10)
     for start in range(0, 30, 6):
         dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[])
     kept = json.loads(path.read_text())['unsent']
@@ -365,14 +365,14 @@ def test_what_is_kept_while_there_is_no_store_is_bounded_and_the_newest(path, mo
 def test_a_long_record_is_cut(path, store):
     loki = store()
     dispatch(path, 'x' * 10**6, urls=[loki.url])
-    assert [len(line) for line in loki.lines] == [logs.CharmLog.RECORD_LENGTH]
+    assert [len(line) for line in loki.lines] == [charm_log.CharmLog.RECORD_LENGTH]
 
 
 def test_a_record_that_cannot_be_formatted_is_left_out(path, store, capsys):
     loki = store()
-    with logs.CharmLog(path) as charm_log:
-        charm_log.send_to([loki.url], UNIT)
-        charm_log.handle(logging.LogRecord('charm', logging.INFO, '', 0, '%d', ('x',), None))
+    with charm_log.CharmLog(path) as log:
+        log.send_to([loki.url], UNIT)
+        log.handle(logging.LogRecord('charm', logging.INFO, '', 0, '%d', ('x',), None))
         logger.info('one')
     assert loki.lines == ['INFO charm: one']
 
@@ -380,7 +380,7 @@ def test_a_record_that_cannot_be_formatted_is_left_out(path, store, capsys):
 def test_text_that_utf8_cannot_hold_is_kept_and_sent(path, store, clock):
     loki = store(500)
     dispatch(path, 'half \ud800 a pair', urls=[loki.url])
-    clock.now += logs.CharmLog.PAUSE
+    clock.now += charm_log.CharmLog.PAUSE
     loki.answer = 204
     dispatch(path)
     assert loki.lines == ['INFO charm: half ? a pair'] * 2
@@ -391,7 +391,7 @@ def test_an_uncaught_error_is_logged_and_goes_on(path, store):
     with pytest.raises(RuntimeError, match='oops'):
         dispatch(path, urls=[loki.url], error=RuntimeError('oops'))
     (line,) = loki.lines
-    assert line.startswith('ERROR coordinated_telemetry.logs: Uncaught error\nTraceback')
+    assert line.startswith('ERROR coordinated_telemetry.charm_log: Uncaught error\nTraceback')
     assert line.endswith('RuntimeError: oops')
 
 
@@ -406,7 +406,7 @@ def test_nothing_is_left_behind_in_the_process(path):
     before = list(logging.getLogger().handlers)
     dispatch(path, 'one')
     assert logging.getLogger().handlers == before
-    assert logs.CharmLog.current is None
+    assert charm_log.CharmLog.current is None
 
 
 def test_a_dispatch_that_logs_nothing_leaves_the_file_alone(path, store):
@@ -479,12 +479,12 @@ def test_a_folder_that_cannot_be_written_fails_nothing(tmp_path, store):
 
 def test_the_charms_tell_it_where_logs_go(path, store):
     loki = store()
-    with logs.CharmLog(path):
-        logs.ensure_charm_log({'loki/0': loki.url, 'loki/1': loki.url}, UNIT)
+    with charm_log.CharmLog(path):
+        charm_log.ensure_charm_log({'loki/0': loki.url, 'loki/1': loki.url}, UNIT)
         logger.info('one')
     assert loki.lines == ['INFO charm: one']
 
 
 def test_a_charm_runs_without_it():
-    logs.ensure_charm_log({'loki/0': 'http://a'}, UNIT)
-    assert logs.CharmLog.current is None
+    charm_log.ensure_charm_log({'loki/0': 'http://a'}, UNIT)
+    assert charm_log.CharmLog.current is None

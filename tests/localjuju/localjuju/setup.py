@@ -54,6 +54,16 @@ def _missing(programs: dict[str, str]) -> list[str]:
     ]
 
 
+def _not_installed(packages: Sequence[str]) -> list[str]:
+    """Those of some Debian packages that are not installed."""
+    command = ['dpkg-query', '--show', '--showformat=${Package} ${db:Status-Abbrev}\n', *packages]
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        listing = ''
+    return [package for package in packages if f'{package} ii' not in listing]
+
+
 def _tools_packages() -> Iterable[str]:
     if environments.tools_ready() or environments.has_pip(environments.SYSTEM_PYTHON):
         return ()
@@ -66,10 +76,15 @@ def _tools_missing() -> Sequence[str]:
 
 def _pack_packages() -> Iterable[str]:
     found = _missing({'git': 'git'})
+    if lxd():
+        return found
+    # charmcraft would install what its uv plugin asks for by itself, but several of them at once
+    # get in each other's way at apt.
+    found += _not_installed(('findutils', 'python3-dev', 'python3-venv'))
     if not environments.charmcraft_ready() and not environments.has_apt(
         environments.SYSTEM_PYTHON
     ):
-        found += [] if lxd() else ['python3-apt']
+        found.append('python3-apt')
     return found
 
 

@@ -56,6 +56,18 @@ def test_an_unprivileged_user_is_told_the_command(monkeypatch):
         setup._install_packages(['crun', 'git'])
 
 
+@pytest.mark.parametrize('lxd', [False, True])
+def test_charmcraft_finds_installed_what_it_would_install_itself(monkeypatch, lxd):
+    listing = 'findutils ii \npython3-dev rc \n'
+    monkeypatch.setattr(
+        setup.subprocess, 'run', lambda *_, **__: types.SimpleNamespace(stdout=listing)
+    )
+    monkeypatch.setattr(setup, 'lxd', lambda: lxd)
+    monkeypatch.setattr(setup, '_missing', lambda programs: [])
+    monkeypatch.setattr(setup.environments, 'charmcraft_ready', lambda: True)
+    assert list(setup._pack_packages()) == ([] if lxd else ['python3-dev', 'python3-venv'])
+
+
 def test_check_names_what_is_missing_and_fails(monkeypatch, capsys):
     parts = (component([], 'pods', ['x'], ['crun']), component([], 'tools', []))
     monkeypatch.setattr(setup, 'COMPONENTS', parts)

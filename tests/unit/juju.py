@@ -59,8 +59,6 @@ _READS = {
 _NO_CHANGE = _READS | {'status-set', 'juju-log'}
 
 
-
-
 def _only_asks(command: Sequence[str]) -> bool:
     return command[-1] in ('-v', '--version')
 

@@ -169,7 +169,7 @@ class Coordinator:
             charm.CoordinatorCharm, app_name=APPLICATION, unit_id=number, **SPECIFICATION
         )
         self.folder = folder / 'nginx'
-        self.folder.mkdir()
+        self.folder.mkdir(parents=True)
         self._resolv_conf = folder / 'resolv.conf'
         self._resolv_conf.write_text('nameserver 10.152.183.10\n')
 
@@ -246,10 +246,16 @@ def outcome(unit: Coordinator, state: testing.State) -> dict[str, Any]:
 
     Everything that comes from a databag and is rendered anywhere is in here.
     """
-    plans = {container.name: container.plan.to_dict() for container in state.containers}
+    plans = {
+        container.name: container.plan.to_dict()
+        for container in sorted(state.containers, key=lambda container: container.name)
+    }
     databags = {
-        relation.id: (dict(relation.local_app_data), dict(relation.local_unit_data))
-        for relation in state.relations
+        relation.id: [
+            dict(sorted(databag.items()))
+            for databag in (relation.local_app_data, relation.local_unit_data)
+        ]
+        for relation in sorted(state.relations, key=lambda relation: relation.id)
     }
     ports = sorted(port.port or 0 for port in state.opened_ports)
     return {'nginx.conf': unit.config, 'plans': plans, 'databags': databags, 'ports': ports}

@@ -5,6 +5,7 @@ for all workers, that the coordinator sends.
 """
 
 import hashlib
+import re
 from collections.abc import Collection
 
 import ops
@@ -22,6 +23,15 @@ COORDINATOR_PORT = 8080
 _FOLDER = '/home/app'
 _CONFIG_FOLDER = '/etc/podinfo'
 _CONFIG = 'config.yaml'
+_NAME = re.compile('[A-Za-z][A-Za-z0-9_.-]*')  # of an option
+_LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_MARKS = (
+    yaml.StreamStartEvent,
+    yaml.StreamEndEvent,
+    yaml.DocumentStartEvent,
+    yaml.DocumentEndEvent,
+    yaml.MappingEndEvent,
+)
 _TRACES_FLAG = '--otel-service-name='
 _TRACES_ENDPOINT = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
 
@@ -32,20 +42,28 @@ def checked_config(text: str) -> str:
     Raises:
         ValueError: if it is not a YAML mapping of names to plain values.
     """
+    scalars: list[str] = []
+    begun = False
     try:
-        # Aliases are how a small text becomes a huge one, and a tag can ask for any conversion;
-        # this file has no use for either.
-        if any(isinstance(token, yaml.AliasToken | yaml.TagToken) for token in yaml.scan(text)):
-            raise ValueError('worker_config: YAML aliases and tags are not accepted')
-        options = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+        # Event by event, and no further than what has no place in this file: read as a whole, a
+        # small text can take minutes (nesting), become a huge one (aliases) or ask for any
+        # conversion (tags).
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.ScalarEvent) and begun and event.tag is None:
+                scalars.append(event.value)
+            elif isinstance(event, yaml.MappingStartEvent) and not begun:
+                begun = True
+            elif not isinstance(event, _MARKS) or (
+                isinstance(event, yaml.DocumentStartEvent) and begun
+            ):
+                break
+        else:
+            names = scalars[::2]
+            if begun and len(names) == len(set(names)) and all(map(_NAME.fullmatch, names)):
+                return text
+    except yaml.YAMLError as error:
         raise ValueError(f'worker_config: not YAML: {str(error).splitlines()[0]}') from None
-    if not isinstance(options, dict) or not all(
-        isinstance(key, str) and isinstance(value, str | int | float | bool)
-        for key, value in options.items()
-    ):
-        raise ValueError('worker_config: expected a mapping of names to plain values')
-    return text
+    raise ValueError('worker_config: expected a mapping of names to plain values')
 
 
 def backend_url(roles: Collection[str], coordinator_host: str) -> str:

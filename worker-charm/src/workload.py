@@ -49,7 +49,9 @@ def checked_config(text: str) -> str:
         # small text can take minutes (nesting), become a huge one (aliases) or ask for any
         # conversion (tags).
         for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.ScalarEvent) and begun and event.tag is None:
+            if getattr(event, 'tag', None) is not None:
+                break
+            if isinstance(event, yaml.ScalarEvent) and begun:
                 scalars.append(event.value)
             elif isinstance(event, yaml.MappingStartEvent) and not begun:
                 begun = True

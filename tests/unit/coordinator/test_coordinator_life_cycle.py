@@ -432,8 +432,8 @@ class Life(stateful.RuleBasedStateMachine):
 
 
 Life.TestCase.settings = hypothesis.settings(
-    max_examples=hostile.examples(12),
-    stateful_step_count=30,
+    max_examples=hostile.examples(8),
+    stateful_step_count=25,
     suppress_health_check=[
         hypothesis.HealthCheck.too_slow,
         hypothesis.HealthCheck.filter_too_much,

@@ -265,7 +265,7 @@ def test_pain_08_units_in_another_order_change_nothing(unit, calls):
     state = unit.update_status(unit.state(forwards, scraper))
     calls.clear()
     units = forwards.remote_units_data
-    backwards = {number: units[number] for number in reversed(sorted(units))}
+    backwards = {number: units[number] for number in sorted(units, reverse=True)}
     relation = dataclasses.replace(state.get_relation(11), remote_units_data=backwards)
     changed(unit, coordinators.replaced(state, relation))
     assert calls.changes() == []

@@ -201,8 +201,6 @@ class Databags:
         event = self._event
         if not isinstance(event, ops.RelationEvent) or event.relation.id != relation.id:
             return False
-        if isinstance(event, ops.RelationCreatedEvent):
-            return True
         return source == (event.unit or event.app)
 
     def _read(

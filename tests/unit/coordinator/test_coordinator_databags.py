@@ -105,6 +105,14 @@ def test_without_workers_there_are_the_coordinators_own_jobs_and_rules(unit):
     assert watched == {'coordinator'}
 
 
+def test_workers_are_in_the_order_of_applications_and_numbers(unit):
+    state = unit.state(scene.workers('b', units=[10, 9], id=11), scene.workers('a', id=12))
+    with unit.ctx(unit.ctx.on.update_status(), state) as manager:
+        manager.run()
+        found = manager.charm._state.workers.units
+    assert [worker.topology.unit for worker in found] == ['a/0', 'b/9', 'b/10']
+
+
 def test_workers_are_scraped_before_their_roles_are_known(unit):
     after = unit.update_status(
         unit.state(scene.workers('settling', role=None), scene.scraper(id=14))

@@ -1,0 +1,68 @@
+"""Measure the charms, each figure against a baseline in the same run: `make bench`.
+
+Writes build/bench.json (a list of `{"name", "value", "unit", "baseline", "ratio"}`; times in
+seconds, sizes in bytes) and build/bench.png (the growth curves), prints a table, and exits 1 if a
+bound of `bench_figures.BOUNDS` is missed. The machine may be noisy: measurements that are
+compared take turns, and medians count.
+
+    python3 scripts/bench.py [--offline]
+
+With --offline, only what needs no local Juju.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = [ROOT / 'tests' / name for name in ('unit', 'localjuju', 'integration', 'stores')]
+sys.path[:0] = [str(path) for path in (ROOT / 'lib', *TESTS)]
+
+import bench_figures  # noqa: E402
+from bench_figures import Figure  # noqa: E402
+from terminal import Terminal  # noqa: E402
+
+BUILD = ROOT / 'build'
+
+
+def main() -> int:
+    """Measure, show and judge."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--offline', action='store_true', help='only what needs no local Juju')
+    offline = parser.parse_args().offline
+    terminal = Terminal()
+    figures: list[Figure] = []
+
+    def measure(title: str, found: Iterable[Figure]) -> None:
+        with terminal.step(title):
+            figures.extend(found)
+
+    import bench_testing  # noqa: PLC0415 after the paths, and it takes a while
+
+    measure('Import the charms', bench_testing.imports())
+    measure('Dispatch events of 1 to 1000 workers', bench_testing.events())
+    measure('Let workers join one after another', bench_testing.joins())
+    measure('Measure what is published', bench_testing.sizes())
+    if not offline:
+        import bench_live  # noqa: PLC0415
+
+        with bench_live.deployment(terminal) as live:
+            measure('Dispatch hooks with nothing to do', live.dispatches())
+            measure('Reload nginx with 1000 workers', live.reloads(bench_testing.nginx_config))
+            measure('Send requests through the coordinator', live.proxy())
+            measure('Follow signals into their stores', live.latencies())
+        measure('Run the demo', bench_live.demo())
+    BUILD.mkdir(exist_ok=True)
+    bench_figures.write(figures, BUILD / 'bench.json')
+    bench_figures.plot(figures, BUILD / 'bench.png')
+    terminal.heading('Figures')
+    terminal.say(bench_figures.table(figures))
+    missed = [] if offline else bench_figures.missed(figures)
+    if missed:
+        terminal.say(f'\n missed: {", ".join(missed)}')
+    return 1 if missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""What the bench measures: figures, the bounds that they must keep, and how both are shown."""
+
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One measured value and, where there is one, what it was measured against in the same run.
+
+    Attributes:
+        name: dotted.
+        value: in `unit`.
+        unit: s (seconds), bytes, calls or requests/s.
+        baseline: in the same unit, or None.
+    """
+
+    name: str
+    value: float
+    unit: str
+    baseline: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value divided by baseline, or None without a baseline."""
+        return self.value / self.baseline if self.baseline else None
+
+    def as_dict(self) -> dict[str, str | float | None]:
+        """The figure as it stands in bench.json."""
+        return {**dataclasses.asdict(self), 'ratio': self.ratio}
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """What a figure must keep.
+
+    Attributes:
+        of: `ratio` or `value`.
+        limit: the worst that is accepted.
+        least: True where more is better.
+    """
+
+    of: str
+    limit: float
+    least: bool = False
+
+    def holds(self, figure: Figure) -> bool:
+        """Whether the figure keeps it; one that has no such number does not."""
+        number = figure.ratio if self.of == 'ratio' else figure.value
+        if number is None:
+            return False
+        return number >= self.limit if self.least else number <= self.limit
+
+    def __str__(self) -> str:
+        return f'{self.of} {"≥" if self.least else "≤"} {self.limit:g}'
+
+
+BOUNDS = {
+    'dispatch.coordinator.noop': Bound('ratio', 1.5),
+    'dispatch.worker.noop': Bound('ratio', 1.5),
+    'import.coordinator': Bound('ratio', 1.15),
+    'import.worker': Bound('ratio', 1.15),
+    'reconcile.n1': Bound('ratio', 3),
+    'reconcile.n1000': Bound('value', 0.1),
+    # Against n1: it must not grow.
+    'hooktools.event.n10': Bound('ratio', 1),
+    'hooktools.event.n100': Bound('ratio', 1),
+    'hooktools.event.n1000': Bound('ratio', 1),
+    # Calls for each unit that joins, against n10: linear in all.
+    'join.n30': Bound('ratio', 1.05),
+    'join.n100': Bound('ratio', 1.05),
+    'proxy.rps': Bound('ratio', 0.95, least=True),
+}
+
+
+def verdict(figure: Figure) -> str:
+    """What the table says of a figure: its bound and whether it keeps it."""
+    bound = BOUNDS.get(figure.name)
+    if bound is None:
+        return ''
+    return f'{"✓" if bound.holds(figure) else "✗"} {bound}'
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """All figures as an aligned table."""
+    rows = [('figure', 'value', 'baseline', 'unit', 'ratio', 'bound')]
+    for figure in figures:
+        ratio = '' if figure.ratio is None else f'{figure.ratio:.2f}'
+        baseline = '' if figure.baseline is None else _short(figure.baseline)
+        rows.append(
+            (figure.name, _short(figure.value), baseline, figure.unit, ratio, verdict(figure))
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return '\n'.join(f' {line}'.rstrip() for line in lines)
+
+
+def missed(figures: Iterable[Figure]) -> list[str]:
+    """The names of the bounds that are not kept; one that was not measured is not kept."""
+    by_name = {figure.name: figure for figure in figures}
+    return [
+        name
+        for name, bound in BOUNDS.items()
+        if name not in by_name or not bound.holds(by_name[name])
+    ]
+
+
+def write(figures: Iterable[Figure], path: Path) -> None:
+    """Write bench.json."""
+    path.write_text(json.dumps([figure.as_dict() for figure in figures], indent=1) + '\n')
+
+
+def plot(figures: Iterable[Figure], path: Path) -> None:
+    """Draw the growth curves: what ends in `.n<units>`, one panel for each name before it."""
+    import matplotlib as mpl  # noqa: PLC0415 slow, and the table is there before it
+
+    mpl.use('Agg')
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
+    curves: dict[str, list[tuple[int, Figure]]] = {}
+    for figure in figures:
+        name, dot, units = figure.name.rpartition('.n')
+        if dot and units.isdecimal():
+            curves.setdefault(name, []).append((int(units), figure))
+    curves = {name: points for name, points in curves.items() if len(points) > 1}
+    _, panels = plt.subplots(1, len(curves), figsize=(5 * len(curves), 4))
+    for panel, (name, points) in zip(panels, curves.items(), strict=True):
+        panel.plot([n for n, _ in points], [figure.value for _, figure in points], 'o-')
+        panel.set(title=name, xlabel='worker units', xscale='log', ylabel=points[0][1].unit)
+        panel.set_ylim(bottom=0)
+        panel.grid(alpha=0.3)
+    plt.tight_layout()
+    plt.savefig(path, dpi=100)
+
+
+def interleaved(
+    one: Callable[[], float], other: Callable[[], float], rounds: int
+) -> tuple[float, float]:
+    """The medians of two measurements that take turns, so that a noisy machine hits both."""
+    pairs = [(one(), other()) for _ in range(rounds)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def _short(number: float) -> str:
+    return f'{number:,.0f}' if number >= 100 else f'{number:.4g}'

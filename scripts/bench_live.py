@@ -1,0 +1,289 @@
+"""Figures of the packed charms on the local Juju: hooks, nginx, requests, signals."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jubilant
+
+import deployment as deployments
+from bench_figures import Figure, interleaved
+from clients import LocalStores
+from cluster import LocalCluster
+from localjuju import client
+from model import Model, eventually
+from terminal import Terminal
+
+ROOT = Path(__file__).resolve().parent.parent
+JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
+NULL_CHARM = """\
+import ops
+
+
+class NullCharm(ops.CharmBase):
+    pass
+
+
+ops.main(NullCharm)
+"""
+WORKERS = (
+    deployments.worker('frontend', role='frontend', units=2),
+    deployments.worker('backend', role='backend'),
+)
+MINIMAL_PORT, BARE_PORT = 18080, 18081
+# By hand, for this deployment: what the coordinator's nginx.conf does for a request, and no more.
+_LOGGED = """\
+log_format json escape=json '{"time":"$time_iso8601","remote_addr":"$remote_addr",'
+  '"method":"$request_method","uri":"$request_uri","status":$status,"bytes":$bytes_sent,'
+  '"seconds":$request_time,"upstream":"$upstream_addr","user_agent":"$http_user_agent",'
+  '"trace_id":"$request_id"}';
+access_log /dev/stdout json;
+map $request_id $span { "~^(?<half>[0-9a-f]{16})" $half; }
+proxy_set_header traceparent "00-$request_id-$span-01";
+"""
+_MINIMAL = """\
+worker_processes auto; daemon off; pid /tmp/%(port)s.pid; error_log /dev/stderr warn;
+events { worker_connections 4096; }
+http {
+%(http)s
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+upstream frontend { %(servers)s keepalive 64; }
+server { listen %(port)s; location / { proxy_pass http://frontend; } }
+}
+"""
+
+
+class Live:
+    """A deployment of both charms, the stores, and a charm that does nothing beside each."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        assert model.juju.model is not None
+        self._client = client.Model(model.juju.model)
+
+    def dispatches(self) -> Iterator[Figure]:
+        """A dispatch with nothing to do against that of a null charm with the same packages."""
+
+        def seconds(unit: str) -> float:
+            return self._client.run_hook(unit, 'update-status')['seconds']
+
+        for charm, unit in ('coordinator', 'coordinator/0'), ('worker', 'backend/0'):
+            null = f'null-{charm}/0'
+            seconds(unit), seconds(null)
+            value, baseline = interleaved(
+                lambda unit=unit: seconds(unit), lambda null=null: seconds(null), 9
+            )
+            yield Figure(f'dispatch.{charm}.noop', value, 's', baseline)
+
+    def reloads(self, config: Callable[..., str]) -> Iterator[Figure]:
+        """How long `nginx -t` and a reload of the real nginx take, against those of 1 worker."""
+        resolver = re.search(r'nameserver (\S+)', self._nginx('cat', '/etc/resolv.conf'))
+        assert resolver
+        for workers in 1, 1000:
+            # Other ports than those of the nginx that runs beside it.
+            text = config(workers, resolver[1]).replace('listen 8080', 'listen 28080')
+            text = text.replace('127.0.0.1:8081', '127.0.0.1:28081').replace(
+                '/tmp/nginx', '/tmp/b'
+            )
+            self._push(text, f'/tmp/reload-{workers}.conf')
+
+        def seconds(workers: int) -> float:
+            start = time.perf_counter()
+            self._nginx('nginx', '-t', '-q', '-c', f'/tmp/reload-{workers}.conf')
+            return time.perf_counter() - start
+
+        value, baseline = interleaved(lambda: seconds(1000), lambda: seconds(1), 5)
+        yield Figure('nginx.test.n1000', value, 's', baseline)
+        self._start('reload', '/tmp/reload-1000.conf')
+        try:
+            times = [self._reload() for _ in range(5)]
+        finally:
+            self._nginx('/charm/bin/pebble', 'stop', 'reload')
+        yield Figure('nginx.reload.n1000', statistics.median(times), 's')
+
+    def _reload(self) -> float:
+        """Seconds from the signal until processes with the new configuration are there."""
+        workers = 'grep -ls "^PPid:.$(cat /tmp/b.pid)$" /proc/[0-9]*/status'
+        script = (
+            f'old=$({workers}); start=$(date +%s%N); kill -HUP $(cat /tmp/b.pid); turn=0; '
+            f'while [ "$({workers})" = "$old" ] && [ $turn -lt 2000 ]; do turn=$((turn + 1)); '
+            'done; echo $((($(date +%s%N) - start) / 1000)) $turn'
+        )
+        microseconds, turns = self._nginx('sh', '-c', script).split()
+        assert int(turns) < 2000, 'nginx did not reload'
+        return int(microseconds) / 1e6
+
+    def _start(self, name: str, config: str) -> None:
+        """Run another nginx as a service of the same Pebble, so that its lines go the same way."""
+        layer = {'services': {name: {'override': 'replace', 'command': f'nginx -c {config}'}}}
+        self._push(json.dumps(layer), f'/tmp/{name}.yaml')
+        self._nginx('/charm/bin/pebble', 'add', name, f'/tmp/{name}.yaml')
+        self._nginx('/charm/bin/pebble', 'start', name)
+
+    def proxy(self) -> Iterator[Figure]:
+        """Requests through the coordinator, against the same nginx with other configurations."""
+        addresses = [unit.address for name, unit in self._model.units('frontend').items() if name]
+        servers = ' '.join(f'server {address}:9898;' for address in addresses)
+        for name, port, http in (
+            ('minimal', MINIMAL_PORT, _LOGGED),
+            ('bare', BARE_PORT, 'access_log off;'),
+        ):
+            text = _MINIMAL % {'port': port, 'http': http, 'servers': servers}
+            self._push(text, f'/tmp/{name}.conf')
+            self._start(name, f'/tmp/{name}.conf')
+        coordinator = self._model.units('coordinator')['coordinator/0'].address
+        targets = {
+            'coordinator': f'{coordinator}:{deployments.NGINX_PORT}',
+            'minimal': f'{coordinator}:{MINIMAL_PORT}',
+            'bare': f'{coordinator}:{BARE_PORT}',
+            'direct': f'{addresses[0]}:{deployments.WORKLOAD_PORT}',
+        }
+        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
+        for _ in range(3):
+            for name, target in targets.items():
+                runs[name].append(self._wrk(f'http://{target}/healthz'))
+        for name in 'minimal', 'bare':
+            self._nginx('/charm/bin/pebble', 'stop', name)
+        rps = {name: statistics.median(rate for rate, _ in of) for name, of in runs.items()}
+        p99 = {name: statistics.median(late for _, late in of) for name, of in runs.items()}
+        yield Figure('proxy.rps', rps['coordinator'], 'requests/s', rps['minimal'])
+        yield Figure('proxy.p99', p99['coordinator'], 's', p99['minimal'])
+        yield Figure('proxy.rps.against-bare', rps['coordinator'], 'requests/s', rps['bare'])
+        yield Figure('proxy.rps.against-workload', rps['coordinator'], 'requests/s', rps['direct'])
+
+    def _wrk(self, url: str) -> tuple[float, float]:
+        """Requests per second, and the seconds that 99 of 100 take, from a pod of its own."""
+        # The charm container shows the machine's own programs.
+        command = ('exec', '--unit', 'null-worker/0', '--')
+        said = self._model.juju.cli(*command, 'wrk', '-t1', '-c16', '-d4s', '--latency', url)
+        rate = re.search(r'Requests/sec:\s+([\d.]+)', said)
+        late = re.search(r'99%\s+([\d.]+)(us|ms|s)', said)
+        assert rate, said
+        assert late, said
+        assert 'Non-2xx' not in said, said
+        scale = {'us': 1e-6, 'ms': 1e-3, 's': 1.0}[late[2]]
+        return float(rate[1]), float(late[1]) * scale
+
+    def latencies(self) -> Iterator[Figure]:
+        """From a request to its line, its sample and its spans in the stores."""
+        stores = self._model.stores
+        kinds: dict[str, list[float]] = {'log': [], 'metric': [], 'trace': []}
+        for _ in range(5):
+            mark, trace_id = secrets.token_hex(8), secrets.token_hex(16)
+            before = self._requests()
+            start = time.monotonic()
+            self._model.cluster.http(
+                'coordinator/0',
+                deployments.NGINX_PORT,
+                f'/version?mark={mark}',
+                headers={'traceparent': f'00-{trace_id}-{secrets.token_hex(8)}-01'},
+            )
+            waits: dict[str, Callable[[], bool]] = {
+                'log': lambda mark=mark: bool(stores.lines('coordinator/0', containing=mark)),
+                'metric': lambda before=before: self._requests() > before,
+                'trace': lambda trace_id=trace_id: bool(stores.trace(trace_id)),
+            }
+            while waits:
+                for kind in [kind for kind, arrived in waits.items() if arrived()]:
+                    kinds[kind].append(time.monotonic() - start)
+                    del waits[kind]
+                if time.monotonic() - start > 60:
+                    raise RuntimeError(f'not there after 60 s: {", ".join(waits)}')
+                time.sleep(0.02)
+        for kind, seconds in kinds.items():
+            yield Figure(f'e2e.{kind}_latency', statistics.median(seconds), 's')
+
+    def _requests(self) -> float:
+        """How many requests the frontends have answered, as Prometheus knows it."""
+        url = (
+            f'http://prometheus.{self._model.juju.model}.svc.cluster.local:9090/api/v1/query'
+            '?query=sum(http_requests_total%7Bjuju_application=%22frontend%22%7D)'
+        )
+        found = json.loads(self._client.http(url).body)['data']['result']
+        return float(found[0]['value'][1]) if found else 0.0
+
+    def _nginx(self, *command: str) -> str:
+        """Run a command in the coordinator's nginx container."""
+        return self._model.juju.ssh('coordinator/0', *command, container='nginx')
+
+    def _push(self, text: str, path: str) -> None:
+        with tempfile.NamedTemporaryFile('w', suffix='.conf') as file:
+            file.write(text)
+            file.flush()
+            self._model.juju.scp(file.name, f'coordinator/0:{path}', container='nginx')
+
+
+@contextlib.contextmanager
+def deployment(terminal: Terminal) -> Iterator[Live]:
+    """Both charms with the stores, and two null charms, in a model that goes away afterwards."""
+    os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+    juju = jubilant.Juju(cli_binary=JUJU)
+    with tempfile.TemporaryDirectory(prefix='bench-') as scratch:
+        nulls = [
+            deployments.Application(
+                f'null-{charm}',
+                null_charm(ROOT / 'build' / f'{charm}-k8s.charm', Path(scratch, charm)),
+                resources=deployments.upstream_sources(f'{charm}-charm'),
+            )
+            for charm in ('coordinator', 'worker')
+        ]
+        juju.add_model(f'bench-{secrets.token_hex(3)}')
+        assert juju.model is not None
+        try:
+            with terminal.step('Deploy both charms, the stores and two null charms'):
+                live = client.Model(juju.model)
+                model = Model(juju, LocalCluster(juju.model), LocalStores(live))
+                model.deploy(deployments.coordinator(), *WORKERS, *deployments.STORES, *nulls)
+                model.integrate(
+                    *deployments.cluster_relations(WORKERS), *deployments.TELEMETRY.values()
+                )
+                model.wait_status('coordinator', 'active: 3 workers', timeout=300)
+                eventually(lambda: _installed(live, nulls), timeout=120)
+            yield Live(model)
+        finally:
+            juju.destroy_model(juju.model, destroy_storage=True, force=True)
+
+
+def _installed(live: client.Model, applications: list[deployments.Application]) -> None:
+    started = {entry['unit'] for entry in live.stats()['dispatches'] if entry['hook'] == 'start'}
+    assert {unit for of in applications for unit in of.unit_names} <= started
+
+
+def null_charm(charm: Path, target: Path) -> Path:
+    """A packed charm's packages and metadata with code that does nothing, as a folder."""
+    with zipfile.ZipFile(charm) as archive:
+        for member in archive.infolist():
+            archive.extract(member, target)
+            if mode := member.external_attr >> 16 & 0o777:
+                (target / member.filename).chmod(mode)
+    shutil.rmtree(target / 'src')
+    (target / 'src').mkdir()
+    (target / 'src' / 'charm.py').write_text(NULL_CHARM)
+    (target / 'src' / 'charm.py').chmod(0o755)
+    return target
+
+
+def demo() -> Iterator[Figure]:
+    """From `juju deploy` to the telemetry of every unit in the stores, as the demo measures it."""
+    environment = {**os.environ, 'KEEP': '0'}
+    environment.pop('LOCALJUJU_OWNER', None)
+    subprocess.run(
+        ['python3', str(ROOT / 'scripts' / 'demo.py')],
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    seconds = json.loads((ROOT / 'build' / 'demo.json').read_text())['seconds']
+    total = seconds['deploy_to_active'] + seconds['active_to_all_green']
+    yield Figure('e2e.deploy_to_green', total, 's')

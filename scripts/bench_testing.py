@@ -1,0 +1,131 @@
+"""Figures that need no Juju: imports in fresh processes, events under ops.testing."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import ops
+from ops import testing
+
+import juju
+from bench_figures import Figure, interleaved, seconds_of
+from coordinator import scene
+from coordinator.source import nginx
+
+ROOT = Path(__file__).resolve().parent.parent
+UNITS = (1, 10, 100, 1000)
+JOINS = (10, 30, 100)
+
+
+class NullCharm(ops.CharmBase):
+    """A charm that does nothing."""
+
+
+def imports() -> Iterator[Figure]:
+    """`import charm` against `import ops`, each in a process of its own."""
+    for charm in ('coordinator', 'worker'):
+        path = os.pathsep.join(str(ROOT / folder) for folder in (f'{charm}-charm/src', 'lib'))
+        environment = {**os.environ, 'PYTHONPATH': path}
+        environment.pop('PYTHONDONTWRITEBYTECODE', None)
+
+        def run(statement: str, environment: dict[str, str] = environment) -> float:
+            command = [sys.executable, '-c', statement]
+            return seconds_of(lambda: subprocess.run(command, env=environment, check=True))
+
+        run('import charm'), run('import ops')  # the bytecode
+        value, baseline = interleaved(
+            lambda run=run: run('import charm'), lambda run=run: run('import ops'), 15
+        )
+        yield Figure(f'import.{charm}', value, 's', baseline)
+
+
+def events() -> Iterator[Figure]:
+    """One relation-changed of a worker unit, with more and more units beside it."""
+    seconds: list[Figure] = []
+    tools: list[Figure] = []
+    for units in UNITS:
+        unit, state, relation = _deployed(units)
+        event = unit.ctx.on.relation_changed(relation, remote_unit=0)
+        null = testing.Context(NullCharm, app_name=scene.APPLICATION, **scene.SPECIFICATION)
+        null_event = null.on.relation_changed(relation, remote_unit=0)
+        null_state = dataclasses.replace(state, stored_states=frozenset())
+        value, baseline = interleaved(
+            lambda unit=unit, event=event, state=state: seconds_of(
+                lambda: unit.ctx.run(event, state)
+            ),
+            lambda null=null, event=null_event, state=null_state: seconds_of(
+                lambda: null.run(event, state)
+            ),
+            7,
+        )
+        seconds.append(Figure(f'reconcile.n{units}', value, 's', baseline))
+        with juju.recorded() as calls:
+            unit.ctx.run(event, state)
+        first = tools[0].value if tools else None
+        tools.append(Figure(f'hooktools.event.n{units}', len(calls.hook_tools()), 'calls', first))
+    yield from seconds
+    yield from tools
+
+
+def joins() -> Iterator[Figure]:
+    """Hook-tool calls for each unit, as N of them join one after another."""
+    first: float | None = None
+    for units in JOINS:
+        unit, state, _ = _deployed(0)
+        total = 0
+        for number in range(units):
+            there = scene.workers('worker', 'all', range(number + 1), id=11).remote_units_data
+            before = state.get_relation(11)
+            joined = dataclasses.replace(before, remote_units_data=there)
+            state = scene.replaced(state, joined)
+            for kind in (unit.ctx.on.relation_joined, unit.ctx.on.relation_changed):
+                relation = state.get_relation(11)
+                assert isinstance(relation, testing.Relation)
+                with juju.recorded() as calls:
+                    state = unit.ctx.run(kind(relation, remote_unit=number), state)
+                total += len(calls.hook_tools())
+        yield Figure(f'join.n{units}', total / units, 'calls', first)
+        first = first or total / units
+
+
+def sizes() -> Iterator[Figure]:
+    """What a thousand workers take up."""
+    _, state, _ = _deployed(1000)
+    published = next(r for r in state.relations if r.endpoint == 'metrics-endpoint')
+    assert isinstance(published, testing.Relation)
+    data = sum(len(key) + len(value) for key, value in published.local_app_data.items())
+    yield Figure('databag.n1000', data, 'bytes')
+    yield Figure('nginx.conf.n1000', len(nginx_config(1000)), 'bytes')
+
+
+def nginx_config(workers: int, resolver: str = '127.0.0.1') -> str:
+    """nginx.conf with this many workers of both roles."""
+    hosts = [scene.host(f'worker/{number}') for number in range(workers)]
+    return nginx.config(
+        {'frontend': hosts, 'backend': hosts},
+        upstream_port=9898,
+        resolvers=[resolver],
+        ipv6=False,
+        log_level='info',
+    )
+
+
+def _deployed(units: int) -> tuple[scene.Coordinator, testing.State, testing.Relation]:
+    """A leader that has settled with this many workers, a scraper, a log store and Tempo."""
+    unit = scene.Coordinator(Path(tempfile.mkdtemp(prefix='bench-')))
+    relation = scene.workers('worker', 'all', range(units), id=11)
+    state = unit.state(
+        relation,
+        scene.scraper(id=14),
+        scene.loki(id=15),
+        scene.tempo('charm-tracing', id=17),
+        scene.peers(id=19),
+    )
+    state = unit.ctx.run(unit.ctx.on.config_changed(), state)
+    settled = state.get_relation(11)
+    assert isinstance(settled, testing.Relation)
+    return unit, state, settled

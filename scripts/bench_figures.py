@@ -71,8 +71,8 @@ BOUNDS = {
     'hooktools.event.n100': Bound('ratio', 1),
     'hooktools.event.n1000': Bound('ratio', 1),
     # Calls for each unit that joins, against n10: linear in all.
-    'join.n30': Bound('ratio', 1.05),
     'join.n100': Bound('ratio', 1.05),
+    'join.n300': Bound('ratio', 1.05),
     'proxy.rps': Bound('ratio', 0.95, least=True),
 }
 

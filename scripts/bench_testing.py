@@ -3,8 +3,8 @@
 import dataclasses
 import os
 import subprocess
-import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +15,11 @@ import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
 from coordinator.source import nginx
+from localjuju import pythons
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = (1, 10, 100, 1000)
-JOINS = (10, 30, 100)
+JOINS = (10, 100, 300)
 
 
 class NullCharm(ops.CharmBase):
@@ -26,21 +27,35 @@ class NullCharm(ops.CharmBase):
 
 
 def imports() -> Iterator[Figure]:
-    """`import charm` against `import ops`, each in a process of its own."""
-    for charm in ('coordinator', 'worker'):
-        path = os.pathsep.join(str(ROOT / folder) for folder in (f'{charm}-charm/src', 'lib'))
-        environment = {**os.environ, 'PYTHONPATH': path}
-        environment.pop('PYTHONDONTWRITEBYTECODE', None)
+    """`import charm` against `import ops`, in processes of their own, as the packed charms do."""
+    with tempfile.TemporaryDirectory(prefix='bench-') as scratch:
+        for charm in ('coordinator', 'worker'):
+            folder = Path(scratch, charm)
+            with zipfile.ZipFile(ROOT / 'build' / f'{charm}-k8s.charm') as archive:
+                archive.extractall(folder)
+            [packages] = folder.glob('venv/lib/python*/site-packages')
+            python = pythons.find(packages.parent.name.removeprefix('python'))
+            assert python, f'there is no {packages.parent.name} here, which {charm} is packed for'
+            # As `dispatch` does, with the packages of the charm's virtual environment.
+            paths = (folder / 'lib', folder / 'src', packages)
+            environment = {'PYTHONPATH': os.pathsep.join(map(str, paths))}
 
-        def run(statement: str, environment: dict[str, str] = environment) -> float:
-            command = [sys.executable, '-c', statement]
-            return seconds_of(lambda: subprocess.run(command, env=environment, check=True))
+            def seconds(
+                statement: str,
+                program: Path = python.executable,
+                environment: dict[str, str] = environment,
+            ) -> float:
+                command = [program, '-c', statement]
+                return seconds_of(lambda: subprocess.run(command, env=environment, check=True))
 
-        run('import charm'), run('import ops')  # the bytecode
-        value, baseline = interleaved(
-            lambda run=run: run('import charm'), lambda run=run: run('import ops'), 15
-        )
-        yield Figure(f'import.{charm}', value, 's', baseline)
+            for statement in ('import charm', 'import ops'):
+                seconds(statement)  # writes the bytecode
+            value, baseline = interleaved(
+                lambda seconds=seconds: seconds('import charm'),
+                lambda seconds=seconds: seconds('import ops'),
+                11,
+            )
+            yield Figure(f'import.{charm}', value, 's', baseline)
 
 
 def events() -> Iterator[Figure]:
@@ -72,24 +87,23 @@ def events() -> Iterator[Figure]:
 
 
 def joins() -> Iterator[Figure]:
-    """Hook-tool calls for each unit, as N of them join one after another."""
+    """Hook-tool calls for each of N workers that joined one after another."""
+    unit, state, _ = _deployed(0)
+    total = 0
     first: float | None = None
-    for units in JOINS:
-        unit, state, _ = _deployed(0)
-        total = 0
-        for number in range(units):
-            there = scene.workers('worker', 'all', range(number + 1), id=11).remote_units_data
-            before = state.get_relation(11)
-            joined = dataclasses.replace(before, remote_units_data=there)
-            state = scene.replaced(state, joined)
-            for kind in (unit.ctx.on.relation_joined, unit.ctx.on.relation_changed):
-                relation = state.get_relation(11)
-                assert isinstance(relation, testing.Relation)
-                with juju.recorded() as calls:
-                    state = unit.ctx.run(kind(relation, remote_unit=number), state)
-                total += len(calls.hook_tools())
-        yield Figure(f'join.n{units}', total / units, 'calls', first)
-        first = first or total / units
+    for joined in range(1, max(JOINS) + 1):
+        there = scene.workers('worker', 'all', range(joined), id=11).remote_units_data
+        relation = dataclasses.replace(state.get_relation(11), remote_units_data=there)
+        state = scene.replaced(state, relation)
+        for event in (unit.ctx.on.relation_joined, unit.ctx.on.relation_changed):
+            relation = state.get_relation(11)
+            assert isinstance(relation, testing.Relation)
+            with juju.recorded() as calls:
+                state = unit.ctx.run(event(relation, remote_unit=joined - 1), state)
+            total += len(calls.hook_tools())
+        if joined in JOINS:
+            yield Figure(f'join.n{joined}', total / joined, 'calls', first)
+            first = first or total / joined
 
 
 def sizes() -> Iterator[Figure]:

@@ -59,8 +59,8 @@ def main() -> int:
     terminal.heading('Figures')
     terminal.say(bench_figures.table(figures))
     missed = [] if offline else bench_figures.missed(figures)
-    if missed:
-        terminal.say(f'\n missed: {", ".join(missed)}')
+    for name in missed:
+        terminal.say(f' ✗ {name} missed: {bench_figures.IN_THE_WAY.get(name, "no reason known")}')
     return 1 if missed else 0
 
 

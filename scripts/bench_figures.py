@@ -76,6 +76,9 @@ BOUNDS = {
     'proxy.rps': Bound('ratio', 0.95, least=True),
 }
 
+IN_THE_WAY: dict[str, str] = {}
+"""Of a bound that is missed after honest work, what stands in the way; shown below the table."""
+
 
 def verdict(figure: Figure) -> str:
     """What the table says of a figure: its bound and whether it keeps it."""

@@ -121,6 +121,10 @@ def _images_packages() -> Iterable[str]:
     return [*_missing(programs), *keyring]
 
 
+def _load_packages() -> Iterable[str]:
+    return _missing({'wrk': 'wrk'})
+
+
 COMPONENTS = (
     Component(
         'tools', 'uv and tox', (), _tools_packages, _tools_missing, environments.install_tools
@@ -150,6 +154,7 @@ COMPONENTS = (
         images.missing,
         images.build,
     ),
+    Component('load', 'a load generator', (), _load_packages, list, lambda: None),
 )
 
 

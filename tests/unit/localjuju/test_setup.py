@@ -19,7 +19,7 @@ def names(*wanted: str) -> list[str]:
 
 
 def test_all_components_are_selected_by_default():
-    assert names() == ['tools', 'pack', 'pods', 'binaries', 'images']
+    assert names() == ['tools', 'pack', 'pods', 'binaries', 'images', 'load']
 
 
 def test_a_component_brings_those_it_needs_before_it():

@@ -46,6 +46,9 @@ integration: setup pack  # Run Jubilant tests, eg: make integration ARGS='-k flo
 lint: setup  # ruff, pyright, codespell, charmlint, vendored copies, alert rules
 	@$(TOX) -e lint,static,charmlint
 
+load: setup pack  # Break and change things under a constant load, into build/load.json; some ten minutes
+	@$(TOX) -e integration -- -s -m load $(ARGS)
+
 lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest
 	@python3 scripts/lock.py $(ARGS)
 

@@ -6,7 +6,8 @@ model's network and to read what was counted.
 
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from localjuju import registry, wire
@@ -127,6 +128,23 @@ class Model:
 
         threading.Thread(target=serve, daemon=True).start()
         return listener.getsockname()[1]
+
+    def start_in_network(self, argv: Sequence[str], output: Path) -> int:
+        """Start a program of the host in the model's network, such as a load generator.
+
+        It reaches pods and services by name. What it prints goes to a file.
+
+        Returns:
+            A number for `stop_in_network`.
+        """
+        return self.request('start-in-network', argv=list(argv), output=str(output))
+
+    def stop_in_network(self, number: int, timeout: float = 30) -> int:
+        """Interrupt (SIGINT) such a program and wait for its end; returns its exit code.
+
+        After `timeout` seconds it is killed.
+        """
+        return self.request('stop-in-network', number=number, timeout=timeout)
 
     # What was counted
 

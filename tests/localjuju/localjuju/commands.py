@@ -5,9 +5,11 @@ Juju has any.
 """
 
 import dataclasses
+import signal as signals
 import socket
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -417,6 +419,34 @@ def _connect(
         return socket.create_connection((host, port), timeout)
     except OSError as e:
         return f'cannot connect to {host}:{port}: {e}'
+
+
+@_command('start-in-network')
+def _start_in_network(controller: 'Controller', argv: Sequence[str], output: str) -> int:
+    """Start a program of the host in the model's network; its number for `stop-in-network`."""
+    try:
+        with Path(output).open('wb') as file:
+            process = controller.pods.run_in_network(
+                argv, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+    except OSError as e:
+        raise ModelError(f'cannot start {argv[0]}: {e}') from e
+    with controller.changes:
+        controller.programs[process.pid] = process
+    return process.pid
+
+
+@_command('stop-in-network')
+def _stop_in_network(controller: 'Controller', number: int, timeout: float) -> int:
+    """Interrupt a program, wait for its end (seconds); its exit code."""
+    with controller.changes:
+        process = controller.programs.pop(number)
+    process.send_signal(signals.SIGINT)
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 # Breaking things

@@ -11,6 +11,7 @@ import logging
 import os
 import select
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Controller:
         #: Set when the model has been destroyed in good order.
         self.ended = threading.Event()
         self.tasks: dict[int, Task] = {}
+        #: Programs of the host that run in the model's network, by process id.
+        self.programs: dict[int, subprocess.Popen[bytes]] = {}
         threading.Thread(target=self._supervise, daemon=True, name='supervisor').start()
 
     # Units

@@ -1,0 +1,244 @@
+"""Faults and changes under a constant load: who notices.
+
+The short version is part of `make test`; `make load` does all that is listed. Both print a table
+and write build/load.json: `[{"what", "requests", "failed_get", "failed_post", "why": {reason:
+requests}, "seconds"}]`.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import jubilant
+import pytest
+
+import deployment
+from cluster import LocalCluster
+from deployment import ROOT
+from model import Model, eventually
+from traffic import echo, trace_id_of
+from vegeta import RATE, counts, load
+
+WORKERS = tuple(deployment.worker(role, role=role, units=3) for role in ('frontend', 'backend'))
+APPLICATIONS = (deployment.coordinator(units=2), *WORKERS, deployment.store('loki'))
+RELATIONS = (*deployment.cluster_relations(WORKERS), deployment.TELEMETRY['logging'])
+
+Step = tuple[str, Callable[[Model], object], int]
+"""What is done, how, and how many POSTs may fail: those in flight on a process that is killed.
+
+nginx does not send a POST a second time, for it may have been done. A killed frontend has its own
+POSTs in flight and is in the middle of their calls to a backend; requests take a few milliseconds,
+so that at this rate there are a handful at the most.
+"""
+IN_FLIGHT = 6
+
+
+@pytest.fixture(scope='module')
+def loaded(model: Model) -> Model:
+    """Three workers for each role, two coordinators, and a log store."""
+    if not isinstance(model.cluster, LocalCluster):
+        pytest.skip('the load generator runs in the network of the local Juju')
+    model.deploy(*APPLICATIONS)
+    model.integrate(*RELATIONS)
+    model.wait_active()
+    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    return model
+
+
+def kill_a_workload(model: Model) -> None:
+    for unit in ('frontend/0', 'backend/0'):
+        model.cluster.kill_process(unit, 'workload', 'podinfo')
+        eventually(lambda unit=unit: check_serves(model, unit))
+
+
+def check_serves(model: Model, unit: str) -> None:
+    assert model.cluster.http(unit, deployment.WORKLOAD_PORT, '/readyz').status == 200
+
+
+def delete_a_worker_pod(model: Model) -> None:
+    model.cluster.delete_pod('frontend/1')
+    model.wait_active()
+
+
+def scale(model: Model, application: str, units: int) -> None:
+    model.scale(application, units)
+    model.wait(
+        lambda status: len(status.apps[application].units) == units and jubilant.all_active(status)
+    )
+
+
+def scale_up_and_down(model: Model) -> None:
+    scale(model, 'backend', 4)
+    scale(model, 'backend', 3)
+
+
+def change_an_option(model: Model) -> None:
+    for level in ('debug', 'info'):
+        model.juju.config('coordinator', {'log-level': level})
+        # The workers follow one after the other, each in hooks of its own.
+        eventually(lambda level=level: check_log_level(model, level), timeout=240, every=2)
+        model.wait_active()
+
+
+def check_log_level(model: Model, level: str) -> None:
+    for unit in model.units('frontend', 'backend'):
+        text = model.run(unit, 'cat', '/etc/podinfo/config.yaml')
+        assert f'level: {level}' in text, f'{unit}: {text}'
+
+
+def refresh(model: Model, *applications: deployment.Application) -> None:
+    for application in applications:
+        model.juju.refresh(application.name, path=application.charm)
+        # Refreshed are all units when each has had its upgrade-charm, and so another pod.
+        model.wait_active()
+
+
+def roll_every_worker(model: Model) -> None:
+    for unit in model.units('frontend', 'backend'):
+        model.cluster.delete_pod(unit)
+        model.wait_active()
+
+
+def reload_nginx(model: Model, times: int) -> None:
+    for _ in range(times):
+        for unit in ('coordinator/0', 'coordinator/1'):
+            model.run(unit, 'nginx', '-s', 'reload')
+
+
+def roll_the_coordinators(model: Model) -> None:
+    for unit in ('coordinator/0', 'coordinator/1'):
+        model.cluster.delete_pod(unit)
+        model.wait_active()
+
+
+def kill_nginx(model: Model) -> None:
+    model.cluster.kill_process('coordinator/0', 'nginx', 'nginx')
+    eventually(lambda: echo(model, 'coordinator/0'))
+    model.wait_active()
+
+
+def scale_the_coordinator(model: Model) -> None:
+    scale(model, 'coordinator', 3)
+    scale(model, 'coordinator', 2)
+
+
+SHORT: tuple[Step, ...] = (
+    ('nothing', lambda model: model.wait_active(), 0),
+    ('kill -9 a workload of each role', kill_a_workload, 2 * IN_FLIGHT),
+    ('delete a worker pod', delete_a_worker_pod, 0),
+    ('reload both nginx 10 times', lambda model: reload_nginx(model, 10), 0),
+)
+WHOLE: tuple[Step, ...] = (
+    ('nothing', lambda model: model.wait_active(), 0),
+    ('kill -9 a workload of each role', kill_a_workload, 2 * IN_FLIGHT),
+    ('delete a worker pod', delete_a_worker_pod, 0),
+    ('scale a role up and down', scale_up_and_down, 0),
+    ('log-level=debug and back', change_an_option, 0),
+    ('refresh the workers', lambda model: refresh(model, *WORKERS), 0),
+    ('roll every worker pod', roll_every_worker, 0),
+    ('reload both nginx 100 times', lambda model: reload_nginx(model, 100), 0),
+)
+COORDINATORS: tuple[Step, ...] = (
+    ('delete each coordinator pod', roll_the_coordinators, 0),
+    ('scale the coordinator up and down', scale_the_coordinator, 0),
+    ('refresh the coordinator', lambda model: refresh(model, APPLICATIONS[0]), 0),
+    ('kill -9 nginx of a coordinator', kill_nginx, RATE),
+)
+
+
+def run(model: Model, steps: tuple[Step, ...], folder: Path, *, keepalive: bool) -> None:
+    """Do the steps under load; report; fail for each that failed more than its bound."""
+    assert model.juju.model is not None
+    name = model.juju.model.rpartition(':')[2]
+    windows: list[tuple[str, float, int]] = []
+    with load(name, folder, keepalive=keepalive) as running:
+        for what, do, bound in steps:
+            windows.append((what, time.time(), bound))
+            do(model)
+        end = time.time()
+    report = []
+    faults = []
+    ends = [start for _, start, _ in windows[1:]] + [end + 60]
+    for (what, start, bound), until in zip(windows, ends, strict=True):
+        row = counts(running.outcomes, start, until)
+        report.append({'what': what, **row, 'seconds': round(min(until, end) - start, 1)})
+        allowed_get = bound if 'nginx of' in what else 0
+        if row['failed_get'] > allowed_get or row['failed_post'] > bound:
+            faults.append(f'{what}: {row}')
+        # A generator that could not keep up has shown nothing.
+        if row['requests'] < 0.9 * RATE * (min(until, end) - start) - RATE:
+            faults.append(f'{what}: only {row["requests"]} requests')
+    publish(report)
+    assert not faults, '\n'.join(faults)
+
+
+def publish(report: list[dict]) -> None:
+    """Print the rows, and put them into the file in place of those of the same name."""
+    file = ROOT / 'build' / 'load.json'
+    before = json.loads(file.read_text()) if file.exists() else []
+    names = [row['what'] for row in report]
+    rows = [row for row in before if row['what'] not in names] + report
+    file.write_text(json.dumps(rows, indent=1) + '\n')
+    print(
+        f'\n{"under load":36} {"seconds":>8} {"requests":>9} {"GET failed":>11} '
+        f'{"POST failed":>12}'
+    )
+    for row in report:
+        print(
+            f'{row["what"]:36} {row["seconds"]:8} {row["requests"]:9} {row["failed_get"]:11} '
+            f'{row["failed_post"]:12}'
+        )
+        for why, times in row['why'].items():
+            print(f'    {times} times {why}')
+
+
+def test_worker_faults_fail_nothing_short(loaded: Model, tmp_path: Path) -> None:
+    run(loaded, SHORT, tmp_path, keepalive=True)
+
+
+def test_a_log_store_that_was_away_gets_every_line(loaded: Model) -> None:
+    check_store_away(loaded, seconds=10)
+
+
+@pytest.mark.load
+def test_worker_faults_and_changes_fail_nothing(loaded: Model, tmp_path: Path) -> None:
+    run(loaded, WHOLE, tmp_path, keepalive=True)
+
+
+@pytest.mark.load
+def test_planned_coordinator_changes_fail_nothing(loaded: Model, tmp_path: Path) -> None:
+    run(loaded, COORDINATORS, tmp_path, keepalive=False)
+
+
+@pytest.mark.load
+def test_a_log_store_that_was_away_for_a_minute_gets_every_line(loaded: Model) -> None:
+    check_store_away(loaded, seconds=60)
+
+
+def check_store_away(model: Model, *, seconds: float) -> None:
+    """As many lines as Pebble holds for a target: 100. More than that, the oldest are lost."""
+    assert model.found_stores is not None
+    stores = model.stores
+    pebble = '/charm/bin/pebble'
+    model.juju.ssh('loki/0', pebble, 'stop', 'loki', container='loki')
+    back_at = time.monotonic() + seconds
+    traces = []
+    while len(traces) < 40:
+        traces.append(trace_id_of(echo(model, 'coordinator/0')))
+    # Away for all that time is what is tested.
+    time.sleep(max(0, back_at - time.monotonic()))
+    model.juju.ssh('loki/0', pebble, 'start', 'loki', container='loki')
+
+    def check() -> None:
+        missing = [
+            trace
+            for trace in traces
+            if not any(
+                stores.lines(f'coordinator/{unit}', charm_logs=False, containing=trace)
+                for unit in range(2)  # the frontends reach their backend through either
+            )
+        ]
+        assert not missing, f'{len(missing)} of {len(traces)} lines are missing'
+
+    eventually(check, timeout=60)

@@ -1,0 +1,113 @@
+"""A constant load on the coordinator, and what came of each request.
+
+The load generator is vegeta, run inside the model's network: it finds the coordinator by the name
+of its service, as any client does.
+"""
+
+import base64
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from deployment import NGINX_PORT
+from localjuju import client, goprograms
+
+RATE = 200
+"""Requests in a second; every other one is a `POST /echo`, the rest are `GET /`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One request."""
+
+    method: str
+    start: float
+    """Seconds since the epoch."""
+    why: str
+    """Why it failed; '' when it did not."""
+
+
+@dataclass
+class Load:
+    """A load that goes on, or that is over."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    """All requests, once it is over."""
+
+
+@contextmanager
+def load(model: str, folder: Path, *, keepalive: bool) -> Iterator[Load]:
+    """Put a load on the coordinator of a model as long as the block lasts.
+
+    Args:
+        model: its name.
+        folder: for the load generator's files.
+        keepalive: whether connections are used for more than one request.
+    """
+    target = f'http://coordinator.{model}.svc.cluster.local:{NGINX_PORT}'
+    body, targets, results, log = (folder / n for n in ('body', 'targets', 'results', 'log'))
+    body.write_text('hello')
+    targets.write_text(f'GET {target}/\n\nPOST {target}/echo\n@{body}\n')
+    program = str(goprograms.built('vegeta'))
+    local = client.Model(model)
+    options = [f'-rate={RATE}', '-duration=0', '-timeout=15s', f'-keepalive={keepalive}'.lower()]
+    files = [f'-targets={targets}', f'-output={results}']
+    number = local.start_in_network([program, 'attack', *options, *files], log)
+    running = Load()
+    try:
+        yield running
+    finally:
+        code = local.stop_in_network(number)
+    assert code == 0, log.read_text()
+    encode = [program, 'encode', '--to=json', str(results)]
+    lines = subprocess.run(encode, check=True, capture_output=True, text=True).stdout
+    running.outcomes += map(_outcome, lines.splitlines())
+    assert running.outcomes, log.read_text()
+
+
+def _outcome(line: str) -> Outcome:
+    result = json.loads(line)
+    start = datetime.fromisoformat(_microseconds(result['timestamp'])).timestamp()
+    body = base64.b64decode(result['body'] or '')
+    why = _complaint(result['method'], body)
+    if result['code'] != 200:
+        why = result['error'] or f'status {result["code"]}'
+    return Outcome(result['method'], start, why)
+
+
+def _microseconds(moment: str) -> str:
+    """A time as Python 3.11 reads it: Go writes nanoseconds, without trailing zeros."""
+    text, _, zone = moment.replace('Z', '+00:00').partition('+')
+    whole, _, fraction = text.partition('.')
+    return f'{whole}.{fraction[:6]:0<6}+{zone}'
+
+
+def _complaint(method: str, body: bytes) -> str:
+    """What is wrong in the body of a 200; podinfo gives one even if its backend failed."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return 'not JSON'
+    if method == 'GET':
+        return '' if 'hostname' in answer else 'not the answer of a workload'
+    if len(answer) == 1 and answer[0].startswith('{'):
+        return ''
+    return f'backend: {answer}'[:200]
+
+
+def counts(outcomes: list[Outcome], start: float, end: float) -> dict[str, Any]:
+    """Requests begun in a time, those of them that failed by method, and why."""
+    within = [outcome for outcome in outcomes if start <= outcome.start < end]
+    failed = [outcome for outcome in within if outcome.why]
+    return {
+        'requests': len(within),
+        'failed_get': sum(outcome.method == 'GET' for outcome in failed),
+        'failed_post': sum(outcome.method == 'POST' for outcome in failed),
+        'why': dict(Counter(f'{outcome.method}: {outcome.why}' for outcome in failed)),
+    }

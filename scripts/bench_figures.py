@@ -15,7 +15,7 @@ class Figure:
     Attributes:
         name: dotted.
         value: in `unit`.
-        unit: s (seconds), bytes, calls or requests/s.
+        unit: s (seconds), bytes, calls, requests/s or s/request.
         baseline: in the same unit, or None.
     """
 

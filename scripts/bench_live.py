@@ -41,6 +41,7 @@ WORKERS = (
     deployments.worker('backend', role='backend'),
 )
 MINIMAL_PORT, BARE_PORT = 18080, 18081
+WRK_SECONDS = 5
 # By hand, for this deployment: logs the same lines and passes the same traces on, and no more. No
 # names to resolve, no health, no retries, no limits.
 _LOGGED = """\
@@ -168,24 +169,47 @@ class Live:
             'bare': f'{coordinator}:{BARE_PORT}',
             'direct': f'{addresses[0]}:{deployments.WORKLOAD_PORT}',
         }
-        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
-        for _ in range(3):
-            for name, target in targets.items():
-                runs[name].append(self._wrk(f'http://{target}/healthz'))
+        masters = {'coordinator': 'nginx', 'minimal': str(MINIMAL_PORT), 'bare': str(BARE_PORT)}
+        runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
+        # There and back again, so that neither is always the one that comes first.
+        pair = ['coordinator', 'minimal']
+        order = [*pair, *reversed(pair)] * 3 + ['bare', 'direct'] * 3
+        for name in order:
+            before = self._cpu_seconds(masters.get(name))
+            rate, late = self._wrk(f'http://{targets[name]}/healthz')
+            used = self._cpu_seconds(masters.get(name)) - before
+            runs[name].append((rate, late, used / (rate * WRK_SECONDS)))
         for name in 'minimal', 'bare':
             self._stop(name)
-        rps = {name: statistics.median(rate for rate, _ in of) for name, of in runs.items()}
-        p99 = {name: statistics.median(late for _, late in of) for name, of in runs.items()}
-        yield Figure('proxy.rps', rps['coordinator'], 'requests/s', rps['minimal'])
-        yield Figure('proxy.p99', p99['coordinator'], 's', p99['minimal'])
-        yield Figure('proxy.rps.against-bare', rps['coordinator'], 'requests/s', rps['bare'])
-        yield Figure('proxy.rps.against-workload', rps['coordinator'], 'requests/s', rps['direct'])
+        rates, lates, used = (
+            {name: statistics.median(run[column] for run in of) for name, of in runs.items()}
+            for column in range(3)
+        )
+        yield Figure('proxy.rps', rates['coordinator'], 'requests/s', rates['minimal'])
+        yield Figure('proxy.p99', lates['coordinator'], 's', lates['minimal'])
+        # Of nginx alone, which what else runs on the machine hardly touches.
+        yield Figure('proxy.cpu', used['coordinator'], 's/request', used['minimal'])
+        yield Figure('proxy.rps.against_bare', rates['coordinator'], 'requests/s', rates['bare'])
+        yield Figure(
+            'proxy.rps.against_workload', rates['coordinator'], 'requests/s', rates['direct']
+        )
+
+    def _cpu_seconds(self, name: str | None) -> float:
+        """CPU seconds of the processes of an nginx so far, by its pid file; 0 for None."""
+        if name is None:
+            return 0.0
+        ticks = self._nginx(
+            f'nginx=$(cat /tmp/{name}.pid); for child in $(cat /proc/$nginx/task/$nginx/children);'
+            ' do cut -d" " -f14,15 /proc/$child/stat; done'
+        )
+        return sum(map(int, ticks.split())) / os.sysconf('SC_CLK_TCK')
 
     def _wrk(self, url: str) -> tuple[float, float]:
         """Requests per second, and the seconds that 99 of 100 take, from a pod of its own."""
         # The charm container shows the machine's own programs.
         command = ('exec', '--unit', 'null-worker/0', '--')
-        said = self._model.juju.cli(*command, 'wrk', '-t1', '-c16', '-d5s', '--latency', url)
+        length = ('-d', f'{WRK_SECONDS}s')
+        said = self._model.juju.cli(*command, 'wrk', '-t1', '-c16', *length, '--latency', url)
         rate = re.search(r'Requests/sec:\s+([\d.]+)', said)
         late = re.search(r'99%\s+([\d.]+)(us|ms|s)', said)
         assert rate, said

@@ -1,4 +1,8 @@
-"""The coordinator's alert rules: nginx's own, and the workers' once for each application."""
+"""The coordinator's alert rules: nginx's own, the workers', and those that every application has.
+
+Each is a folder: `nginx` is rendered for the coordinator, `workers` for each worker application,
+`generic` for all of them.
+"""
 
 import pathlib
 
@@ -11,7 +15,7 @@ _SOURCE = pathlib.Path(__file__).parent
 def prometheus_rules(
     coordinator: Topology, workers: list[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
-    """Rules on metrics, COS's generic ones for a scraped application included.
+    """Rules on metrics.
 
     Args:
         coordinator: the coordinator's topology as an application.
@@ -20,22 +24,24 @@ def prometheus_rules(
     Returns:
         The groups, and a line for each that had to be left out.
     """
-    return _rendered('prometheus_alert_rules', coordinator, workers, rules.generic())
+    return _rendered('prometheus_alert_rules', coordinator, workers)
 
 
 def loki_rules(
     coordinator: Topology, workers: list[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
     """Rules on logs; arguments and result as for `prometheus_rules`."""
-    return _rendered('loki_alert_rules', coordinator, workers, rules.Rules())
+    return _rendered('loki_alert_rules', coordinator, workers)
 
 
 def _rendered(
-    folder: str, coordinator: Topology, workers: list[Topology], generic: rules.Rules
+    kind: str, coordinator: Topology, workers: list[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
-    of_nginx = rules.load(_SOURCE / folder / 'nginx')
-    of_workers = rules.load(_SOURCE / folder / 'workers')
+    of_nginx, of_workers, generic = (
+        rules.load(_SOURCE / kind / folder) for folder in ('nginx', 'workers', 'generic')
+    )
     groups = rules.render((*of_nginx.groups, *generic.groups), coordinator)
     for application in workers:
         groups += rules.render((*of_workers.groups, *generic.groups), application)
-    return groups, [f'[rules] {fault}' for fault in (*of_nginx.faults, *of_workers.faults)]
+    faults = (*of_nginx.faults, *of_workers.faults, *generic.faults)
+    return groups, [f'[rules] {fault}' for fault in faults]

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from cosl.rules import generic_alert_groups
 
 from .topology import Topology
 
@@ -72,21 +71,6 @@ def load(folder: pathlib.Path) -> Rules:
                 name = group.get('name', number) if isinstance(group, dict) else number
                 faults.append(f'cannot use alert rule group {path.name}: {name}: {error}')
     return Rules(tuple(groups), tuple(faults))
-
-
-def generic() -> Rules:
-    """COS's generic rules for an application that is scraped: HostDown and HostMetricsMissing."""
-    groups = [
-        {
-            **group,
-            'rules': [
-                {**rule, 'expr': re.sub(r'\bup\b', f'up{{{PLACEHOLDER}}}', str(rule['expr']))}
-                for rule in group['rules']
-            ],
-        }
-        for group in generic_alert_groups.application_rules.get('groups', [])
-    ]
-    return Rules(tuple(groups))
 
 
 def render(groups: Iterable[Group], application: Topology) -> list[Group]:

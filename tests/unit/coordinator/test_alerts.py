@@ -2,8 +2,10 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
+from cosl.rules import generic_alert_groups
 
 from coordinated_telemetry import rules, topology
 from coordinator import scene
@@ -34,8 +36,8 @@ def test_each_application_has_its_rules_once():
         (kind, rule['labels']['juju_application'], rule['alert']) for kind, _, rule in RULES
     )
     generic = ['HostDown', 'HostMetricsMissing']
-    of_nginx = ['NginxConnectionsDropped', 'NginxConnectionsNearLimit', 'NginxDown']
-    of_workers = ['WorkerErrors', 'WorkerLatency']
+    of_nginx = ['NginxConnectionsDropped', 'NginxDown']
+    of_workers = ['WorkerErrors', 'WorkerLatency', 'WorkerRestarts']
     assert found == sorted(
         [
             *(('prometheus', 'coordinator', alert) for alert in [*generic, *of_nginx]),
@@ -91,8 +93,21 @@ def test_a_rule_is_complete(kind, group, rule):
     assert rule['labels'] == {**application.labels, 'severity': rule['labels']['severity']}
     assert rule['labels']['severity'] in ('warning', 'critical')
     assert rule['annotations'].keys() == {'summary', 'description'}
-    if not rule['alert'].startswith('Host'):  # those are cosl's
-        assert all('$labels.juju_' in text for text in rule['annotations'].values())
+    assert all('$labels.juju_' in text for text in rule['annotations'].values())
+
+
+def test_the_generic_rules_are_those_of_cos_but_for_their_texts():
+    def without_texts(rule):
+        return (rule['alert'], rule['expr'], rule['for'], rule['labels']['severity'])
+
+    ours = [
+        {**rule, 'expr': rule['expr'].replace(f'{{{WORKERS[0].matchers}}}', '')}
+        for _, group, rule in RULES
+        if group == 'm_12345678_a_HostHealth'
+    ]
+    groups: Any = generic_alert_groups.application_rules['groups']
+    (theirs,) = [group['rules'] for group in groups]
+    assert [without_texts(rule) for rule in ours] == [without_texts(rule) for rule in theirs]
 
 
 def test_a_bad_group_is_left_out_alone_and_blocks_with_its_name(tmp_path, monkeypatch):

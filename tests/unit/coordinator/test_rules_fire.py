@@ -11,9 +11,9 @@ import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import deployment
 import pytest
 
+import deployment
 from coordinated_telemetry.topology import LABELS, Topology
 from coordinator.source import alerts
 from localjuju import images, pods

@@ -153,20 +153,3 @@ def test_rendering_leaves_the_rest_of_a_group_and_its_source_alone():
     assert {key: rule[key] for key in ('alert', 'for', 'annotations')} == {
         key: source[key] for key in ('alert', 'for', 'annotations')
     }
-
-
-def test_the_generic_rules_watch_the_application_and_nothing_else():
-    expressions = {
-        rule['alert']: rule['expr']
-        for group in rules.render(rules.generic().groups, WORKER)
-        for rule in group['rules']
-    }
-    assert expressions == {
-        'HostDown': f'up{{{MATCHERS}}} < 1',
-        'HostMetricsMissing': f'absent(up{{{MATCHERS}}})',
-    }
-
-
-def test_the_generic_rules_pass_the_checks_of_all_others(tmp_path):
-    write(tmp_path, 'generic.rules', *rules.generic().groups)
-    assert rules.load(tmp_path).faults == ()

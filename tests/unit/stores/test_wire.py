@@ -14,6 +14,7 @@ from cosl.rules import Rules
 from ops import testing
 from ops_tracing.vendor.charms.tempo_coordinator_k8s.v0 import tracing  # Tempo's own library
 
+import charms
 from coordinated_telemetry import metrics, rules, traces
 from coordinated_telemetry.topology import Topology
 from loki.src import charm as loki
@@ -23,6 +24,7 @@ from tempo.src import charm as tempo
 # The library is written for pydantic 1 as well.
 pytestmark = pytest.mark.filterwarnings('ignore::pydantic.warnings.PydanticDeprecationWarning')
 
+RULES = 'coordinator-charm/src/prometheus_alert_rules'
 UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 WORKER = COORDINATOR.for_application('worker', 'worker-k8s')
@@ -44,7 +46,7 @@ def target(application, number, port):
 
 
 TARGETS = [target(COORDINATOR, 0, 9113), target(WORKER, 0, 9898), target(WORKER, 1, 9898)]
-GROUPS = rules.render(rules.generic().groups, WORKER)
+GROUPS = rules.render(rules.load(charms.ROOT / RULES / 'generic').groups, WORKER)
 
 
 def published():

@@ -32,11 +32,14 @@ def main() -> int:
     parser.add_argument('--offline', action='store_true', help='only what needs no local Juju')
     offline = parser.parse_args().offline
     terminal = Terminal()
+    BUILD.mkdir(exist_ok=True)
     figures: list[Figure] = []
 
     def measure(title: str, found: Iterable[Figure]) -> None:
         with terminal.step(title):
             figures.extend(found)
+        # At once: what comes later may fail, and takes minutes.
+        bench_figures.write(figures, BUILD / 'bench.json')
 
     import bench_testing  # noqa: PLC0415 after the paths, and it takes a while
 
@@ -53,8 +56,6 @@ def main() -> int:
             measure('Send requests through the coordinator', live.proxy())
             measure('Follow signals into their stores', live.latencies())
         measure('Run the demo', bench_live.demo())
-    BUILD.mkdir(exist_ok=True)
-    bench_figures.write(figures, BUILD / 'bench.json')
     bench_figures.plot(figures, BUILD / 'bench.png')
     terminal.heading('Figures')
     terminal.say(bench_figures.table(figures))

@@ -57,6 +57,8 @@ class PrometheusCharm(ops.CharmBase):
         if not self._container.can_connect():
             return
         wanted = scrape.wanted(self._providers())
+        if alert_for := str(self.config['alert-for']):
+            wanted.rules = scrape.waiting(wanted.rules, alert_for)
         state = json.dumps([dataclasses.asdict(wanted), dict(self.config)])
         fingerprint = hashlib.sha256(state.encode()).hexdigest()
         running = self._container.get_plan().services == self._layer().services

@@ -104,6 +104,24 @@ def wanted(providers: Iterable[Provider]) -> Wanted:
     return result
 
 
+def waiting(
+    rules: Mapping[str, list[dict[str, Any]]], duration: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Return rule groups by file, with every `for` that a rule has replaced by a duration."""
+    return {
+        name: [
+            {
+                **group,
+                'rules': [
+                    {**rule, 'for': duration} if 'for' in rule else rule for rule in group['rules']
+                ],
+            }
+            for group in groups
+        ]
+        for name, groups in rules.items()
+    }
+
+
 def configuration(
     jobs: Iterable[Mapping[str, Any]], *, scrape_interval: str, evaluation_interval: str
 ) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The charm's own log: pushed at the end of a dispatch, kept while a store is away."""
 
+import contextlib
 import http.server
 import json
 import logging
@@ -301,23 +302,24 @@ def test_a_store_that_hangs_costs_nothing_in_the_next_dispatches(path, hanging, 
     assert time.monotonic() - started < 2.0
 
 
-def test_a_store_that_answers_byte_by_byte_is_not_waited_for(path, impatient):
+def test_stores_that_answer_byte_by_byte_cost_one_time_limit_in_all(path, impatient):
     # Each byte starts a socket's time limit anew.
     stop = threading.Event()
-    with socket.create_server(('127.0.0.1', 0)) as server:
+    with socket.create_server(('127.0.0.1', 0)) as server, contextlib.ExitStack() as connections:
 
         def drip():
-            connection, _ = server.accept()
-            with connection:
-                for byte in b'HTTP/1.1 204 No Content\r\n' + b'X: y\r\n' * 1000:
-                    if stop.wait(0.05):
-                        return
-                    connection.send(bytes([byte]))
+            clients = [connections.enter_context(server.accept()[0]) for _ in range(10)]
+            for byte in b'HTTP/1.1 204 No Content\r\n' + b'X: y\r\n' * 1000:
+                if stop.wait(0.05):
+                    return
+                for client in clients:
+                    client.send(bytes([byte]))
 
         dripping = threading.Thread(target=drip)
         dripping.start()
         started = time.monotonic()
-        dispatch(path, 'one', urls=[f'http://127.0.0.1:{server.getsockname()[1]}/'])
+        url = f'http://127.0.0.1:{server.getsockname()[1]}'
+        dispatch(path, 'one', urls=[f'{url}/{number}' for number in range(10)])
         elapsed = time.monotonic() - started
         stop.set()
         dripping.join()

@@ -190,6 +190,7 @@ def test_workers_under_load_in_short(loaded: Model, step: Step, tmp_path: Path) 
     run(loaded, step, tmp_path, keepalive=True)
 
 
+@pytest.mark.load  # not yet seen to pass: see check_store_away
 def test_a_log_store_that_was_away_gets_every_line(loaded: Model) -> None:
     check_store_away(loaded, seconds=10)
 

@@ -122,7 +122,7 @@ def write(figures: Iterable[Figure], path: Path) -> None:
 
 def plot(figures: Iterable[Figure], path: Path) -> None:
     """Draw the growth curves: what ends in `.n<units>`, one panel for each name before it."""
-    import matplotlib as mpl  # noqa: PLC0415 slow, and the table is there before it
+    import matplotlib as mpl  # noqa: PLC0415 slow, and the table comes first
 
     mpl.use('Agg')
     from matplotlib import pyplot as plt  # noqa: PLC0415

@@ -181,12 +181,12 @@ class Live:
             runs[name].append((rate, late, used / (rate * WRK_SECONDS)))
         for name in 'minimal', 'bare':
             self._stop(name)
-        rates, lates, used = (
+        rates, waits, used = (
             {name: statistics.median(run[column] for run in of) for name, of in runs.items()}
             for column in range(3)
         )
         yield Figure('proxy.rps', rates['coordinator'], 'requests/s', rates['minimal'])
-        yield Figure('proxy.p99', lates['coordinator'], 's', lates['minimal'])
+        yield Figure('proxy.p99', waits['coordinator'], 's', waits['minimal'])
         # Of nginx alone, which what else runs on the machine hardly touches.
         yield Figure('proxy.cpu', used['coordinator'], 's/request', used['minimal'])
         yield Figure('proxy.rps.against_bare', rates['coordinator'], 'requests/s', rates['bare'])

@@ -58,9 +58,19 @@ class Model:
             self.juju.cli(*deploy_arguments(application))
 
     def integrate(self, *relations: tuple[str, str]) -> None:
-        """Integrate pairs of `application:endpoint`; does not wait."""
+        """Integrate pairs of `application:endpoint`; waits only for a removed relation to go."""
+
+        def integrate(one: str, other: str) -> None:
+            try:
+                self.juju.integrate(one, other)
+            except jubilant.CLIError as error:
+                # A removed relation is there until the last unit has left it.
+                if 'already exists' in (error.stderr or ''):
+                    raise AssertionError(error.stderr) from error
+                raise
+
         for one, other in relations:
-            self.juju.integrate(one, other)
+            eventually(lambda one=one, other=other: integrate(one, other))
 
     def wait(self, ready: Callable[[jubilant.Status], bool], *, timeout: float = 180) -> None:
         """Wait until a status holds and all agents are idle."""

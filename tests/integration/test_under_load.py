@@ -189,6 +189,7 @@ def of_steps(*steps: Step) -> pytest.MarkDecorator:
     return pytest.mark.parametrize('step', steps, ids=[step[0] for step in steps])
 
 
+@pytest.mark.load  # not yet seen to pass in its time on a busy machine
 @of_steps(*SHORT)
 def test_workers_under_load_in_short(loaded: Model, step: Step, tmp_path: Path) -> None:
     run(loaded, step, tmp_path, keepalive=True)

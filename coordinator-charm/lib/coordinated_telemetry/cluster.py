@@ -202,13 +202,6 @@ def read_workers(
     return Workers(bool(relations), tuple(workers), tuple(awaited))
 
 
-def ensure_coordinator_data(
-    bags: databags.Databags, endpoint: str, application: ops.Application, data: CoordinatorData
-) -> bool:
-    """Give all workers what they need to know; leader only. True if anything was changed."""
-    return bags.ensure(endpoint, application, data)
-
-
 @dataclasses.dataclass(frozen=True)
 class Coordinator:
     """The coordinator as a worker sees it; all values are validated.

@@ -27,6 +27,7 @@ help:  # Display this help
 demo:  # Set up, pack, deploy, show the three flows of every unit; KEEP=0 does not stay
 	@python3 scripts/demo.py $(ARGS)
 
+test: export LOCALJUJU_IS_SET_UP = 1
 test: lint unit integration  # Everything that .ci/run checks
 
 # Please keep the list below in alphabetical order.

@@ -10,9 +10,9 @@ from ops import pebble, testing
 import golden
 import hostile
 import nginxconf
+import programs
 from coordinator import scene
 from coordinator.source import nginx
-from localjuju import images, pods
 
 GOLDEN = Path(__file__).parent / 'golden'
 
@@ -44,10 +44,7 @@ def test_the_whole_configuration(case):
 @pytest.fixture(scope='session')
 def real_nginx():
     """The command line of the nginx that the local Juju runs, on this machine."""
-    try:
-        return images.host_command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
-    except pods.PodError as error:
-        pytest.skip(str(error))
+    return programs.command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
 
 
 def nginx_test(command, text, folder):

@@ -1,63 +1,77 @@
 """Every rule on metrics fires for exactly the unit at fault, with its labels and texts.
 
 Prometheus' own promtool evaluates the rules, rendered as the charm does it for a coordinator and
-two worker applications, over the series of a small world: five units of theirs, an application
-that is none of theirs, and one of the same name in another model.
+two worker applications, over the series of a small world: two units of each, two of each of a
+deployment beside it, and of one with the same names in another model. Their labels are those that
+the scraper makes of what the coordinators publish.
 """
 
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import deployment
+import programs
+from coordinated_telemetry import metrics
 from coordinated_telemetry.topology import LABELS, Topology
+from coordinator import scene
 from coordinator.source import alerts
-from localjuju import images, pods
+from prometheus.src import scrape
 
 UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 A, B = (COORDINATOR.for_application(name, 'worker-k8s') for name in 'ab')
-STRANGER = COORDINATOR.for_application('stranger', 'worker-k8s')
-OTHER_MODEL = replace(A, model='n', model_uuid=UUID.replace('1', '9'))
-OTHER_COORDINATOR = replace(COORDINATOR, model='n', model_uuid=UUID.replace('1', '9'))
-OTHERS = (STRANGER, OTHER_MODEL, OTHER_COORDINATOR)
-UNITS = [
-    replace(application, unit=f'{application.application}/{number}')
-    for application in (COORDINATOR, A, B, *OTHERS)
-    for number in (0, 1)
-]
+OTHER, C = replace(COORDINATOR, application='other'), replace(A, application='c')
+COORDINATOR_OF_N, A_OF_N = (
+    replace(one, model='n', model_uuid=UUID.replace('1', '9')) for one in (COORDINATOR, A)
+)
+OTHERS = (OTHER, C, COORDINATOR_OF_N, A_OF_N)
+
 GROUPS = alerts.prometheus_rules(COORDINATOR, [A, B])[0]
-STEP = 30  # seconds between two samples
+RULES = {
+    (rule['alert'], rule['labels']['juju_application']): rule
+    for group in GROUPS
+    for rule in group['rules']
+}
+ALERTS = sorted({alert for alert, _ in RULES})
+
+STEP = 30  # seconds between two scrapes, and between two evaluations
+END = 60 * STEP
 COUNT = 'http_request_duration_seconds_count'
 BUCKET = 'http_request_duration_seconds_bucket'
 OK = 'method="GET",path="root",status="200"'
-FAILED = 'method="GET",path="root",status="500"'
-PROBE = 'method="GET",path="healthz",status="200"'
-ECHO = 'method="POST",path="api_echo",status="202"'
+FAILED = 'method="GET",path="status",status="500"'
+PROBE = 'method="GET",path="readyz",status="200"'
+PROBE_FAILED = 'method="GET",path="readyz",status="503"'
+ECHO = 'method="POST",path="echo",status="200"'
 
-# Series of a healthy unit, by name and own labels: values as promtool notes them, 30 minutes.
-HOST = {('up', ''): '1x60'}
-NGINX = {
+Values = Mapping[tuple[str, str], str]
+"""Name and own labels of a series → its values, as promtool notes them: `0+10x60` is 0, 10, …"""
+
+UP: Values = {('up', ''): '1x60'}
+NGINX: Values = {
     ('nginx_up', ''): '1x60',
-    ('nginx_connections_accepted', ''): '3+10x60',
     # Some are always accepted and not handled yet.
+    ('nginx_connections_accepted', ''): '3+10x60',
     ('nginx_connections_handled', ''): '0+10x60',
 }
-WORKER = {
+WORKER: Values = {
     ('process_start_time_seconds', ''): '1700000000x60',
-    (COUNT, OK): '0+100x60',
-    (COUNT, FAILED): '0+1x60',
+    (COUNT, OK): '0+96x60',
+    (COUNT, FAILED): '0+4x60',
     (COUNT, PROBE): '0+900x60',
-    (BUCKET, f'{OK},le="1"'): '0+100x60',
-    (BUCKET, f'{OK},le="2.5"'): '0+100x60',
-    (BUCKET, f'{OK},le="+Inf"'): '0+100x60',
-    (BUCKET, f'{PROBE},le="1"'): '0+900x60',
-    (BUCKET, f'{PROBE},le="2.5"'): '0+900x60',
-    (BUCKET, f'{PROBE},le="+Inf"'): '0+900x60',
+    (BUCKET, f'{OK},le="1"'): '0+991x60',
+    (BUCKET, f'{OK},le="2.5"'): '0+1000x60',
+    (BUCKET, f'{OK},le="+Inf"'): '0+1000x60',
+    (BUCKET, f'{PROBE},le="1"'): '0+9000x60',
+    (BUCKET, f'{PROBE},le="2.5"'): '0+9000x60',
+    (BUCKET, f'{PROBE},le="+Inf"'): '0+9000x60',
     # As slow as the backend is.
     (BUCKET, f'{ECHO},le="1"'): '0x60',
     (BUCKET, f'{ECHO},le="2.5"'): '0+100x60',
@@ -71,188 +85,228 @@ class Fault:
 
     Attributes:
         alert: the alert's name.
-        series: what the unit's series are instead of a healthy one's.
-        silent: seconds at which the alert does not fire yet.
-        fires: seconds at which it does.
+        series: what of the unit's series is not as a healthy one's.
+        fires: seconds after which the alert fires for the first time.
         value: how its texts show the value.
-        aggregated: whether the alert has the five labels only, without those of a scrape.
+        labels: which the alert has from its series; None for all that a scrape gives.
     """
 
     alert: str
-    series: dict[tuple[str, str], str] = field(hash=False)
-    silent: int
+    series: Values = field(hash=False)
     fires: int
     value: str = ''
-    aggregated: bool = False
+    labels: tuple[str, ...] | None = None
 
 
-DOWN = Fault('HostDown', {('up', ''): '0x60'}, 270, 300)
+HOST_DOWN = Fault('HostDown', {('up', ''): '0x60'}, 300)
 OF_NGINX = [
-    DOWN,
-    Fault('NginxDown', {('nginx_up', ''): '0x60'}, 90, 120),
-    Fault(
-        'NginxConnectionsDropped',
-        {('nginx_connections_accepted', ''): '0+20x60'},
-        270,
-        900,
-        value='100',
-    ),
+    HOST_DOWN,
+    Fault('NginxDown', {('nginx_up', ''): '0x60'}, 120),
+    Fault('NginxConnectionsDropped', {('nginx_connections_accepted', ''): '0+20x60'}, 360, '100'),
 ]
 OF_WORKERS = [
-    DOWN,
-    # The probes do not make it less.
-    Fault(
-        'WorkerErrors',
-        {(COUNT, OK): '0+90x60', (COUNT, FAILED): '0+10x60'},
-        270,
-        600,
-        value='10%',
-        aggregated=True,
-    ),
-    Fault(
-        'WorkerLatency', {(BUCKET, f'{OK},le="1"'): '0+90x60'}, 570, 900, '2.35s', aggregated=True
-    ),
-    # A second restart is none too many.
-    Fault(
-        'WorkerRestarts', {('process_start_time_seconds', ''): '1x4 2x4 3x4 4x60'}, 420, 480, '3'
-    ),
+    HOST_DOWN,
+    Fault('WorkerErrors', {(COUNT, OK): '0+54x60', (COUNT, FAILED): '0+6x60'}, 330, '10%', LABELS),
+    Fault('WorkerLatency', {(BUCKET, f'{OK},le="1"'): '0+900x60'}, 630, '2.35s', LABELS),
+    Fault('WorkerRestarts', {('process_start_time_seconds', ''): '1x4 2x4 3x4 4x60'}, 450, '3'),
 ]
 CASES = [
     *((fault, COORDINATOR) for fault in OF_NGINX),
     *((fault, application) for fault in OF_WORKERS for application in (A, B)),
 ]
-IDS = [f'{fault.alert}-{application.application}' for fault, application in CASES]
+
+HARMLESS: dict[str, tuple[Topology, Values]] = {
+    'nginx drops a few connections': (
+        COORDINATOR,
+        {('nginx_connections_accepted', ''): '3+10x20 221+10x39'},
+    ),
+    'nginx restarts and counts anew': (
+        COORDINATOR,
+        {
+            ('nginx_connections_accepted', ''): '900+10x20 0+10x40',
+            ('nginx_connections_handled', ''): '800+10x20 0+10x40',
+        },
+    ),
+    'a worker has not been asked yet': (
+        A,
+        {series: '_x60' for series in WORKER if OK in series[1] or FAILED in series[1]},
+    ),
+    'a worker is not asked any more': (
+        A,
+        {series: '100x60' for series in WORKER if OK in series[1] or FAILED in series[1]},
+    ),
+    'a worker is not ready': (A, {(COUNT, PROBE_FAILED): '0+900x60'}),
+    'a worker misses two scrapes': (A, {('up', ''): '1x20 0x1 1x40'}),
+    'a worker restarts twice': (A, {('process_start_time_seconds', ''): '1x4 2x4 3x60'}),
+}
+
+Expected = tuple[int, str, list[dict[str, Any]]]
+"""Seconds, the name of an alert, and all alerts of that name that fire then."""
+Check = Callable[[Mapping[Topology, Values], Iterable[Expected]], None]
+
+
+def units(application: Topology) -> list[Topology]:
+    return [replace(application, unit=f'{application.application}/{n}') for n in (0, 1)]
+
+
+def scraped(coordinator: Topology, *workers: Topology) -> dict[Topology, dict[str, str]]:
+    """The labels that a scraper adds to the series of each unit of a deployment."""
+    own = {scene.host(unit.unit): unit for unit in units(coordinator)}
+    theirs = {scene.host(unit.unit): unit for worker in workers for unit in units(worker)}
+    exporters = [metrics.Target(unit, host, 9113) for host, unit in own.items()]
+    workloads = [metrics.Target(unit, host, 9898) for host, unit in theirs.items()]
+    metadata = {key: getattr(coordinator, key) for key in ('model', 'model_uuid', 'application')}
+    provider = scrape.Provider(
+        relation='metrics-endpoint_1',
+        application=coordinator.application,
+        scrape_metadata=json.dumps({**metadata, 'charm_name': coordinator.charm}),
+        scrape_jobs=json.dumps(metrics.scrape_jobs([*exporters, *workloads])),
+        units=tuple(scrape.Unit(unit.unit, address=host) for host, unit in own.items()),
+    )
+    found: dict[Topology, dict[str, str]] = {}
+    for job in scrape.wanted([provider]).jobs:
+        [instance] = job['relabel_configs']
+        for config in job['static_configs']:
+            labels = {'job': job['job_name'], **config['labels']}
+            labels['instance'] = '_'.join(labels[name] for name in instance['source_labels'])
+            for target in config['targets']:
+                found[{**own, **theirs}[target.rpartition(':')[0]]] = labels
+    return found
+
+
+WORLD = scraped(COORDINATOR, A, B) | scraped(OTHER, C) | scraped(COORDINATOR_OF_N, A_OF_N)
+
+
+def world(different: Mapping[Topology, Values]) -> list[dict[str, str]]:
+    """The series of all units, some of them different from a healthy one's."""
+    found: list[dict[str, str]] = []
+    for unit, common in WORLD.items():
+        healthy = NGINX if unit.charm == 'coordinator-k8s' else WORKER
+        for (name, own), values in {**UP, **healthy, **different.get(unit, {})}.items():
+            labels = [f'{label}="{value}"' for label, value in common.items()]
+            series = f'{name}{{{",".join([*labels, own] if own else labels)}}}'
+            found.append({'series': series, 'values': values})
+    return found
 
 
 @pytest.fixture(scope='module')
 def promtool() -> list[str]:
     image = deployment.upstream_sources('tests/stores/prometheus')['prometheus-image']
-    try:
-        return images.host_command(image, '/usr/bin/promtool')
-    except pods.PodError as error:
-        # `make unit` does without; in `make test` the setup of lint comes first.
-        pytest.skip(f'no promtool, run `make setup`: {error}')
+    return programs.command(image, '/usr/bin/promtool')
 
 
-def scraped(unit: Topology) -> dict[str, str]:
-    """The labels that a scrape gives to everything of a unit."""
-    values = (unit.model, unit.model_uuid, unit.application, unit.unit, unit.charm)
-    instance = f'{unit.model}_{unit.model_uuid}_{unit.application}'
-    return {**dict(zip(LABELS, values, strict=True)), 'job': 'juju', 'instance': instance}
+@pytest.fixture
+def check(promtool: list[str], tmp_path: Path) -> Check:
+    """Let promtool check what fires in a world with different units."""
+
+    def check(different: Mapping[Topology, Values], expected: Iterable[Expected]) -> None:
+        test = {
+            'interval': f'{STEP}s',
+            'input_series': world(different),
+            'alert_rule_test': [
+                {'eval_time': f'{seconds}s', 'alertname': alert, 'exp_alerts': fires}
+                for seconds, alert, fires in expected
+            ],
+        }
+        whole = {'rule_files': ['rules'], 'evaluation_interval': f'{STEP}s', 'tests': [test]}
+        # JSON is YAML.
+        (tmp_path / 'rules').write_text(json.dumps({'groups': GROUPS}))
+        (tmp_path / 'test').write_text(json.dumps(whole))
+        command = [*promtool, 'test', 'rules', str(tmp_path / 'test')]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return check
 
 
-def series(faults: dict[str, Fault], without: Topology | None = None) -> list[dict[str, str]]:
-    """The world's series, with faulty units (`model:unit`), and without an application."""
-    found: list[dict[str, str]] = []
-    for unit in UNITS:
-        if without and replace(unit, unit='') == without:
-            continue
-        own = {**HOST, **(NGINX if unit.charm == 'coordinator-k8s' else WORKER)}
-        fault = faults.get(f'{unit.model}:{unit.unit}')
-        if fault:
-            own |= fault.series
-        labels = ','.join(f'{name}="{value}"' for name, value in scraped(unit).items())
-        for (name, more), values in own.items():
-            every = f'{labels},{more}' if more else labels
-            found.append({'series': f'{name}{{{every}}}', 'values': values})
-    return found
-
-
-def raised(alert: str, labels: dict[str, str], value: str) -> dict[str, object]:
-    """The alert as promtool expects it, its texts rendered."""
-    [rule] = [
-        rule
-        for group in GROUPS
-        for rule in group['rules']
-        if (rule['alert'], rule['labels']['juju_application'])
-        == (alert, labels['juju_application'])
+def nothing_but(*fire: Expected) -> list[Expected]:
+    """These alerts, and of no other alert anything at the same times."""
+    times = {seconds for seconds, _, _ in fire}
+    expected = {(seconds, alert) for seconds, alert, _ in fire}
+    return [
+        *fire,
+        *((at, alert, []) for at in times for alert in ALERTS if (at, alert) not in expected),
     ]
 
-    def rendered(text: str) -> str:
-        text = re.sub(r'\{\{ \$labels\.(\w+) \}\}', lambda found: labels[found[1]], text)
+
+def nothing() -> list[Expected]:
+    return [(at, alert, []) for at in range(0, END + 1, 5 * STEP) for alert in ALERTS]
+
+
+def alert(fault: Fault, unit: Topology) -> dict[str, Any]:
+    """The alert of a unit as promtool expects it, its texts rendered."""
+    names = fault.labels or WORLD[unit]
+    labels = {name: WORLD[unit][name] for name in names}
+    return rendered(fault.alert, unit.application, labels, fault.value)
+
+
+def rendered(name: str, application: str, labels: dict[str, str], value: str) -> dict[str, Any]:
+    rule = RULES[name, application]
+
+    def text(template: str) -> str:
+        text = re.sub(r'\{\{ \$labels\.(\w+) \}\}', lambda found: labels[found[1]], template)
         return re.sub(r'\{\{ \$value( \| \w+)? \}\}', value, text)
 
-    texts = {name: rendered(text) for name, text in rule['annotations'].items()}
-    severity = {'severity': rule['labels']['severity']}
-    return {'exp_labels': {**labels, **severity}, 'exp_annotations': texts}
-
-
-def check(
-    promtool: list[str],
-    folder: Path,
-    inputs: list[dict[str, str]],
-    expected: list[tuple[int, str, list[dict[str, object]]]],
-) -> None:
-    """Let promtool check which alerts fire: seconds, the alert's name, and all of that name."""
-    test = {
-        'interval': f'{STEP}s',
-        'input_series': inputs,
-        'alert_rule_test': [
-            {'eval_time': f'{seconds}s', 'alertname': alert, 'exp_alerts': fires}
-            for seconds, alert, fires in expected
-        ],
+    return {
+        'exp_labels': {**labels, 'severity': rule['labels']['severity']},
+        'exp_annotations': {name: text(own) for name, own in rule['annotations'].items()},
     }
-    whole = {'rule_files': ['rules'], 'evaluation_interval': f'{STEP}s', 'tests': [test]}
-    # JSON is YAML.
-    (folder / 'rules').write_text(json.dumps({'groups': GROUPS}))
-    (folder / 'test').write_text(json.dumps(whole))
-    command = [*promtool, 'test', 'rules', str(folder / 'test')]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
-ALERTS = sorted({rule['alert'] for group in GROUPS for rule in group['rules']})
-
-
-def test_every_rule_is_tested():
+def test_every_rule_of_every_application_is_among_the_cases() -> None:
     tested = {(fault.alert, application.application) for fault, application in CASES}
-    tested |= {('HostMetricsMissing', name) for name in ('coordinator', 'a', 'b')}
-    assert tested == {
-        (rule['alert'], rule['labels']['juju_application'])
-        for group in GROUPS
-        for rule in group['rules']
-    }
+    missing = {('HostMetricsMissing', one.application) for one in (COORDINATOR, A, B)}
+    assert tested | missing == RULES.keys()
 
 
-def test_nothing_fires_while_all_is_well(promtool, tmp_path):
-    times = range(0, 1801, 300)
-    check(promtool, tmp_path, series({}), [(when, name, []) for when in times for name in ALERTS])
+def test_nothing_fires_while_all_is_well(check: Check) -> None:
+    check({}, nothing())
 
 
-@pytest.mark.parametrize(('fault', 'application'), CASES, ids=IDS)
-def test_it_fires_for_the_unit_at_fault_alone(promtool, tmp_path, fault, application):
-    unit = replace(application, unit=f'{application.application}/1')
-    labels = scraped(unit)
-    if fault.aggregated:
-        labels = {name: labels[name] for name in LABELS}
-    expected = [
-        (fault.silent, fault.alert, []),
-        (fault.fires, fault.alert, [raised(fault.alert, labels, fault.value)]),
-        *((fault.fires, other, []) for other in ALERTS if other != fault.alert),
-    ]
-    check(promtool, tmp_path, series({f'm:{unit.unit}': fault}), expected)
+@pytest.mark.parametrize(
+    ('fault', 'application'),
+    CASES,
+    ids=[f'{fault.alert}-{application.application}' for fault, application in CASES],
+)
+def test_an_alert_fires_when_it_is_time_for_the_unit_at_fault_alone(
+    check: Check, fault: Fault, application: Topology
+) -> None:
+    unit = units(application)[1]
+    fires = (fault.fires, fault.alert, [alert(fault, unit)])
+    check({unit: fault.series}, [(fault.fires - STEP, fault.alert, []), *nothing_but(fires)])
 
 
 @pytest.mark.parametrize('fault', [*OF_NGINX, *OF_WORKERS[1:]], ids=lambda fault: fault.alert)
-def test_it_is_silent_about_other_applications_and_models(promtool, tmp_path, fault):
-    faults = {f'{one.model}:{one.application}/{n}': fault for one in OTHERS for n in (0, 1)}
-    expected = [(when, name, []) for when in (fault.fires, 1800) for name in ALERTS]
-    check(promtool, tmp_path, series(faults), expected)
+def test_an_alert_is_silent_about_other_applications_and_models(
+    check: Check, fault: Fault
+) -> None:
+    check({unit: fault.series for other in OTHERS for unit in units(other)}, nothing())
 
 
-def test_host_down_resolves(promtool, tmp_path):
-    healed = Fault('HostDown', {('up', ''): '0x20 1x40'}, 0, 0)
-    alert = raised('HostDown', scraped(replace(A, unit='a/0')), '')
-    inputs = series({'m:a/0': healed})
-    check(promtool, tmp_path, inputs, [(600, 'HostDown', [alert]), (660, 'HostDown', [])])
+@pytest.mark.parametrize(('application', 'series'), HARMLESS.values(), ids=HARMLESS)
+def test_nothing_fires_when(check: Check, application: Topology, series: Values) -> None:
+    check({units(application)[1]: series}, nothing())
+
+
+def test_host_down_resolves(check: Check) -> None:
+    unit = units(A)[0]
+    fires = (END // 2, 'HostDown', [alert(HOST_DOWN, unit)])
+    heals = (END // 2 + STEP, 'HostDown', [])
+    check({unit: {('up', ''): '0x30 1x30'}}, nothing_but(fires, heals))
 
 
 @pytest.mark.parametrize('application', [COORDINATOR, A, B], ids=lambda one: one.application)
-def test_missing_metrics_are_those_of_a_whole_application(promtool, tmp_path, application):
-    alert = raised('HostMetricsMissing', dict(application.labels), '')
-    expected = [
-        (270, 'HostMetricsMissing', []),
-        (300, 'HostMetricsMissing', [alert]),
-        *((300, other, []) for other in ALERTS if other != 'HostMetricsMissing'),
-    ]
-    check(promtool, tmp_path, series({}, without=application), expected)
+def test_metrics_are_missing_when_no_unit_of_an_application_is_scraped(
+    check: Check, application: Topology
+) -> None:
+    healthy = NGINX if application is COORDINATOR else WORKER
+    gone = dict.fromkeys([*UP, *healthy], '_x60')
+    missing = rendered('HostMetricsMissing', application.application, application.labels, '')
+    check(
+        dict.fromkeys(units(application), gone),
+        [(270, 'HostMetricsMissing', []), *nothing_but((300, 'HostMetricsMissing', [missing]))],
+    )
+
+
+def test_metrics_are_not_missing_while_one_unit_is_scraped(check: Check) -> None:
+    check({units(A)[0]: dict.fromkeys([*UP, *WORKER], '_x60')}, nothing())

@@ -9,10 +9,11 @@ juju_charm. A unit is named as Juju does, `app/0`.
 
 from .coslite import CosLiteStores
 from .local import LocalStores
-from .types import Line, Node, Rule, Series, Span, StoreError, Stores, Target
+from .types import Alert, Line, Node, Rule, Series, Span, StoreError, Stores, Target
 from .waiting import wait_until
 
 __all__ = [
+    'Alert',
     'CosLiteStores',
     'Line',
     'LocalStores',

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .http import Api, Get, urllib_get
-from .prometheus import Prometheus, rules_of
-from .types import Line, Node, Rule, Span, of_kind, tree
+from .prometheus import Prometheus, rules_of, series_of
+from .types import Line, Node, Rule, Series, Span, of_kind, tree
 
 HOUR = 3600  # seconds
 
@@ -34,6 +34,10 @@ class CosLiteStores(Prometheus):
 
     def log_rules(self) -> list[Rule]:
         return rules_of(self._loki.json('/prometheus/api/v1/rules', {'type': 'alert'}))
+
+    def log_vector(self, expression: str) -> list[Series]:
+        answer = self._loki.json('/loki/api/v1/query', {'query': expression})
+        return series_of(answer['data']['result'])
 
     def lines(
         self,

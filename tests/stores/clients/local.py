@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from . import logql
 from .http import Api
-from .prometheus import Prometheus
-from .types import Line, Node, Rule, Span, StoreError, of_kind, tree
+from .prometheus import Prometheus, series_of
+from .types import Line, Node, Rule, Series, Span, StoreError, of_kind, tree
 
 LOG_RULES = '/loki/rules/fake'  # where the loki charm keeps the log rules
 HOUR = 3600  # seconds
@@ -83,6 +84,17 @@ class LocalStores(Prometheus):
             for group in document['groups']
             for rule in group['rules']
         ]
+
+    def log_vector(self, expression: str) -> list[Series]:
+        def count(query: str) -> logql.Vector:
+            answer = self._logs.json('/select/logsql/stats_query', {'query': query})
+            return {
+                frozenset(series.labels.items()): series.value
+                for series in series_of(answer['data']['result'])
+            }
+
+        values = logql.evaluate(expression, count)
+        return [Series('', dict(labels), value) for labels, value in values.items()]
 
     def lines(
         self,

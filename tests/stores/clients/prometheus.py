@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from .http import Api
-from .types import Rule, Series, Target
+from .types import Alert, Rule, Series, Target
 
 
 class Prometheus:
@@ -24,11 +24,7 @@ class Prometheus:
 
     def series(self, unit: str) -> list[Series]:
         """Return what `Stores.series` promises: a series that ended is stale, hence not in it."""
-        found: list[Series] = []
-        for result in self.query(f'{{juju_unit={json.dumps(unit)}}}'):
-            labels = dict(result['metric'])
-            found.append(Series(labels.pop('__name__', ''), labels, float(result['value'][1])))
-        return found
+        return series_of(self.query(f'{{juju_unit={json.dumps(unit)}}}'))
 
     def samples(self, unit: str) -> int:
         """Return what `Stores.samples` promises, from the scraper's own account."""
@@ -48,6 +44,25 @@ class Prometheus:
         """Return what `Stores.rules` promises."""
         answer = self._metrics.json('/api/v1/rules', {'type': 'alert'})
         return rules_of(answer)
+
+    def alerts(self) -> list[Alert]:
+        """Return what `Stores.alerts` promises."""
+        answer = self._metrics.json('/api/v1/alerts')
+        found: list[Alert] = []
+        for alert in answer['data']['alerts']:
+            labels = dict(alert['labels'])
+            name = labels.pop('alertname')
+            found.append(Alert(name, labels, alert['annotations'], alert['state']))
+        return found
+
+
+def series_of(vector: list[dict[str, Any]]) -> list[Series]:
+    """Return the series of a vector, in the form that Prometheus, Loki and VictoriaLogs share."""
+    found: list[Series] = []
+    for result in vector:
+        labels = dict(result['metric'])
+        found.append(Series(labels.pop('__name__', ''), labels, float(result['value'][1])))
+    return found
 
 
 def rules_of(answer: dict[str, Any]) -> list[Rule]:

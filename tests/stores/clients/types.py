@@ -59,6 +59,23 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """An alert that a rule raises.
+
+    Attributes:
+        name: the alert's name.
+        labels: its labels, those of the rule included.
+        annotations: its texts, rendered.
+        state: `pending` or `firing`.
+    """
+
+    name: str
+    labels: Labels
+    annotations: Labels
+    state: str
+
+
+@dataclass(frozen=True)
 class Line:
     """A log line; `time` is in nanoseconds since the epoch."""
 
@@ -161,8 +178,20 @@ class Stores(Protocol):
         """Return the alert rules on metrics that are loaded."""
         ...
 
+    def alerts(self) -> list[Alert]:
+        """Return the alerts that the rules on metrics raise now."""
+        ...
+
     def log_rules(self) -> list[Rule]:
         """Return the alert rules on logs that arrived."""
+        ...
+
+    def log_vector(self, expression: str) -> list[Series]:
+        """Return the series that the expression of a rule on logs gives now, without names.
+
+        Args:
+            expression: in LogQL, of the form that `clients.logql` knows.
+        """
         ...
 
     def lines(

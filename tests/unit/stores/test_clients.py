@@ -7,7 +7,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from clients import CosLiteStores, Line, LocalStores, Rule, Series, StoreError, Target, wait_until
+from clients import (
+    Alert,
+    CosLiteStores,
+    Line,
+    LocalStores,
+    Rule,
+    Series,
+    StoreError,
+    Target,
+    wait_until,
+)
 from clients.http import Api
 from clients.types import Span, tree
 
@@ -140,6 +150,41 @@ RULE = Rule('g', 'Down', 'up < 1', {'severity': 'critical'}, 'firing', '')
 def test_rules_have_a_state(backend):
     stores, _ = backend(__api__v1__rules=(200, RULES))
     assert stores.rules() == [RULE]
+
+
+@BACKENDS
+def test_alerts_have_their_labels_without_the_name(backend):
+    alert = {
+        'labels': {'alertname': 'HostDown', 'juju_unit': UNIT},
+        'annotations': {'summary': 'It is down.'},
+        'state': 'firing',
+        'activeAt': '2025-01-01T00:00:00Z',
+        'value': '0e+00',
+    }
+    answer = {'status': 'success', 'data': {'alerts': [alert]}}
+    stores, _ = backend(__api__v1__alerts=(200, answer))
+    assert stores.alerts() == [
+        Alert('HostDown', {'juju_unit': UNIT}, {'summary': 'It is down.'}, 'firing')
+    ]
+
+
+def test_cos_evaluates_the_expression_of_a_log_rule_itself():
+    answer = vector({'metric': {'juju_unit': UNIT}, 'value': [1795508304.8, '3']})
+    stores, wire = cos(__loki__api__v1__query=answer)
+    assert stores.log_vector('x > 1') == [Series('', {'juju_unit': UNIT}, 3.0)]
+    assert wire.asked == [('l', '/loki/api/v1/query', {'query': 'x > 1'})]
+
+
+def test_a_local_store_counts_for_the_expression_of_a_log_rule():
+    answer = vector(
+        {'metric': {'__name__': 'lines', 'juju_unit': UNIT}, 'value': [1795508304.8, '3']}
+    )
+    stores, wire = local(__select__logsql__stats_query=answer)
+    expression = 'sum by (juju_unit) (count_over_time({juju_model="m"} [5m])) > 1'
+    assert stores.log_vector(expression) == [Series('', {'juju_unit': UNIT}, 3.0)]
+    assert wire.asked[0][2] == {
+        'query': '_time:5m {juju_model="m"} | stats by (juju_unit) count() as lines'
+    }
 
 
 def test_cos_has_log_rules_with_a_state():

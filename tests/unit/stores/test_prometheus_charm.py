@@ -257,6 +257,26 @@ def test_a_broken_relation_leaves_neither_targets_nor_rules(ctx, etc, promtool, 
     assert not (etc / 'rules').exists()
 
 
+def test_alert_for_shortens_rules_when_it_is_set_and_no_longer_when_it_is_reset(
+    ctx, etc, promtool, reloads
+):
+    waits = {'name': 'group', 'rules': [{**rule(), 'for': '5m'}]}
+
+    def durations():
+        (rules,) = (etc / 'rules').iterdir()
+        return [r['for'] for g in yaml.safe_load(rules.read_text())['groups'] for r in g['rules']]
+
+    before = started(ctx, etc, relation([JOB], [waits]))
+    assert durations() == ['5m']
+    shortened = ctx.run(
+        ctx.on.config_changed(), dataclasses.replace(before, config={'alert-for': '4s'})
+    )
+    assert durations() == ['4s']
+    ctx.run(ctx.on.config_changed(), dataclasses.replace(shortened, config={}))
+    assert durations() == ['5m']
+    assert len(reloads) == 2
+
+
 def test_two_providers_have_a_rule_file_each(ctx, etc, promtool):
     first, second = relation([JOB], [GROUP]), relation([JOB], [GROUP])
     after = started(ctx, etc, first, second)

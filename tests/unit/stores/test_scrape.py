@@ -280,6 +280,14 @@ def test_no_databag_makes_it_raise(jobs, metadata, groups):
         scrape.configuration(wanted.jobs, scrape_interval='2s', evaluation_interval='2s')
 
 
+def test_rules_that_wait_wait_for_another_duration_and_the_others_still_do_not():
+    waits, does_not = {**rule(), 'for': '5m'}, rule('Now')
+    rules = {'file': [{'name': 'g', 'rules': [waits, does_not]}]}
+    assert scrape.waiting(rules, '4s') == {
+        'file': [{'name': 'g', 'rules': [{**waits, 'for': '4s'}, does_not]}]
+    }
+
+
 def test_the_configuration_adds_what_the_charm_adds_to_every_job():
     config = scrape.configuration(
         [{'job_name': 'x'}], scrape_interval='2s', evaluation_interval='3s'

@@ -40,6 +40,7 @@ RULES = {
     for rule in group['rules']
 }
 ALERTS = sorted({alert for alert, _ in RULES})
+CRITICAL = {'HostDown', 'NginxDown'}  # all others are warnings
 
 STEP = 30  # seconds between two scrapes, and between two evaluations
 END = 60 * STEP
@@ -248,7 +249,7 @@ def rendered(name: str, application: str, labels: dict[str, str], value: str) ->
         return re.sub(r'\{\{ \$value( \| \w+)? \}\}', value, text)
 
     return {
-        'exp_labels': {**labels, 'severity': rule['labels']['severity']},
+        'exp_labels': {**labels, 'severity': 'critical' if name in CRITICAL else 'warning'},
         'exp_annotations': {name: text(own) for name, own in rule['annotations'].items()},
     }
 

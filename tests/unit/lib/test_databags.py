@@ -349,8 +349,14 @@ def test_a_unit_that_changed_is_read_again_and_no_other(ctx, settled, calls, num
     now = changed(settled, units)
     event = ctx.on.relation_changed(now.get_relation(3), remote_unit=number)
     read = run(ctx, event, now)
-    assert reads(calls) == [f'db/{number}']
+    assert reads(calls) == ['db', f'db/{number}']
     assert read.found[f'db/{number}'] == Data(name='new')
+
+
+def test_an_application_is_read_again_in_an_event_of_its_units(ctx, settled):
+    now = changed(settled, app_data=named('new'))
+    event = ctx.on.relation_changed(now.get_relation(3), remote_unit=1)
+    assert run(ctx, event, now).found['db'] == Data(name='new')
 
 
 def test_an_application_that_changed_is_read_again_and_no_unit(ctx, settled, calls):
@@ -364,7 +370,7 @@ def test_an_application_that_changed_is_read_again_and_no_unit(ctx, settled, cal
 def test_a_new_unit_is_read_and_no_other(ctx, settled, calls):
     now = changed(settled, {**settled.get_relation(3).remote_units_data, 7: named('new')})
     read = run(ctx, ctx.on.relation_joined(now.get_relation(3), remote_unit=7), now)
-    assert reads(calls) == ['db/7']
+    assert reads(calls) == ['db', 'db/7']
     assert read.found['db/7'] == Data(name='new')
 
 
@@ -378,7 +384,8 @@ def test_a_new_unit_is_read_also_in_an_event_that_is_not_about_it(ctx, settled, 
 def test_a_unit_that_left_and_came_again_is_read_again(ctx, settled, calls):
     event = ctx.on.relation_departed(settled.get_relation(3), remote_unit=0, departing_unit=0)
     after = run(ctx, event, settled).state
-    assert reads(calls) == []
+    assert reads(calls) == ['db']
+    calls.clear()
     now = changed(after, {0: named('new')})
     read = run(ctx, ctx.on.update_status(), now)
     assert reads(calls) == ['db/0']

@@ -201,7 +201,8 @@ class Databags:
         event = self._event
         if not isinstance(event, ops.RelationEvent) or event.relation.id != relation.id:
             return False
-        return source == (event.unit or event.app)
+        # A unit's event says nothing of its application's databag, whose own may be still to come.
+        return source in (event.unit, event.app)
 
     def _read(
         self,

@@ -100,8 +100,9 @@ class Databags:
         self._remembered: dict[str, Any] = {}
         if not isinstance(event, _FULL_READ_EVENTS):
             # Whatever is wrong with it, the databags themselves are there to be read.
-            with contextlib.suppress(ValueError, TypeError):
-                owner, known = pydantic_core.from_json(remembered)
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                # Not `_decode`: in here every databag is a few levels deeper than it was.
+                owner, known = json.loads(remembered)
                 if owner == self._owner:
                     self._remembered = dict(known)
         self._seen: dict[str, Any] = {}

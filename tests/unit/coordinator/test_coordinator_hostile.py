@@ -334,6 +334,16 @@ def test_every_bad_tracing_application_is_left_out_and_no_other(unit, calls, hea
     check(unit, calls, healthy, [*deployment(), *bad], [*deployment(), *without], names)
 
 
+@pytest.mark.parametrize('depth', range(195, 203))
+def test_receivers_as_deep_as_can_be_read_do_not_make_all_others_forgotten(unit, calls, depth):
+    raw = f'[{"[" * depth}{"]" * depth}]'
+    tempo = scene.tempo('charm-tracing', databag={'receivers': raw}, id=17)
+    settled = unit.update_status(unit.state(*deployment(charm_tracing=tempo)))
+    calls.clear()
+    unit.update_status(settled)
+    assert {source for _, source, _ in calls.of('relation-get')} == {'coordinator', 'coordinator/0'}
+
+
 def test_receivers_that_nobody_asked_for_are_ignored(unit, healthy):
     foreign = [
         scene.receiver('zipkin', 'http://t:9411'),

@@ -40,6 +40,8 @@ class CoordinatorCharm(ReconcilingCharm):
         charm_log.ensure_charm_log(seen.log_endpoints, self.topology)
         self._charm_traces = traces.charm_destination(seen.charm_receivers)
         traces.ensure_charm_tracing(self._charm_traces)
+        if refused := self._charm_traces.refused:
+            self.notes.append(f'charm traces are not sent: {refused}')
         self._write_unit_data(bags, seen)
         if self.unit.is_leader():
             self._write_application_data(bags, seen)
@@ -117,6 +119,7 @@ class CoordinatorCharm(ReconcilingCharm):
             except ops.pebble.Error as error:
                 # It went away under our hands; when it is back, so is pebble-ready.
                 logger.warning('cannot configure the container %s: %s', container.name, error)
+                self.unsettled.append(f'[{container.name}] not configured yet: juju debug-log')
 
     def _nginx_config(self, seen: state.State) -> str:
         resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''
@@ -134,13 +137,13 @@ class CoordinatorCharm(ReconcilingCharm):
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         if self._state is None:
             return
-        refused = self._charm_traces.refused
         for status in statuses.statuses(
             self.app.name,
             self._state,
             nginx_reachable=self._nginx.can_connect(),
             faults=self.faults,
-            notes=[f'charm traces are not sent: {refused}'] if refused else [],
+            unsettled=self.unsettled,
+            notes=self.notes,
             left_out=self.left_out,
         ):
             event.add_status(status)

@@ -15,6 +15,7 @@ def statuses(
     *,
     nginx_reachable: bool,
     faults: list[str],
+    unsettled: list[str],
     notes: list[str],
     left_out: list[databags.LeftOut],
 ) -> list[ops.StatusBase]:
@@ -25,33 +26,33 @@ def statuses(
         state: what was read.
         nginx_reachable: whether nginx's container is there.
         faults: what an operator must do something about.
+        unsettled: what did not work and is tried again.
         notes: what an operator should know of.
         left_out: what came over a relation and is not used.
     """
     workers = state.workers
-    found: list[ops.StatusBase] = [ops.BlockedStatus(fault) for fault in faults]
+    blocked, waiting = list(faults), list(unsettled)
     if state.config_fault:
-        found.append(ops.BlockedStatus(state.config_fault))
+        blocked.append(state.config_fault)
     if not workers.related:
-        found.append(
-            ops.BlockedStatus(
-                f'[cluster] no worker related: juju integrate {application}:cluster WORKER'
-            )
-        )
+        blocked.append(f'[cluster] no worker related: juju integrate {application}:cluster WORKER')
     elif missing := roles.ROLES.missing(workers.units):
         if workers.awaited:
-            message = f'[cluster] waiting for the data of {", ".join(workers.awaited[:3])}'
-            found.append(ops.WaitingStatus(message))
+            waiting.append(f'[cluster] waiting for the data of {", ".join(workers.awaited[:3])}')
         else:
-            message = reconciler.summary(
-                f'[cluster] missing roles: {", ".join(missing)}', [], left_out
-            )
-            found.append(ops.BlockedStatus(message))
+            blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
     if not nginx_reachable:
-        found.append(ops.WaitingStatus('[nginx] waiting for the container'))
+        waiting.append('[nginx] waiting for the container')
     counts = collections.Counter(role for worker in workers.units for role in worker.roles)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(workers.units)
-    message = f'{total} worker{"" if total == 1 else "s"} ({by_role})'
-    found.append(ops.ActiveStatus(reconciler.summary(message, notes, left_out)))
-    return found
+    fine = f'{total} worker{"" if total == 1 else "s"} ({by_role})'
+
+    def shown(message: str) -> str:
+        return reconciler.summary(message, notes, left_out)
+
+    return [
+        *(ops.BlockedStatus(shown(message)) for message in blocked),
+        *(ops.WaitingStatus(shown(message)) for message in waiting),
+        ops.ActiveStatus(shown(fine)),
+    ]

@@ -74,6 +74,9 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             charm_log.ensure_charm_log({}, self.topology)
             traces.ensure_charm_tracing(traces.Destination(None))
 
+        refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
+        self.notes += [f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why]
+
         self.unit.set_ports(workload.PORT)
         address = self.hosts.unit(self.unit.name)
         worker = cluster.Worker(self.topology, address, self._roles)
@@ -87,6 +90,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         except ops.pebble.Error as error:
             # The container went away under our hands; when it is back, so is pebble-ready.
             logger.warning('cannot configure the workload: %s', error)
+            self.unsettled.append('[workload] not configured yet: juju debug-log')
 
     def _read_coordinator(self, bags: databags.Databags) -> cluster.Coordinator | None:
         """The coordinator's data, if its configuration is one that the workload can have."""
@@ -145,30 +149,28 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._is_read:
             return
+        blocked, waiting = list(self.faults), list(self.unsettled)
         if not self._roles:
-            event.add_status(
-                ops.BlockedStatus(
-                    f'[roles] no role enabled: juju config {self.app.name} role-all=true'
-                )
-            )
+            blocked.append(f'[roles] no role enabled: juju config {self.app.name} role-all=true')
         if not self.model.relations['cluster']:
-            event.add_status(
-                ops.BlockedStatus(
-                    '[cluster] not related to a coordinator: '
-                    f'juju integrate {self.app.name}:cluster COORDINATOR'
-                )
+            blocked.append(
+                '[cluster] not related to a coordinator: '
+                f'juju integrate {self.app.name}:cluster COORDINATOR'
             )
         elif self._coordinator is None:
-            message = "[cluster] waiting for the coordinator's configuration"
-            event.add_status(ops.WaitingStatus(reconciler.summary(message, [], self.left_out)))
+            waiting.append("[cluster] waiting for the coordinator's configuration")
         if not workload.running(self._container):
-            event.add_status(ops.WaitingStatus('[workload] waiting for podinfo to run'))
-        refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
-        notes = [f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why]
-        if self._ahead:
-            notes.append(f'restarts after {", ".join(self._ahead)}')
-        message = f'ready: {", ".join(self._roles)}'
-        event.add_status(ops.ActiveStatus(reconciler.summary(message, notes, self.left_out)))
+            waiting.append('[workload] waiting for podinfo to run')
+        ahead = [f'restarts after {", ".join(self._ahead)}'] if self._ahead else []
+
+        def shown(message: str) -> str:
+            return reconciler.summary(message, [*self.notes, *ahead], self.left_out)
+
+        for message in blocked:
+            event.add_status(ops.BlockedStatus(shown(message)))
+        for message in waiting:
+            event.add_status(ops.WaitingStatus(shown(message)))
+        event.add_status(ops.ActiveStatus(shown(f'ready: {", ".join(self._roles)}')))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,8 @@
 """What `juju status` says of the coordinator: every row of the table in the design."""
 
 import pytest
-from ops import testing
+from ops import pebble, testing
+from scenario import mocking
 
 from coordinator import scene
 
@@ -125,6 +126,27 @@ STATUSES = {
             'https://tempo:4318'
         ),
     ),
+    'no worker, and a store is left out': (
+        [scene.loki(databags={1: {'endpoint': '{}'}})],
+        blocked(
+            '[cluster] no worker related: juju integrate coordinator:cluster WORKER; '
+            'left out: loki/1 (endpoint.url: Field required)'
+        ),
+    ),
+    'one has not published, and one is left out': (
+        [scene.workers('both', units=[], databags={0: BAD, 1: {}})],
+        waiting(
+            '[cluster] waiting for the data of both/1; left out: both/0 (address: expected a '
+            'hostname or an IP address, got "a;b")'
+        ),
+    ),
+    'no worker, and traces over TLS': (
+        [scene.tempo('charm-tracing', TLS)],
+        blocked(
+            '[cluster] no worker related: juju integrate coordinator:cluster WORKER; '
+            'charm traces are not sent: no CA certificate for https://tempo:4318'
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -137,6 +159,22 @@ def test_it_waits_for_the_container_of_nginx(unit):
     state = unit.state(FRONTEND, BACKEND, containers=[unit.nginx(can_connect=False)])
     after = unit.update_status(state)
     assert after.unit_status == waiting('[nginx] waiting for the container')
+
+
+@pytest.mark.parametrize('name', ['nginx', 'nginx-prometheus-exporter'])
+def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch, name):
+    original = mocking._MockPebbleClient.replan_services
+
+    def replan(self, *arguments, **options):
+        if f'/{name}/' in str(self.socket_path):
+            raise pebble.ConnectionError('gone')
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', replan)
+    after = unit.update_status(unit.state(FRONTEND, BACKEND))
+    assert after.unit_status == waiting(f'[{name}] not configured yet: juju debug-log')
+    monkeypatch.undo()
+    assert isinstance(unit.update_status(after).unit_status, testing.ActiveStatus)
 
 
 def test_what_an_operator_must_do_comes_before_what_passes(unit):

@@ -338,6 +338,7 @@ def test_pain_10_a_reload_that_fails_is_no_uncaught_exception_and_is_made_good(u
         containers=[dataclasses.replace(container, execs=failing), *others],
     )
     failed = changed(unit, state)
+    assert failed.unit_status == testing.WaitingStatus('[nginx] not configured yet: juju debug-log')
     mended = dataclasses.replace(failed.get_container('nginx'), execs=container.execs)
     unit.ctx.exec_history.clear()
     changed(unit, dataclasses.replace(failed, containers=[mended, *others]))
@@ -544,6 +545,24 @@ def test_pain_20_traces_to_tls_without_a_ca_are_not_sent_and_the_status_says_so(
     assert 'charm traces are not sent: no CA certificate' in coordinator.unit_status.message
     assert 'charm traces are not sent: no CA certificate' in running.unit_status.message
     assert 'workload traces are not sent: no CA certificate' in running.unit_status.message
+
+
+def test_pain_20_that_traces_are_not_sent_is_said_once(unit, worker):
+    https = {'otlp_http': 'https://tempo:4318', 'otlp_grpc': 'tempo:4317'}
+    tempo = coordinators.tempo('charm-tracing', [coordinators.receiver('otlp_http', 'https://t')])
+    databag = workers.published(charm_tracing_receivers=https, workload_tracing_receivers=https)
+    for charm, state, said in (
+        (unit, unit.state(tempo), 'charm traces are not sent: no CA certificate for https://t'),
+        (
+            worker,
+            worker.state(workers.coordinator(databag)),
+            'charm traces are not sent: no CA certificate for https://tempo:4318; '
+            'workload traces are not sent: no CA certificate for tempo:4317',
+        ),
+    ):
+        for _ in range(3):
+            state = charm.update_status(state)
+        assert juju.warnings(charm.ctx) == [said]
 
 
 # 21. Every log record of a charm is one HTTP request without a time limit.

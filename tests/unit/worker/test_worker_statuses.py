@@ -87,6 +87,14 @@ STATUSES = {
             'workload traces are not sent: no CA certificate for t:4317'
         ),
     ),
+    'no role, and an endpoint is left out': (
+        [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],
+        NO_ROLE,
+        blocked(
+            '[roles] no role enabled: juju config worker role-all=true; left out: coordinator '
+            'loki_endpoints loki/0 (expected an http or https URL, got "ftp://x")'
+        ),
+    ),
 }
 
 
@@ -115,6 +123,23 @@ def test_it_waits_for_a_workload_that_does_not_run(unit, status, monkeypatch):
     monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', lambda *_, **__: None)
     after = unit.update_status(dataclasses.replace(before, containers=[container]))
     assert after.unit_status == waiting('[workload] waiting for podinfo to run')
+
+
+def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch):
+    from scenario import mocking
+
+    def push(*arguments, **options):
+        raise pebble.PathError('generic-file-error', 'no space left on device')
+
+    before = unit.update_status(unit.state(scene.coordinator(id=21)))
+    other = scene.coordinator(scene.published(worker_config='a: b\n'), id=21)
+    monkeypatch.setattr(mocking._MockPebbleClient, 'push', push)
+    with juju.variables(JUJU_REMOTE_UNIT=''):
+        event = unit.ctx.on.relation_changed(other)
+        after = unit.ctx.run(event, dataclasses.replace(before, relations=[other]))
+    assert after.unit_status == waiting('[workload] not configured yet: juju debug-log')
+    monkeypatch.undo()
+    assert unit.update_status(after).unit_status == active('ready: all')
 
 
 @pytest.mark.parametrize('event', ['stop', 'remove'])

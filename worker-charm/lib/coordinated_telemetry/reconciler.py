@@ -27,6 +27,8 @@ class ReconcilingCharm(ops.CharmBase):
         topology: who this unit is.
         hosts: the DNS names in its model.
         faults: what an operator must do something about, as found in this dispatch.
+        unsettled: what did not work in this dispatch and is tried again in the next.
+        notes: what an operator should know of, as found in this dispatch.
         left_out: what came over a relation and is not used, as found in this dispatch.
     """
 
@@ -37,11 +39,19 @@ class ReconcilingCharm(ops.CharmBase):
         # ops sets DEBUG on import, and each record is a process (juju-log).
         logging.getLogger().setLevel(logging.INFO)
         self._stored.set_default(
-            databags='', departing=False, left_out='', version='', awaited='', awaited_since=0.0
+            databags='',
+            departing=False,
+            left_out='',
+            notes='',
+            version='',
+            awaited='',
+            awaited_since=0.0,
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
         self.faults: list[str] = []
+        self.unsettled: list[str] = []
+        self.notes: list[str] = []
         self.left_out: list[databags.LeftOut] = []
         observe_events(self, _EVENTS, self._on_any_event)
 
@@ -77,19 +87,23 @@ class ReconcilingCharm(ops.CharmBase):
         if (remembered := bags.remember()) != self._stored.databags:
             self._stored.databags = remembered
         self.left_out = sorted(set(bags.left_out))
-        named = [str(item) for item in self.left_out]
-        before = str(self._stored.left_out).splitlines()
-        if named != before:
-            self._stored.left_out = '\n'.join(named)
-        if new := sorted({*named} - {*before}):
-            logger.warning('left out: %s', '; '.join(new))
+        self._log_new('left_out', 'left out: %s', [str(item) for item in self.left_out])
+        self._log_new('notes', '%s', self.notes)
+
+    def _log_new(self, key: str, message: str, found: list[str]) -> None:
+        """Log in one line what the last dispatch has not found already."""
+        before = str(getattr(self._stored, key)).splitlines()
+        if found != before:
+            setattr(self._stored, key, '\n'.join(found))
+        if new := sorted({*found} - {*before}):
+            logger.warning(message, '; '.join(new))
 
 
 def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:
-    """The message of an active status: what is fine, and in short what is not used.
+    """The message of a status, and after it in short what is not used.
 
     Args:
-        message: what is fine.
+        message: what is fine, awaited or to be done.
         notes: what an operator should know of.
         left_out: the first two are named, the others counted.
     """

@@ -56,8 +56,11 @@ def load(folder: pathlib.Path) -> Rules:
         if path.suffix not in _SUFFIXES:
             continue
         try:
-            content = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 it is a safe one
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            text = path.read_text()
+            _check_depth(text)
+            content = yaml.load(text, Loader=_LOADER)  # noqa: S506 it is a safe one
+        # PyYAML lets a KeyError through for some tags.
+        except (yaml.YAMLError, ValueError, KeyError, OSError) as error:
             faults.append(f'cannot read alert rules {path.name}: {_first_line(error)}')
             continue
         found = content.get('groups') if isinstance(content, dict) else None
@@ -66,7 +69,11 @@ def load(folder: pathlib.Path) -> Rules:
             continue
         for number, group in enumerate(found):
             try:
-                groups.append(_checked(group))
+                checked = _checked(group)
+                # A store refuses all groups of a file when two of them have one name.
+                if any(other['name'] == checked['name'] for other in groups):
+                    raise ValueError('another group has its name')
+                groups.append(checked)
             except ValueError as error:
                 name = group.get('name', number) if isinstance(group, dict) else number
                 faults.append(f'cannot use alert rule group {path.name}: {name}: {error}')
@@ -103,18 +110,20 @@ def _checked(group: Any) -> Group:
     Raises:
         ValueError: naming the rule and what is wrong with it.
     """
-    if not isinstance(group, dict) or not isinstance(group.get('name'), str):
+    if not isinstance(group, dict) or not _is_text(group.get('name')):
         raise ValueError('it has no name')
     if unknown := {str(key) for key in group} - _GROUP_KEYS:
         raise ValueError(f'it has unknown keys {", ".join(sorted(unknown))}')
     if 'interval' in group and not _DURATION.fullmatch(str(group['interval'])):
         raise ValueError(f'its interval {group["interval"]!r} is no duration')
+    if 'limit' in group and type(group['limit']) is not int:
+        raise ValueError(f'its limit {group["limit"]!r} is no number')
     rules = group.get('rules')
     # COS's consumer fails on an empty list.
     if not isinstance(rules, list) or not rules:
         raise ValueError('it has no rules')
     for rule in rules:
-        if not isinstance(rule, dict) or not isinstance(rule.get('alert'), str):
+        if not isinstance(rule, dict) or not _is_text(rule.get('alert')):
             raise ValueError('a rule has no "alert"')
         name = rule['alert']
         if unknown := {str(key) for key in rule} - _RULE_KEYS:
@@ -133,6 +142,25 @@ def _checked(group: Any) -> Group:
             ):
                 raise ValueError(f'{name} has "{key}" that are not names with texts')
     return group
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _check_depth(text: str) -> None:
+    """Refuse nesting on which libyaml's loader would end the process.
+
+    Raises:
+        ValueError: if there is more of it than rules can have.
+        yaml.YAMLError: if it is not YAML.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > 20:
+            raise ValueError('it is nested too deeply')
 
 
 def _first_line(error: BaseException) -> str:

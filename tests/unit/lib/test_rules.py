@@ -67,6 +67,10 @@ REFUSED = {
     'labels that are no mapping': (with_rule(labels=['a']), 'Down has "labels" that are not'),
     'a label that is no name': (with_rule(labels={'a-b': 'c'}), 'Down has "labels" that'),
     'a label that is no text': (with_rule(labels={'a': 1}), 'Down has "labels" that are not'),
+    'an alert of nothing': (with_rule(alert=''), 'a rule has no "alert"'),
+    'a name of nothing': ({**GROUP, 'name': ''}, 'it has no name'),
+    'a limit that is no number': ({**GROUP, 'limit': 'many'}, "its limit 'many' is no number"),
+    'a name that is taken': ({**GROUP, 'name': 'before'}, 'before: another group has its name'),
     'an annotation of nothing': (with_rule(annotations={'a': None}), 'Down has "annotations"'),
 }
 
@@ -99,6 +103,12 @@ def test_a_bad_group_is_left_out_alone_and_named(tmp_path, group, why):
         ('groups: !!python/object/apply:os.getcwd []', 'could not determine a constructor'),
         ('\0', 'control characters are not allowed'),
         ('[' * 5000, ''),
+        ('[' * 100_000, ''),
+        ('{' * 100_000, ''),
+        ('[' * 5000 + ']' * 5000, 'nested too deeply'),
+        ('- ' * 5000, 'nested too deeply'),
+        ('groups: !!bool x', ''),
+        ('groups: !!int x', 'invalid literal'),
         (b'groups: "\xff"', "can't decode byte 0xff"),
     ],
 )
@@ -113,6 +123,25 @@ def test_a_file_that_holds_no_groups_is_left_out_alone_and_named(tmp_path, conte
     assert fault.startswith('cannot read alert rules bad.rules: ')
     assert why in fault
     assert '\n' not in fault
+
+
+def test_a_path_that_is_no_file_is_left_out_alone_and_named(tmp_path):
+    write(tmp_path, 'good.rules', GROUP)
+    (tmp_path / 'folder.rules').mkdir()
+    (tmp_path / 'nowhere.rules').symlink_to(tmp_path / 'missing')
+    loaded = rules.load(tmp_path)
+    assert loaded.groups == (GROUP,)
+    assert [fault.split()[4] for fault in loaded.faults] == ['folder.rules:', 'nowhere.rules:']
+
+
+def test_of_two_files_with_groups_of_one_name_the_first_is_used(tmp_path):
+    write(tmp_path, 'a.rules', GROUP)
+    write(tmp_path, 'b.rules', {**GROUP, 'interval': '1m'})
+    loaded = rules.load(tmp_path)
+    assert loaded.groups == (GROUP,)
+    assert loaded.faults == (
+        'cannot use alert rule group b.rules: g: another group has its name',
+    )
 
 
 def test_files_are_read_in_the_order_of_their_names_and_others_are_not_read(tmp_path):

@@ -195,16 +195,17 @@ def _location(prefix: str, role: str, served: bool) -> str:
 def resolvers(resolv_conf: str) -> list[str]:
     """The IP addresses of the DNS servers in a resolv.conf, in its order.
 
-    A server with a zone (`fe80::1%eth0`) is passed over: nginx does not take it.
+    A server with a zone (`fe80::1%eth0`) is passed over: nginx does not take it. Where none is
+    named it is the local one, as resolv.conf(5) has it.
     """
+    lines = [line.split() for line in resolv_conf.splitlines()]
+    named = [words[1:] for words in lines if words[:1] == ['nameserver']]
     found: list[str] = []
-    for line in resolv_conf.splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == 'nameserver':
-            try:
-                found.append(str(ipaddress.ip_address(words[1])))
-            except ValueError:
-                continue
+    for words in named or [['127.0.0.1']]:
+        try:
+            found.append(str(ipaddress.ip_address(' '.join(words[:1]))))
+        except ValueError:
+            continue
     return [address for address in dict.fromkeys(found) if '%' not in address]
 
 

@@ -84,6 +84,15 @@ def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
     assert done.returncode == 0
 
 
+def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(
+    real_nginx, tmp_path
+):
+    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx.resolvers(''))
+    done = nginx_test(real_nginx, text, tmp_path)
+    assert done.stderr == ''
+    assert done.returncode == 0
+
+
 def test_the_real_nginx_refuses_one_with_nobody_to_resolve_names(real_nginx, tmp_path):
     done = nginx_test(real_nginx, config({'frontend': ['a']}, resolvers=()), tmp_path)
     assert done.returncode == 1
@@ -137,7 +146,9 @@ def test_there_is_room_for_the_state_of_every_server():
 @pytest.mark.parametrize(
     ('text', 'expected'),
     [
-        ('', []),
+        ('', ['127.0.0.1']),
+        ('search m.svc.cluster.local\n', ['127.0.0.1']),
+        ('nameserver fe80::1%eth0\n', []),
         ('nameserver 10.0.0.1\n', ['10.0.0.1']),
         ('nameserver 10.0.0.2\nnameserver 10.0.0.1\n', ['10.0.0.2', '10.0.0.1']),
         ('nameserver 10.0.0.1\nnameserver 10.0.0.1\n', ['10.0.0.1']),

@@ -17,7 +17,8 @@ _LABEL = r'[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?'
 _HOSTNAME = re.compile(rf'{_LABEL}(\.{_LABEL})*')
 _URL_LENGTH = 2048
 _PORT = re.compile(r'[1-9][0-9]{0,4}')
-_PATH = re.compile(r'[A-Za-z0-9._~/%:@!*+=,&?-]*')
+# Go's programs, Pebble among them, cannot send to a URL with a "%" that escapes nothing.
+_PATH = re.compile(r'([A-Za-z0-9._~/:@!*+=,&?-]|%[0-9A-Fa-f]{2})*')
 
 
 def shorten(value: object, length: int = 80) -> str:

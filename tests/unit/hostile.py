@@ -150,6 +150,8 @@ NOT_URLS = {
     'pipe': 'http://a/|b',
     'back quote': 'http://a/`b`',
     'two schemes': 'http://http://a',
+    'escape of nothing': 'http://a/%zz',
+    'escape at the end': 'http://a/b%2',
     'too long': f'http://a/{"b" * 2048}',
     'one megabyte': f'http://a/{LONG}',
 }
@@ -277,7 +279,7 @@ def is_url(text: str) -> bool:
     """Whether this is an absolute http or https URL in ASCII, without user or fragment."""
     found = re.fullmatch(
         r'https?://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([1-9][0-9]{0,4}))?'
-        r'(?:[/?][A-Za-z0-9._~/%:@!*+=,&?-]*)?',
+        r'(?:[/?](?:[A-Za-z0-9._~/:@!*+=,&?-]|%[0-9A-Fa-f]{2})*)?',
         text,
     )
     if not found or len(text) > 2048:

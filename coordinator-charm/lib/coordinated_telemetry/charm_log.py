@@ -157,9 +157,13 @@ class CharmLog(logging.Handler):
             for url, state in due.items()
         ]
         deadline = time.monotonic() + self.TIMEOUT
-        for sender in senders:
-            sender.start()
-        for sender in senders:
+        started: list[threading.Thread] = []
+        # A pod may have only so many threads; what they did not send is kept.
+        with contextlib.suppress(RuntimeError):
+            for sender in senders:
+                sender.start()
+                started.append(sender)
+        for sender in started:
             sender.join(max(0.0, deadline - time.monotonic()))
         for url, state in due.items():
             if url in taken:

@@ -168,6 +168,22 @@ def test_every_store_gets_every_record(path, store):
     assert [loki.lines for loki in stores] == [['INFO charm: one']] * 2
 
 
+def test_without_another_thread_nothing_fails_and_the_records_are_kept(
+    path, store, clock, monkeypatch
+):
+    loki = store()
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(charm_log.threading.Thread, 'start', start)
+        dispatch(path, 'one', urls=[loki.url])
+    clock.now += charm_log.CharmLog.PAUSE + 1
+    dispatch(path)
+    assert loki.lines == ['INFO charm: one']
+
+
 def test_nothing_logged_is_nothing_sent(path, store):
     loki = store()
     dispatch(path, urls=[loki.url])

@@ -141,6 +141,7 @@ class CoordinatorCharm(ReconcilingCharm):
             self.app.name,
             self._state,
             nginx_reachable=self._nginx.can_connect(),
+            nginx_running=containers.is_running(self._nginx, nginx.SERVICE),
             faults=self.faults,
             unsettled=self.unsettled,
             notes=self.notes,

@@ -18,6 +18,7 @@ EXPORTER_PORT = 9113
 """Where a scraper reaches nginx's metrics."""
 
 CONTAINER = 'nginx'
+SERVICE = 'nginx'
 EXPORTER_CONTAINER = 'nginx-prometheus-exporter'
 
 LOCATIONS = {'/': 'frontend', '/backend/': 'backend'}
@@ -214,7 +215,7 @@ def layer() -> ops.pebble.LayerDict:
     return {
         'summary': 'nginx',
         'services': {
-            'nginx': {
+            SERVICE: {
                 'override': 'replace',
                 'summary': 'load balancer over the workers',
                 'command': _RUN,
@@ -278,7 +279,7 @@ def ensure_running(container: ops.Container, wanted: str) -> bool:
         said = str(error.stderr or '').replace(f' in {_CANDIDATE}', '')
         raise ConfigError(textwrap.shorten(said, 200)) from None
     container.push(_CONFIG, wanted)
-    was_running = any(s.is_running() for s in container.get_services('nginx').values())
+    was_running = any(s.is_running() for s in container.get_services(SERVICE).values())
     containers.ensure_layer(container, CONTAINER, layer())
     if was_running:
         container.exec(['nginx', '-s', 'reload', '-c', _CONFIG], timeout=10).wait_output()

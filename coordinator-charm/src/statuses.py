@@ -14,6 +14,7 @@ def statuses(
     state: State,
     *,
     nginx_reachable: bool,
+    nginx_running: bool,
     faults: list[str],
     unsettled: list[str],
     notes: list[str],
@@ -25,6 +26,7 @@ def statuses(
         application: the coordinator's name, for the commands that blocked statuses show.
         state: what was read.
         nginx_reachable: whether nginx's container is there.
+        nginx_running: whether nginx runs in it.
         faults: what an operator must do something about.
         unsettled: what did not work and is tried again.
         notes: what an operator should know of.
@@ -43,6 +45,8 @@ def statuses(
             blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
     if not nginx_reachable:
         waiting.append('[nginx] waiting for the container')
+    elif not nginx_running:
+        waiting.append('[nginx] waiting for nginx to run')
     counts = collections.Counter(role for worker in workers.units for role in worker.roles)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(workers.units)

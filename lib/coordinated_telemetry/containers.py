@@ -30,6 +30,14 @@ def read_file(container: ops.Container, path: str) -> str | None:
         return None
 
 
+def is_running(container: ops.Container, service: str) -> bool:
+    """Whether a service runs; one that cannot be asked for does not."""
+    try:
+        return any(found.is_running() for found in container.get_services(service).values())
+    except ops.pebble.Error:
+        return False
+
+
 def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDict) -> bool:
     """Make Pebble's plan hold this layer and its services run. True if anything was changed.
 

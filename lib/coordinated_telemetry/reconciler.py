@@ -105,9 +105,10 @@ def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) ->
     Args:
         message: what is fine, awaited or to be done.
         notes: what an operator should know of.
-        left_out: the first two are named, the others counted.
+        left_out: the first two come with their reasons, some others with their names.
     """
     if left_out:
-        more = f' and {len(left_out) - 2} more' if len(left_out) > 2 else ''
-        notes = [*notes, 'left out: ' + ', '.join(str(item) for item in left_out[:2]) + more]
+        named = [*map(str, left_out[:2]), *(item.name for item in left_out[2:8])]
+        more = f' and {len(left_out) - 8} more' if len(left_out) > 8 else ''
+        notes = [*notes, f'left out: {", ".join(named)}{more}']
     return '; '.join([message, *notes])

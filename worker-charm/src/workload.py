@@ -167,10 +167,7 @@ def ensure_untraced(container: ops.Container) -> bool:
 
 def running(container: ops.Container) -> bool:
     """Whether podinfo runs."""
-    try:
-        return any(service.is_running() for service in container.get_services(SERVICE).values())
-    except ops.pebble.Error:
-        return False
+    return containers.is_running(container, SERVICE)
 
 
 def version(container: ops.Container) -> str:

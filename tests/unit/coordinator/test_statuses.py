@@ -1,5 +1,7 @@
 """What `juju status` says of the coordinator: every row of the table in the design."""
 
+import dataclasses
+
 import pytest
 from ops import pebble, testing
 from scenario import mocking
@@ -81,15 +83,16 @@ STATUSES = {
             'or an IP address, got "a;b")'
         ),
     ),
-    'fine, and three are left out': (
+    'fine, and many are left out': (
         [
             FRONTEND,
-            scene.workers('both', databags={n: {'address': '['} for n in (1, 2, 3)}),
+            scene.workers('both', databags={n: {'address': '['} for n in range(1, 11)}),
         ],
         active(
             '3 workers (backend 1, frontend 3); left out: '
             'both/1 (address: not JSON, EOF while parsing a list at line 1 column 1), '
-            'both/2 (address: not JSON, EOF while parsing a list at line 1 column 1) and 1 more'
+            'both/10 (address: not JSON, EOF while parsing a list at line 1 column 1), '
+            'both/2, both/3, both/4, both/5, both/6, both/7 and 2 more'
         ),
     ),
     'related twice': (
@@ -175,6 +178,16 @@ def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch, n
     assert after.unit_status == waiting(f'[{name}] not configured yet: juju debug-log')
     monkeypatch.undo()
     assert isinstance(unit.update_status(after).unit_status, testing.ActiveStatus)
+
+
+def test_it_waits_for_nginx_that_does_not_run(unit):
+    before = unit.update_status(unit.state(FRONTEND, BACKEND))
+    container = dataclasses.replace(
+        before.get_container('nginx'), service_statuses={'nginx': pebble.ServiceStatus.ERROR}
+    )
+    others = [other for other in before.containers if other.name != 'nginx']
+    state = dataclasses.replace(before, containers=[container, *others])
+    assert unit.update_status(state).unit_status == waiting('[nginx] waiting for nginx to run')
 
 
 def test_what_an_operator_must_do_comes_before_what_passes(unit):

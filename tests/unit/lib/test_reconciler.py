@@ -202,7 +202,7 @@ def test_what_is_mended_and_broken_again_is_logged_again(ctx, calls):
     assert logged(calls) == [['db/0'], ['db/0']]
 
 
-LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(5)]
+LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,15 @@ LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(5)]
         (['note'], [], 'fine; note'),
         ([], LEFT_OUT[:1], 'fine; left out: db/0 (why)'),
         (['note'], LEFT_OUT[:2], 'fine; note; left out: db/0 (why), db/1 (why)'),
-        ([], LEFT_OUT, 'fine; left out: db/0 (why), db/1 (why) and 3 more'),
+        ([], LEFT_OUT[:3], 'fine; left out: db/0 (why), db/1 (why), db/2'),
+        (
+            [],
+            LEFT_OUT,
+            'fine; left out: db/0 (why), db/1 (why), db/2, db/3, db/4, db/5, db/6, db/7 and 2 more',
+        ),
     ],
 )
-def test_a_status_names_two_and_counts_the_rest(notes, left_out, expected):
+def test_a_status_gives_two_reasons_names_some_and_counts_the_rest(notes, left_out, expected):
     assert reconciler.summary('fine', notes, left_out) == expected
 
 

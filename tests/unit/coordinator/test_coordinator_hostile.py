@@ -189,6 +189,14 @@ def test_a_worker_unit_that_is_not_ready_is_no_fault(unit, calls, healthy, datab
     assert warned(calls) == []
 
 
+def test_a_thousand_bad_worker_units_are_one_log_line_that_juju_takes(unit, calls):
+    bad = {n: scene.worker_unit(f'w/{n}', address=f'{"x" * 200};{n}') for n in range(1, 1001)}
+    unit.update_status(unit.state(scene.workers('w', databags=bad)))
+    (line,) = warned(calls)
+    assert line.startswith('left out: w/1 (address: expected a hostname')
+    assert len(line) < 128 * 1024
+
+
 # Worker applications
 
 BAD_ROLES = {

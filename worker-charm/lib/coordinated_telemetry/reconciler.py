@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 # On stop there is nothing to be brought up; a refreshed charm, on the other hand, has to catch up.
 _EVENTS = (reconcilable_events_k8s - {ops.StopEvent}) | {ops.UpgradeCharmEvent}
 
+# An argument has at most 128 KiB; ops makes several calls of juju-log of what is longer.
+_LOG_LENGTH = 120_000
+
 
 class ReconcilingCharm(ops.CharmBase):
     """The base of both charms: subclasses say what `reconcile` does.
@@ -96,7 +99,7 @@ class ReconcilingCharm(ops.CharmBase):
         if found != before:
             setattr(self._stored, key, '\n'.join(found))
         if new := sorted({*found} - {*before}):
-            logger.warning(message, '; '.join(new))
+            logger.warning(message, '; '.join(new)[:_LOG_LENGTH])
 
 
 def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:

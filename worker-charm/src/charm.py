@@ -75,7 +75,9 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             traces.ensure_charm_tracing(traces.Destination(None))
 
         refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
-        self.notes += [f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why]
+        self.notes += [
+            f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why
+        ]
 
         self.unit.set_ports(workload.PORT)
         address = self.hosts.unit(self.unit.name)

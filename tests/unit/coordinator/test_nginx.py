@@ -84,9 +84,7 @@ def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
     assert done.returncode == 0
 
 
-def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(
-    real_nginx, tmp_path
-):
+def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(real_nginx, tmp_path):
     text = config({'frontend': ['10.0.0.1']}, resolvers=nginx.resolvers(''))
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''

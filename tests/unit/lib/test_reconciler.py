@@ -216,7 +216,10 @@ LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(10)]
         (
             [],
             LEFT_OUT,
-            'fine; left out: db/0 (why), db/1 (why), db/2, db/3, db/4, db/5, db/6, db/7 and 2 more',
+            (
+                'fine; left out: db/0 (why), db/1 (why), '
+                'db/2, db/3, db/4, db/5, db/6, db/7 and 2 more'
+            ),
         ),
     ],
 )

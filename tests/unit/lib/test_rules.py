@@ -139,9 +139,7 @@ def test_of_two_files_with_groups_of_one_name_the_first_is_used(tmp_path):
     write(tmp_path, 'b.rules', {**GROUP, 'interval': '1m'})
     loaded = rules.load(tmp_path)
     assert loaded.groups == (GROUP,)
-    assert loaded.faults == (
-        'cannot use alert rule group b.rules: g: another group has its name',
-    )
+    assert loaded.faults == ('cannot use alert rule group b.rules: g: another group has its name',)
 
 
 def test_files_are_read_in_the_order_of_their_names_and_others_are_not_read(tmp_path):

@@ -338,7 +338,9 @@ def test_pain_10_a_reload_that_fails_is_no_uncaught_exception_and_is_made_good(u
         containers=[dataclasses.replace(container, execs=failing), *others],
     )
     failed = changed(unit, state)
-    assert failed.unit_status == testing.WaitingStatus('[nginx] not configured yet: juju debug-log')
+    assert failed.unit_status == testing.WaitingStatus(
+        '[nginx] not configured yet: juju debug-log'
+    )
     mended = dataclasses.replace(failed.get_container('nginx'), execs=container.execs)
     unit.ctx.exec_history.clear()
     changed(unit, dataclasses.replace(failed, containers=[mended, *others]))
@@ -556,8 +558,10 @@ def test_pain_20_that_traces_are_not_sent_is_said_once(unit, worker):
         (
             worker,
             worker.state(workers.coordinator(databag)),
-            'charm traces are not sent: no CA certificate for https://tempo:4318; '
-            'workload traces are not sent: no CA certificate for tempo:4317',
+            (
+                'charm traces are not sent: no CA certificate for https://tempo:4318; '
+                'workload traces are not sent: no CA certificate for tempo:4317'
+            ),
         ),
     ):
         for _ in range(3):

@@ -5,9 +5,10 @@ instance of a strict model, or as nothing: a databag without any of the model's 
 ready*, and one that the model refuses is *left out*, alone, with its name and the reason in
 `Databags.left_out`.
 
-Reading a databag costs a process (`relation-get`), so what was read is remembered between hooks
-and read again only when Juju says that it changed. The cost of an event thus does not depend on
-the units that it is not about. A memory that is lost, old or another unit's means a full read.
+Reading a databag costs a process (`relation-get`), so what units published is remembered between
+hooks and read again only when Juju says that it changed. The cost of an event thus does not depend
+on the units that it is not about. A memory that is lost, old or another unit's means a full read.
+Applications are few, and read in every hook.
 """
 
 import contextlib
@@ -100,9 +101,8 @@ class Databags:
         self._remembered: dict[str, Any] = {}
         if not isinstance(event, _FULL_READ_EVENTS):
             # Whatever is wrong with it, the databags themselves are there to be read.
-            with contextlib.suppress(ValueError, TypeError, RecursionError):
-                # Not `_decode`: in here every databag is a few levels deeper than it was.
-                owner, known = json.loads(remembered)
+            with contextlib.suppress(ValueError, TypeError):
+                owner, known = pydantic_core.from_json(remembered)
                 if owner == self._owner:
                     self._remembered = dict(known)
         self._seen: dict[str, Any] = {}
@@ -140,13 +140,18 @@ class Databags:
         model: type[_Model],
     ) -> _Model | None:
         """The databag of `source` as a `model`; None when it is not ready or left out."""
+        if isinstance(source, ops.Application):
+            return self._use(source, self._read(relation, source, model), model)
         key = f'{relation.id} {source.name} {model.__name__}'
         known = None if self._is_about(relation, source) else self._remembered.get(key)
         if known is not None:
             # What another version of this charm remembered may not fit the model.
             with contextlib.suppress(ValueError, TypeError):
-                return self._use(key, source, known, model)
-        return self._use(key, source, self._read(relation, source, model), model)
+                loaded = self._use(source, known, model)
+                self._seen[key] = known
+                return loaded
+        self._seen[key] = self._read(relation, source, model)
+        return self._use(source, self._seen[key], model)
 
     def ensure(
         self,
@@ -187,23 +192,20 @@ class Databags:
 
     def _use(
         self,
-        key: str,
         source: ops.Unit | ops.Application,
         known: dict[str, Any],
         model: type[_Model],
     ) -> _Model | None:
         loaded = model.model_validate(known['data']) if 'data' in known else None
-        self._seen[key] = known
         if 'why' in known:
             self.leave_out(source.name, known['why'])
         return loaded
 
-    def _is_about(self, relation: ops.Relation, source: ops.Unit | ops.Application) -> bool:
+    def _is_about(self, relation: ops.Relation, unit: ops.Unit) -> bool:
         event = self._event
         if not isinstance(event, ops.RelationEvent) or event.relation.id != relation.id:
             return False
-        # A unit's event says nothing of its application's databag, whose own may be still to come.
-        return source in (event.unit, event.app)
+        return unit == event.unit
 
     def _read(
         self,

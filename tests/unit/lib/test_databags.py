@@ -333,7 +333,7 @@ def changed(state, units=None, app_data=None):
 
 def test_what_is_remembered_is_what_was_read(ctx, settled, calls):
     read = run(ctx, ctx.on.update_status(), settled)
-    assert reads(calls) == []
+    assert reads(calls) == ['db']
     assert read.found == {
         'db': Data(name='app'),
         'db/0': Data(name='a'),
@@ -353,10 +353,18 @@ def test_a_unit_that_changed_is_read_again_and_no_other(ctx, settled, calls, num
     assert read.found[f'db/{number}'] == Data(name='new')
 
 
-def test_an_application_is_read_again_in_an_event_of_its_units(ctx, settled):
+@pytest.mark.parametrize(
+    'event',
+    [
+        lambda on, relation: on.relation_changed(relation, remote_unit=1),
+        lambda on, relation: on.relation_departed(relation, remote_unit=1, departing_unit=1),
+        lambda on, relation: on.update_status(),
+    ],
+)
+def test_an_application_is_read_in_any_event(ctx, settled, event):
     now = changed(settled, app_data=named('new'))
-    event = ctx.on.relation_changed(now.get_relation(3), remote_unit=1)
-    assert run(ctx, event, now).found['db'] == Data(name='new')
+    read = run(ctx, event(ctx.on, now.get_relation(3)), now)
+    assert read.found['db'] == Data(name='new')
 
 
 def test_an_application_that_changed_is_read_again_and_no_unit(ctx, settled, calls):
@@ -377,7 +385,7 @@ def test_a_new_unit_is_read_and_no_other(ctx, settled, calls):
 def test_a_new_unit_is_read_also_in_an_event_that_is_not_about_it(ctx, settled, calls):
     now = changed(settled, {**settled.get_relation(3).remote_units_data, 7: named('new')})
     read = run(ctx, ctx.on.update_status(), now)
-    assert reads(calls) == ['db/7']
+    assert reads(calls) == ['db', 'db/7']
     assert read.found['db/7'] == Data(name='new')
 
 
@@ -388,7 +396,7 @@ def test_a_unit_that_left_and_came_again_is_read_again(ctx, settled, calls):
     calls.clear()
     now = changed(after, {0: named('new')})
     read = run(ctx, ctx.on.update_status(), now)
-    assert reads(calls) == ['db/0']
+    assert reads(calls) == ['db', 'db/0']
     assert read.found['db/0'] == Data(name='new')
 
 
@@ -398,11 +406,11 @@ def test_another_relation_with_the_same_application_is_another(ctx, settled, cal
     assert read.found['db/0'] == Data(name='new')
 
 
-def test_an_event_of_another_relation_reads_nothing(ctx, settled, calls):
+def test_an_event_of_another_relation_reads_no_unit(ctx, settled, calls):
     other = testing.Relation('other', remote_app_name='db', remote_units_data={0: {}}, id=9)
     now = dataclasses.replace(settled, relations=[settled.get_relation(3), other])
     run(ctx, ctx.on.relation_changed(other, remote_unit=0), now)
-    assert reads(calls) == []
+    assert reads(calls) == ['db']
 
 
 @pytest.mark.parametrize('event', ['upgrade_charm', 'start', 'config_changed', 'leader_elected'])
@@ -443,7 +451,7 @@ CHANGES = {
     'of another model': foreign(juju.UUID, juju.UUID[::-1]),
     'of another unit': foreign('reader/0', 'reader/1'),
     'a list of databags': lambda text: f'[{text.partition("],")[0][1:]}], [1, 2]]',
-    'more than there is': replacing('{"3 db Data"', '[1, 2], {"3 db Data"'),
+    'more than there is': replacing('{"3 db/0 Data"', '[1, 2], {"3 db/0 Data"'),
     'databags of another version': replacing('"name": "a"', '"name": ["a"]'),
     'databags with a key missing': replacing('"name": "a"', '"title": "a"'),
     'a reason of another version': replacing('{"data": {', '{"data": null, "was": {'),

@@ -21,12 +21,19 @@ def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0
 
 
 def read_file(container: ops.Container, path: str) -> str | None:
-    """The text of a file, or None if there is none; bytes that are no UTF-8 come replaced."""
+    """The text of a file, or None if there is none; bytes that are no UTF-8 come replaced.
+
+    Raises:
+        ops.pebble.Error: if it is there and cannot be read.
+    """
     try:
         # As bytes: reading text would turn every "\r\n" into "\n", and never be what was written.
         with container.pull(path, encoding=None) as file:
             return file.read().decode(errors='replace')
-    except ops.pebble.PathError:
+    except ops.pebble.PathError as error:
+        # A file that is there and cannot be read is another matter.
+        if error.kind != 'not-found':
+            raise
         return None
 
 

@@ -353,6 +353,23 @@ def test_a_configuration_that_somebody_changed_is_put_right(unit, running):
     assert unit.config == wanted
 
 
+def test_a_resolv_conf_that_cannot_be_read_changes_nothing(unit, running, monkeypatch):
+    from scenario import mocking
+
+    original = mocking._MockPebbleClient.pull
+
+    def pull(self, path, *arguments, **options):
+        if path == '/etc/resolv.conf':
+            raise pebble.PathError('generic-file-error', 'input/output error')
+        return original(self, path, *arguments, **options)
+
+    before = unit.config
+    monkeypatch.setattr(mocking._MockPebbleClient, 'pull', pull)
+    after = unit.update_status(running)
+    assert unit.config == before
+    assert isinstance(after.unit_status, testing.WaitingStatus)
+
+
 def test_nginx_is_configured_although_its_exporter_does_not_start(unit, monkeypatch, calls):
     from scenario import mocking
 

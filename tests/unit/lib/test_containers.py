@@ -7,6 +7,7 @@ from typing import Any
 import ops
 import pytest
 from ops import pebble, testing
+from scenario import mocking
 
 from coordinated_telemetry import containers, logs, topology
 
@@ -72,6 +73,18 @@ def test_a_file_has_the_permissions_that_are_asked_for(ctx, files, tmp_path, opt
 
 def test_a_file_that_is_not_there_has_no_text(ctx):
     assert act(ctx, lambda work: containers.read_file(work, '/missing'))[0] is None
+
+
+def test_a_file_that_cannot_be_read_is_not_one_that_is_not_there(ctx, monkeypatch):
+    def pull(*arguments, **options):
+        raise pebble.PathError('permission-denied', 'not yours')
+
+    def read(work):
+        with pytest.raises(pebble.PathError, match='not yours'):
+            containers.read_file(work, '/secret')
+
+    monkeypatch.setattr(mocking._MockPebbleClient, 'pull', pull)
+    act(ctx, read)
 
 
 # Layers

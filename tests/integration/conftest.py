@@ -7,7 +7,7 @@ current controller must be on Kubernetes, and the charms are packed before (`mak
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ import jubilant
 
 import baseline
 import deployment
-from clients import LocalStores, Stores
+from clients import LocalStores, StoreError, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT
 from localjuju import client
@@ -41,9 +41,32 @@ def packed_charms() -> None:
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test what its model looked like then."""
+    report = yield
+    models = [v for v in getattr(item, 'funcargs', {}).values() if isinstance(v, Model)]
+    if report.failed and models:
+        model = models[0]
+        shown = {
+            'juju status': lambda: model.juju.cli('status', '--relations'),
+            'juju debug-log': lambda: model.juju.cli('debug-log', '--limit', '300'),
+            'scrape targets': lambda: '\n'.join(map(str, model.stores.targets())),
+        }
+        for title, show in shown.items():
+            # What cannot be shown must not hide why the test failed.
+            with contextlib.suppress(
+                jubilant.CLIError, OSError, StoreError, pytest.skip.Exception
+            ):
+                report.sections.append((title, show()))
+    return report
+
+
 @contextlib.contextmanager
-def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model]:
-    """Add a model, and destroy it at the end; a failed test shows its last log lines first."""
+def temporary_model(name: str) -> Iterator[Model]:
+    """Add a model, and destroy it at the end."""
     juju = jubilant.Juju(cli_binary=PROGRAM)
     juju.add_model(f'{name}-{secrets.token_hex(3)}')
     assert juju.model is not None
@@ -53,14 +76,9 @@ def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model
         cluster, stores = LocalCluster(juju.model), LocalStores(client.Model(juju.model))
     else:
         cluster = KubernetesCluster(juju)
-    failed_before = request.session.testsfailed
     try:
         yield Model(juju, cluster, stores)
     finally:
-        if request.session.testsfailed > failed_before:
-            for command in (['status', '--relations'], ['debug-log', '--limit', '1000']):
-                with contextlib.suppress(jubilant.CLIError):
-                    print(juju.cli(*command))
         juju.destroy_model(juju.model, destroy_storage=True, force=True)
 
 
@@ -68,16 +86,16 @@ def temporary_model(request: pytest.FixtureRequest, name: str) -> Iterator[Model
 def model(request: pytest.FixtureRequest) -> Iterator[Model]:
     """An empty model for the tests of one module."""
     name = request.module.__name__.removeprefix('test_').replace('_', '-')
-    with temporary_model(request, name) as model:
+    with temporary_model(name) as model:
         yield model
 
 
 @pytest.fixture(scope='session')
-def shared_model(request: pytest.FixtureRequest) -> Iterator[Model]:
+def shared_model() -> Iterator[Model]:
     """The full deployment with its stores, for the tests of several modules."""
     if not IS_LOCAL:
         pytest.skip('the charms of the stores run on the local Juju only; with COS Lite: later')
-    with temporary_model(request, 'telemetry') as model:
+    with temporary_model('telemetry') as model:
         yield model
 
 

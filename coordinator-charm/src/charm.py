@@ -51,7 +51,7 @@ class CoordinatorCharm(ReconcilingCharm):
         self.unit.set_ports(nginx.PORT)
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address))
-        metrics.ensure_unit_data(bags, 'metrics-endpoint', self.unit, address)
+        metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
         """All that the leader publishes: to the workers, the scraper, the stores."""

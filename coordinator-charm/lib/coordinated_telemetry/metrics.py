@@ -98,13 +98,25 @@ def ensure_scrape_data(
     return bags.ensure(endpoint, application, data)
 
 
-def ensure_unit_data(bags: databags.Databags, endpoint: str, unit: ops.Unit, address: str) -> bool:
+def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBase) -> bool:
     """Publish where this unit is, as every `prometheus_scrape` provider unit does.
 
     Plain strings, not JSON. Returns True if anything was changed.
     """
+    if not bags.relations(endpoint):
+        return False
+    try:
+        binding = charm.model.get_binding(endpoint)
+        address = binding.network.bind_address if binding else None
+    except ops.ModelError:
+        address = None
+    if address is None:  # the pod has none yet; wildcard targets, which need it, are not used here
+        return False
     data = {
-        'prometheus_scrape_unit_address': address,
-        'prometheus_scrape_unit_name': unit.name,
+        # Its IP, while targets have names: COS's scraper moves a target at an address that a unit
+        # publishes into a job of that unit alone, and back when the unit departs. Of a job that is
+        # gone, Prometheus keeps the last `up` for five minutes: with a 0, HostDown may fire.
+        'prometheus_scrape_unit_address': str(address),
+        'prometheus_scrape_unit_name': charm.unit.name,
     }
-    return bags.ensure(endpoint, unit, data)
+    return bags.ensure(endpoint, charm.unit, data)

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import ops
 import pytest
+from ops import testing
 
 import golden
 import juju
@@ -158,3 +160,27 @@ def test_the_five_labels_are_the_same_on_metrics_and_logs(unit, published):
         targets = juju.enabled_log_targets(published.get_container(container))
         assert len(targets) == 3
         assert all(labels == scraped['coordinator/0'] for labels in targets.values())
+
+
+def test_no_scrape_target_is_at_an_address_that_a_unit_publishes(published):
+    """COS's scraper would move it to another job, and back when the unit departs."""
+    relation = published.get_relation(14)
+    address = relation.local_unit_data['prometheus_scrape_unit_address']
+    jobs = json.loads(relation.local_app_data['scrape_jobs'])
+    targets = [
+        target for job in jobs for static in job['static_configs'] for target in static['targets']
+    ]
+    assert 'coordinator-0.coordinator-endpoints.m.svc.cluster.local:9113' in targets
+    assert not any(target.startswith(address) for target in targets)
+
+
+def test_a_unit_without_an_address_yet_fails_nothing(unit, monkeypatch):
+    from scenario import mocking
+
+    def network_get(self, *arguments, **options):
+        raise ops.ModelError('no network config found')
+
+    monkeypatch.setattr(mocking._MockModelBackend, 'network_get', network_get)
+    after = unit.update_status(unit.state(*scene.deployment()))
+    assert after.get_relation(14).local_unit_data == {}
+    assert isinstance(after.unit_status, testing.ActiveStatus)

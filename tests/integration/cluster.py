@@ -37,8 +37,13 @@ class Cluster(abc.ABC):
     """A model's pods."""
 
     @abc.abstractmethod
-    def delete_pod(self, unit: str) -> None:
-        """Delete a unit's pod; it comes back, as the same unit, with nothing in its containers."""
+    def delete_pod(self, unit: str, *, kill: bool = False) -> None:
+        """Delete a unit's pod; it comes back, as the same unit, with nothing in its containers.
+
+        Args:
+            unit: its name.
+            kill: give it no time to end what it does.
+        """
 
     @abc.abstractmethod
     def depose_leader(self, application: str) -> str:
@@ -84,8 +89,8 @@ class LocalCluster(Cluster):
         self._model = client.Model(model)
         self._name = model
 
-    def delete_pod(self, unit: str) -> None:
-        self._model.delete_pod(unit)
+    def delete_pod(self, unit: str, *, kill: bool = False) -> None:
+        self._model.delete_pod(unit, kill=kill)
 
     def depose_leader(self, application: str) -> str:
         return self._model.depose_leader(application)
@@ -129,8 +134,9 @@ class KubernetesCluster(Cluster):
     def _kubectl(self, *arguments: str) -> None:
         subprocess.run(['kubectl', '--namespace', self._namespace, *arguments], check=True)
 
-    def delete_pod(self, unit: str) -> None:
-        self._kubectl('delete', 'pod', unit.replace('/', '-'))
+    def delete_pod(self, unit: str, *, kill: bool = False) -> None:
+        how = ('--grace-period=0', '--force') if kill else ()
+        self._kubectl('delete', 'pod', unit.replace('/', '-'), *how)
 
     def depose_leader(self, application: str) -> str:
         # A lease outlives the pod: deleting it makes no new leader while it comes back in time.

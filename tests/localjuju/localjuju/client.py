@@ -158,9 +158,14 @@ class Model:
 
     # Breaking things
 
-    def delete_pod(self, unit: str) -> None:
-        """Let a unit's pod be rescheduled; returns at once, the unit is idle when it is back."""
-        self.request('delete-pod', unit=unit)
+    def delete_pod(self, unit: str, *, kill: bool = False) -> None:
+        """Let a unit's pod be rescheduled; returns at once, the unit is idle when it is back.
+
+        Args:
+            unit: its name.
+            kill: end all of its processes at once, without a stop hook.
+        """
+        self.request('delete-pod', unit=unit, kill=kill)
 
     def depose_leader(self, app: str) -> str:
         """Let another unit lead; returns its name."""

@@ -453,12 +453,12 @@ def _stop_in_network(controller: 'Controller', number: int, timeout: float) -> i
 
 
 @_command('delete-pod')
-def _delete_pod(controller: 'Controller', unit: str) -> None:
+def _delete_pod(controller: 'Controller', unit: str, kill: bool) -> None:
     with controller.changes:
         target = controller.model.unit(unit)
         if target.life is not Life.ALIVE:
             raise ModelError(f'cannot delete the pod of "{target.name}": it is {target.life}')
-        uniter.pod_is_going(target, time.time())
+        uniter.pod_is_going(target, time.time(), killed=kill)
         controller.changes.announce()
 
 

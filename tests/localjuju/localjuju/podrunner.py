@@ -169,7 +169,8 @@ class PodRunner(threading.Thread):
             self._has_pod = False
             self._controller.update_services()
             try:
-                self._pods.delete(self.unit.name, 0 if self._forced else _GRACE)
+                at_once = self._forced or self.unit.pod_killed
+                self._pods.delete(self.unit.name, 0 if at_once else _GRACE)
             except (PodError, OSError) as e:
                 if not self._forced:
                     log.warning('%s: %s', self.unit.name, e)

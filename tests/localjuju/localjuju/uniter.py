@@ -33,7 +33,7 @@ def next_event(model: Model, unit: Unit, now: float) -> Event | None:
     A unit that is dying and has nothing left to run is to be removed: see `is_done`.
     """
     if unit.pod_going and unit.life is Life.ALIVE:
-        going = unit.started and not unit.stopped
+        going = unit.started and not unit.stopped and not unit.pod_killed
         return Event('stop') if going else None
     app = model.application(unit.app)
     if unit.charm_missing:
@@ -374,9 +374,13 @@ def is_pod_finished(unit: Unit) -> bool:
     return unit.pod_going and unit.life is Life.ALIVE
 
 
-def pod_is_going(unit: Unit, now: float) -> None:
-    """Record that the unit's pod is about to be replaced: it runs stop, and then nothing."""
+def pod_is_going(unit: Unit, now: float, *, killed: bool = False) -> None:
+    """Record that the unit's pod is about to be replaced: it runs stop, and then nothing.
+
+    A pod that is killed runs nothing more.
+    """
     unit.pod_going = True
+    unit.pod_killed = killed
     unit.agent = Status('executing', 'the pod is being replaced', now)
 
 
@@ -390,7 +394,7 @@ def pod_is_gone(unit: Unit, now: float) -> None:
         unit.queued = _START
     else:
         unit.charm_missing = unit.installed
-    unit.pod_going = unit.roll_pending = False
+    unit.pod_going = unit.pod_killed = unit.roll_pending = False
     unit.started = unit.stopped = False
     unit.ready_containers.clear()
     unit.workload_events.clear()

@@ -116,6 +116,7 @@ class Unit:
     charm_version: int = 0
     charm_missing: bool = False
     pod_going: bool = False
+    pod_killed: bool = False
     roll_pending: bool = False
     queued: Event | None = None
     failed: Event | None = None

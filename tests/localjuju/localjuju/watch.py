@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any, Protocol
 _IMPATIENT = 0.1
 #: Seconds that a request for notices waits, which is the time between looks at the readiness.
 _PATIENT = 1.0
+#: Seconds from Pebble's first answer to the first look at the readiness. The kubelet looks when
+#: its startup probe has passed, which it sends every second.
+_STARTUP = 0.5
 _TIMEOUT = 10.0
 
 
@@ -80,12 +84,14 @@ class Watch(threading.Thread):
     def _follow(self, connection: _Connection) -> None:
         """Follow one run of Pebble until its connection breaks."""
         boot = _get(connection, '/v1/system-info')['boot-id']
+        looks_from = 0.0
         if boot != self._boot:
             self._boot = boot
+            looks_from = time.monotonic() + _STARTUP
             self._watcher.ready()
         after = ''
         while not self._stopped.is_set():
-            self._set_healthy(self._is_healthy(connection))
+            self._set_healthy(time.monotonic() >= looks_from and self._is_healthy(connection))
             timeout = _PATIENT if self._healthy else _IMPATIENT
             query = {'timeout': f'{timeout}s', **({'after': after} if after else {})}
             for notice in _get(connection, f'/v1/notices?{urllib.parse.urlencode(query)}') or ():

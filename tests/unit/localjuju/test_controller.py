@@ -144,12 +144,24 @@ def test_a_deleted_pod_comes_back_with_its_charm(running: Running):
     running.settle()
     before = running.controller.model.unit('a/0').address
     (running.pods.pods['a/0'] / 'charm' / '.unit-state.db').write_text('state')
-    running.ask('delete-pod', unit='a/0')
+    running.ask('delete-pod', unit='a/0', kill=False)
     running.settle()
     after = ['stop', 'pod deleted', 'pod made', 'upgrade-charm', 'config-changed', 'start']
     assert running.pods.of('a/0') == [*DEPLOYED, *after]
     assert running.controller.model.unit('a/0').address != before
     assert not (running.pods.pods['a/0'] / 'charm' / '.unit-state.db').exists()
+
+
+def test_a_killed_pod_runs_nothing_more(running: Running):
+    running.deploy('a')
+    running.settle()
+    running.ask('delete-pod', unit='a/0', kill=True)
+    running.settle()
+    after = ['pod deleted', 'pod made', 'upgrade-charm', 'config-changed', 'start']
+    assert running.pods.of('a/0') == [*DEPLOYED, *after]
+    running.ask('delete-pod', unit='a/0', kill=False)
+    running.settle()
+    assert 'stop' in running.pods.of('a/0')
 
 
 def test_a_refresh_brings_the_new_charm_then_a_new_pod(running: Running):

@@ -163,6 +163,24 @@ def test_checks_are_told_when_they_fail_and_when_they_recover(watched):
     pebble.die(path)
 
 
+def test_a_check_that_fails_soon_is_in_time(tmp_path):
+    """The kubelet's startup probe comes first, so a container is not ready at once."""
+    path = tmp_path / 's'
+    heard = Heard()
+    watch = Watch(lambda: path, heard)
+    watch.start()
+    pebble = Pebble(path, 'one')
+    assert heard.next() == ('ready',)
+    pebble.healthy = False
+    pebble.notice('custom', 'example.com/a')
+    assert heard.next() == ('noticed', '1', 'custom', 'example.com/a')
+    pebble.healthy = True
+    assert heard.next() == ('healthy', True)
+    watch.stop()
+    watch.join(10)
+    pebble.die(path)
+
+
 def test_readiness_follows_the_checks(watched):
     path, pebble, heard = watched
     pebble.healthy = False

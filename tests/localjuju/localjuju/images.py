@@ -26,6 +26,8 @@ from localjuju.progress import SetupError, fail, locked, run, say
 
 #: Part of every hash: raise it when this module makes other files from the same recipe.
 _FORMAT = 1
+#: Where Pebble finds the layer that an image brings along.
+_PEBBLE_LAYER = '/var/lib/pebble/default/layers/001-image.yaml'
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Recipe:
     module: Mapping[str, str] = field(default_factory=dict)
     folders: Sequence[str] = ()
     links: Mapping[str, str] = field(default_factory=dict)
+    pebble: str = ''
     only: Sequence[str] = ()
     workdir: str = '/'
 
@@ -193,6 +196,8 @@ def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
         _destination(layer, path).mkdir(exist_ok=True)
     for path, target in recipe.links.items():
         _destination(layer, path).symlink_to(target)
+    if recipe.pebble:
+        _destination(layer, _PEBBLE_LAYER).write_text(recipe.pebble)
     if recipe.only:
         _reduce(layer, recipe.only)
 

@@ -12,6 +12,7 @@ import ops
 
 import alerts
 import nginx
+import roles
 import state
 import statuses
 import workload_config
@@ -103,7 +104,10 @@ class CoordinatorCharm(ReconcilingCharm):
             )
 
         def ensure_nginx() -> None:
-            if nginx.ensure_running(self._nginx, self._nginx_config(seen)):
+            # A new unit gets to know the workers one by one; until it has some of each role, the
+            # others serve better.
+            ready = not roles.ROLES.missing(seen.workers.units)
+            if nginx.ensure_running(self._nginx, self._nginx_config(seen), ready=ready):
                 logger.info('nginx runs with a new configuration')
             self.ensure_version(event, lambda: nginx.version(self._nginx))
 

@@ -33,10 +33,11 @@ _CANDIDATE = '/etc/nginx/nginx.conf.candidate'
 # Pebble stops a service with SIGTERM to its process group, on which nginx cuts off the requests
 # in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
 # SIGTERM into the graceful SIGQUIT, a little later: until everybody knows that this pod is going,
-# new connections come in.
+# new connections come in. A master that was killed leaves its workers, which would keep the port.
 _RUN = (
     f"/bin/sh -c '$(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
-    'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx\''
+    'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx; '
+    "kill -s KILL -- -$nginx 2>/dev/null'"
 )
 _STATUS_PORT = 8081  # on loopback: what serves it is for this pod only
 
@@ -219,10 +220,22 @@ def layer() -> ops.pebble.LayerDict:
                 'override': 'replace',
                 'summary': 'load balancer over the workers',
                 'command': _RUN,
+                'backoff-delay': '100ms',  # while it is down, connections are refused
                 'kill-delay': '30s',  # longer than worker_shutdown_timeout and the sleep
                 'startup': 'enabled',
             }
         },
+    }
+
+
+def checks_layer() -> ops.pebble.LayerDict:
+    """The layer with nginx's check.
+
+    An image may bring a check of this name along that fails, so that a new pod gets no requests
+    until this one takes its place.
+    """
+    return {
+        'summary': 'nginx is ready',
         'checks': {
             'nginx-ready': {
                 'override': 'replace',
@@ -257,12 +270,17 @@ class ConfigError(Exception):
     """nginx refused a configuration; what it runs with stays."""
 
 
-def ensure_running(container: ops.Container, wanted: str) -> bool:
+def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> bool:
     """Make nginx run with this configuration. True if anything was changed.
 
     A configuration is tested before it replaces the one in use, and a running nginx is reloaded,
     never restarted. The candidate goes away last, so a hook that was cut short is made good by
     the next one.
+
+    Args:
+        container: reachable.
+        wanted: the configuration.
+        ready: whether clients may be sent here. That they may is not taken back.
 
     Raises:
         ConfigError: with what nginx said of the configuration.
@@ -270,7 +288,7 @@ def ensure_running(container: ops.Container, wanted: str) -> bool:
     """
     same = containers.read_file(container, _CONFIG) == wanted
     if same and not container.exists(_CANDIDATE):
-        return containers.ensure_layer(container, CONTAINER, layer())
+        return _ensure_layers(container, ready)
     container.push(_CANDIDATE, wanted, make_dirs=True)
     try:
         container.exec(['nginx', '-t', '-q', '-c', _CANDIDATE], timeout=10).wait_output()
@@ -280,11 +298,19 @@ def ensure_running(container: ops.Container, wanted: str) -> bool:
         raise ConfigError(textwrap.shorten(said, 200)) from None
     container.push(_CONFIG, wanted)
     was_running = any(s.is_running() for s in container.get_services(SERVICE).values())
-    containers.ensure_layer(container, CONTAINER, layer())
+    _ensure_layers(container, ready)
     if was_running:
         container.exec(['nginx', '-s', 'reload', '-c', _CONFIG], timeout=10).wait_output()
     container.remove_path(_CANDIDATE)
     return True
+
+
+def _ensure_layers(container: ops.Container, ready: bool) -> bool:
+    changed = containers.ensure_layer(container, CONTAINER, layer())
+    if ready:
+        # Not before nginx runs: a check counts as healthy until it has failed.
+        changed |= containers.ensure_layer(container, f'{CONTAINER}-checks', checks_layer())
+    return changed
 
 
 def version(container: ops.Container) -> str:

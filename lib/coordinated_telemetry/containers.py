@@ -56,7 +56,8 @@ def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDi
         ops.pebble.Error: if Pebble cannot be reached or a service cannot be started.
     """
     if has_layer(container, layer):
-        services = container.get_services(*layer.get('services', {}))
+        names = layer.get('services', {})
+        services = container.get_services(*names) if names else {}
         if all(s.current != ops.pebble.ServiceStatus.INACTIVE for s in services.values()):
             return False
     else:

@@ -203,6 +203,10 @@ def steps(calls):
     return found
 
 
+STARTED = ['add', 'replan'] * 2
+"""The service, and then its check."""
+
+
 def test_a_configuration_is_tested_before_it_is_in_use_and_nginx_is_started(unit, calls):
     unit.update_status(
         unit.state(
@@ -214,8 +218,7 @@ def test_a_configuration_is_tested_before_it_is_in_use_and_nginx_is_started(unit
         'push nginx.conf.candidate',
         'nginx -t',
         'push nginx.conf',
-        'add',
-        'replan',
+        *STARTED,
         'rm nginx.conf.candidate',
         'nginx -v',
     ]
@@ -331,19 +334,39 @@ def test_a_new_pod_gets_everything_again(unit, running, calls):
     for path in unit.folder.iterdir():
         path.unlink()
     unit.update_status(with_container(running, unit.nginx()))
-    assert steps(calls)[:6] == [
+    assert steps(calls)[:8] == [
         'push nginx.conf.candidate',
         'nginx -t',
         'push nginx.conf',
-        'add',
-        'replan',
+        *STARTED,
         'rm nginx.conf.candidate',
     ]
 
 
 def test_a_container_that_lost_its_plan_only_is_started_again(unit, running, calls):
     unit.update_status(with_container(running, unit.nginx()))
-    assert steps(calls) == ['add', 'replan']
+    assert steps(calls) == STARTED
+
+
+def test_requests_are_asked_for_when_there_is_a_worker_of_each_role(unit):
+    """An image's own check, that fails, stands until then; and one that was there stays."""
+
+    def checks(state):
+        return list(state.get_container('nginx').plan.checks)
+
+    frontends, backends = (
+        scene.workers('frontend', 'frontend'),
+        scene.workers('backend', 'backend'),
+    )
+    state = unit.update_status(unit.state(frontends))
+    assert checks(state) == []
+    assert list(upstreams(unit.config)) == ['frontend']
+    state = unit.update_status(scene.replaced(state, backends))
+    assert checks(state) == ['nginx-ready']
+    others = [relation for relation in state.relations if relation.id != frontends.id]
+    state = unit.update_status(dataclasses.replace(state, relations=others))
+    assert list(upstreams(unit.config)) == ['backend']
+    assert checks(state) == ['nginx-ready']
 
 
 def test_a_configuration_that_somebody_changed_is_put_right(unit, running):

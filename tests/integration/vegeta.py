@@ -71,8 +71,9 @@ def load(model: str, folder: Path, *, keepalive: bool) -> Iterator[Load]:
 def _outcome(line: str) -> Outcome:
     result = json.loads(line)
     body = base64.b64decode(result['body'] or '')
-    why = _complaint(result['method'], body)
-    if result['code'] != 200:
+    if result['code'] == 200:
+        why = _complaint(result['method'], body)
+    else:
         why = result['error'] or f'status {result["code"]}'
     return Outcome(result['method'], why)
 
@@ -85,7 +86,7 @@ def _complaint(method: str, body: bytes) -> str:
         return 'not JSON'
     if method == 'GET':
         return '' if 'hostname' in answer else 'not the answer of a workload'
-    if len(answer) == 1 and answer[0].startswith('{'):
+    if isinstance(answer, list) and len(answer) == 1 and answer[0].startswith('{'):
         return ''
     return f'backend: {answer}'[:200]
 

@@ -39,6 +39,8 @@ _RUN = (
     'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx; '
     "kill -s KILL -- -$nginx 2>/dev/null'"
 )
+_LOOKUPS = 100
+"""How many hosts are looked up in a second at the most; a pod is missed until its turn comes."""
 _STATUS_PORT = 8081  # on loopback: what serves it is for this pod only
 
 # podinfo takes the trace from the last of these that it finds, so none may pass; traceparent and
@@ -64,7 +66,7 @@ events {{
 http {{
     server_tokens off;
     default_type application/octet-stream;
-    resolver {resolver} valid=1s;
+    resolver {resolver} valid={valid}s;
 
     # A valid W3C traceparent is passed on; anything else gives way to a new trace.
     map $http_traceparent $trace_id {{
@@ -149,6 +151,7 @@ def config(
         _HEAD.format(
             error_level=LOG_LEVELS[log_level],
             resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in resolvers),
+            valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
             valid_traceparent=_VALID_TRACEPARENT,
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),

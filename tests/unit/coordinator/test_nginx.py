@@ -118,6 +118,13 @@ def test_hosts_are_rendered_once_and_in_one_order():
     }
 
 
+@pytest.mark.parametrize(('workers', 'seconds'), [(0, 1), (3, 1), (199, 1), (250, 2), (1000, 10)])
+def test_the_name_servers_are_spared_where_there_are_many_workers(workers, seconds):
+    hosts = [f'h{number}' for number in range(workers)]
+    text = config({'frontend': hosts, 'backend': hosts})
+    assert f' valid={seconds}s;' in text
+
+
 def test_a_role_without_workers_has_no_upstream_and_says_so():
     text = config({'frontend': ['a']})
     assert upstreams(text) == {'frontend': ['a:9898']}

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jubilant
+import ops
 
 import deployment as deployments
 from bench_figures import Figure, interleaved
 from clients import LocalStores
 from cluster import LocalCluster
+from coordinator.source import nginx
 from localjuju import client
 from model import Model, eventually
 from terminal import Terminal
@@ -142,9 +144,13 @@ class Live:
         return int(said.split()[-1]) / 1e9
 
     def _serve(self, name: str, text: str) -> None:
-        """Run one more nginx, as a service of the same Pebble: its log goes the same way."""
+        """Run one more nginx, as a service of the same Pebble, in the same way.
+
+        So its log goes the same way; and without cgroups, Linux divides the CPU by session.
+        """
         self._push(text, f'/tmp/{name}.conf')
-        command = f'nginx -c /tmp/{name}.conf'
+        command = ops.pebble.Layer(nginx.layer()).services[nginx.SERVICE].command
+        command = command.replace('/etc/nginx/nginx.conf', f'/tmp/{name}.conf')
         layer = {'services': {name: {'override': 'replace', 'command': command}}}
         self._push(json.dumps(layer), f'/tmp/{name}.yaml')
         self._nginx('/charm/bin/pebble', 'add', name, f'/tmp/{name}.yaml')

@@ -74,6 +74,8 @@ BOUNDS = {
     'join.n100': Bound('ratio', 1.05),
     'join.n300': Bound('ratio', 1.05),
     'proxy.rps': Bound('ratio', 0.95, least=True),
+    'proxy.p99': Bound('ratio', 1.05),
+    'proxy.p99': Bound('ratio', 1.05),
 }
 
 IN_THE_WAY: dict[str, str] = {}

@@ -4,7 +4,7 @@ Keys and values are those of PyPI's `coordinated-workers` 4.x, so either side ca
 it:
 
 - the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
-  `workload_tracing_receivers`;
+  `workload_tracing_receivers`, `ca_cert`;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 """
 
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import ops
 import pydantic
 
-from . import addresses, databags
+from . import addresses, databags, pem
 from .topology import Topology
 
 _NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')  # Juju's rule for charms and applications
@@ -66,12 +66,15 @@ class CoordinatorData(databags.Databag):
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL, for the worker charms.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
+        ca_cert: the CA that the coordinator's certificate is from, in PEM; absent while it serves
+            plain HTTP.
     """
 
     worker_config: str
     loki_endpoints: dict[str, Any] | None = None
     charm_tracing_receivers: dict[str, Any] | None = None
     workload_tracing_receivers: dict[str, Any] | None = None
+    ca_cert: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,6 +215,7 @@ class Coordinator:
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port).
+        ca_cert: certificates in PEM that the coordinator's is from, or '' for plain HTTP.
     """
 
     application: str
@@ -219,6 +223,7 @@ class Coordinator:
     loki_endpoints: Mapping[str, str]
     charm_tracing_receivers: Mapping[str, str]
     workload_tracing_receivers: Mapping[str, str]
+    ca_cert: str = ''
 
 
 def read_coordinator(bags: databags.Databags, endpoint: str) -> Coordinator | None:
@@ -243,6 +248,7 @@ def read_coordinator(bags: databags.Databags, endpoint: str) -> Coordinator | No
                 workload_tracing_receivers=checked(
                     'workload_tracing_receivers', data.workload_tracing_receivers
                 ),
+                ca_cert=_checked_ca(bags, f'{name} ca_cert', data.ca_cert),
             )
     return None
 
@@ -259,6 +265,16 @@ def _checked(bags: databags.Databags, name: str, urls: Mapping[str, Any]) -> dic
         except ValueError as error:
             bags.leave_out(f'{name} {addresses.shorten(key)}', databags.reason(error))
     return accepted
+
+
+def _checked_ca(bags: databags.Databags, name: str, certificates: str | None) -> str:
+    if certificates is None:
+        return ''
+    try:
+        return pem.check_certificates(certificates)
+    except ValueError as error:
+        bags.leave_out(name, databags.reason(error))
+        return ''
 
 
 def ensure_worker_data(

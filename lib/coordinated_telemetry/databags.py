@@ -153,6 +153,15 @@ class Databags:
         self._seen[key] = self._read(relation, source, model)
         return self._use(source, self._seen[key], model)
 
+    def own(
+        self, endpoint: str, owner: ops.Unit | ops.Application, model: type[_Model]
+    ) -> _Model | None:
+        """What `owner`, itself, published on the oldest relation of an endpoint, if anything."""
+        for relation in self.relations(endpoint)[:1]:
+            found = self._read(relation, owner, model)
+            return model.model_validate(found['data']) if 'data' in found else None
+        return None
+
     def ensure(
         self,
         endpoint: str,

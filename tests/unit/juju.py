@@ -25,6 +25,12 @@ _TOOLS = {
     'relation_ids': 'relation-ids',
     'relation_list': 'relation-list',
     'relation_set': 'relation-set',
+    'secret_add': 'secret-add',
+    'secret_get': 'secret-get',
+    'secret_grant': 'secret-grant',
+    'secret_info_get': 'secret-info-get',
+    'secret_remove': 'secret-remove',
+    'secret_set': 'secret-set',
     'status_set': 'status-set',
 }
 _PEBBLE = {
@@ -50,6 +56,8 @@ _READS = {
     'relation-get',
     'relation-ids',
     'relation-list',
+    'secret-get',
+    'secret-info-get',
     'pebble ls',
     'pebble plan',
     'pebble pull',

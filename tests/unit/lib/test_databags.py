@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from typing import Any
+from unittest import mock
 
 import hypothesis
 import ops
@@ -480,3 +481,28 @@ def test_what_is_remembered_may_be_cut_and_changed_anywhere(data):
 
     read = run(ctx, ctx.on.update_status(), rewritten(first.state, change))
     assert (read.found, read.left_out) == (first.found, first.left_out)
+
+
+# What the charm itself published
+
+
+@pytest.mark.parametrize(
+    ('databag', 'expected'),
+    [
+        ({}, None),
+        ({'numbers': '[1]'}, None),
+        ({'name': '"a"', 'foreign': '['}, Data(name='a')),
+        ({'name': '['}, None),
+    ],
+)
+def test_its_own_databag_is_read_anew_in_each_hook(databag, expected):
+    relation = testing.Relation('db', local_unit_data=databag)
+    ctx = testing.Context(Reader, meta=META)
+    with ctx(ctx.on.update_status(), testing.State(relations={relation})) as manager:
+        manager.run()
+        charm = manager.charm
+        bags = databags.Databags(charm, mock.Mock(spec=ops.UpdateStatusEvent))
+        assert bags.own('db', charm.unit, Data) == expected
+        assert bags.own('other', charm.unit, Data) is None
+        assert bags.left_out == []
+        assert bags.remember().endswith(' {}]')

@@ -5,6 +5,7 @@ One module for each signal, and what they share:
 - `topology`: who a unit is, and the labels that say so on all three signals;
 - `databags`: reading untrusted relation data and writing only differences;
 - `addresses`: the addresses and URLs that may be rendered into a configuration;
+- `pem`: the certificates that may be written to a file;
 - `cluster`: the relation between the coordinator and its workers;
 - `reconciler`, `containers`, `rolling`: how a charm of this kind goes about its work;
 - `rules`: alert rules, scoped to the application they watch;

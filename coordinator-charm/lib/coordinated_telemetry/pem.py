@@ -1,0 +1,62 @@
+"""Certificates in PEM that come over a relation.
+
+What these types accept is X.509 and nothing else, and comes out in one form, whatever line length
+or white space it came with: it can be written to a file as it is, and compared as text.
+"""
+
+import base64
+import re
+import ssl
+from typing import Annotated
+
+import pydantic
+
+_LENGTH = 64 * 1024  # some thirty certificates; a chain has three
+_BLOCK = re.compile(
+    r'\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----\s*'
+)
+
+
+def check_certificates(value: str) -> str:
+    """Accept one or more certificates in PEM, at most 64 KiB, with only white space between them.
+
+    Returns:
+        The same certificates as OpenSSL writes them.
+
+    Raises:
+        ValueError: for anything else; a text around a certificate is refused too.
+    """
+    if len(value) > _LENGTH:
+        raise ValueError(f'expected certificates in PEM, at most {_LENGTH} bytes')
+    found: list[bytes] = []
+    end = 0
+    try:
+        while end < len(value):
+            block = _BLOCK.match(value, end)
+            if block is None:
+                raise ValueError
+            found.append(base64.b64decode(''.join(block[1].split()), validate=True))
+            end = block.end()
+        # ssl has no parser of its own, but what trusts a certificate has to parse it.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b''.join(found))
+    except (ValueError, ssl.SSLError):
+        raise ValueError('expected certificates in PEM') from None
+    return ''.join(map(ssl.DER_cert_to_PEM_cert, found))
+
+
+def check_certificate(value: str) -> str:
+    """Accept exactly one certificate; otherwise as `check_certificates`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    checked = check_certificates(value)
+    if checked.count('BEGIN') != 1:
+        raise ValueError('expected one certificate in PEM')
+    return checked
+
+
+Certificates = Annotated[str, pydantic.AfterValidator(check_certificates)]
+"""One or more certificates in PEM, at most 64 KiB."""
+Certificate = Annotated[str, pydantic.AfterValidator(check_certificate)]
+"""One certificate in PEM."""

@@ -1,0 +1,91 @@
+"""A certificate authority, and what it writes into its databag of `tls-certificates`."""
+
+import datetime
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from charmlibs.interfaces import tls_certificates as tls
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """A CA; by default one that nobody vouches for, with a key of its own.
+
+    Certificates are made with cryptography: the library under test names the issuer's issuer as
+    the issuer, which makes no difference only while the CA is a root.
+
+    Attributes:
+        certificate: the CA's own, in PEM.
+    """
+
+    def __init__(self, name: str = 'ca', key: tls.PrivateKey | None = None, own: str = '') -> None:
+        self.key = key or tls.PrivateKey.generate()
+        loaded = serialization.load_pem_private_key(str(self.key).encode(), None)
+        assert isinstance(loaded, rsa.RSAPrivateKey)
+        self._key = loaded
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        if own:
+            self._name = x509.load_pem_x509_certificate(own.encode()).subject
+        request = tls.CertificateRequestAttributes(common_name=name).generate_csr(self.key)
+        self.certificate = own or self.issue(str(request), is_ca=True, subject=self._name)
+
+    def issue(
+        self,
+        request: str,
+        validity: datetime.timedelta = DAY,
+        *,
+        names: Iterable[str] | None = None,
+        is_ca: bool = False,
+        subject: x509.Name | None = None,
+    ) -> str:
+        """A certificate for a request, in PEM; `names` in the place of those it asks for."""
+        csr = x509.load_pem_x509_csr(request.encode())
+        if names is None:
+            names = tls.CertificateSigningRequest.from_string(request).sans_dns
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder(subject_name=subject or csr.subject, issuer_name=self._name)
+            .public_key(csr.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY)
+            .not_valid_after(now + validity)
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        )
+        if names := sorted(names):
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        signed = builder.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+    def entry(self, request: str, **other: Any) -> dict[str, Any]:
+        """What stands in the databag for a request; `other` replaces values."""
+        certificate = other.get('certificate') or self.issue(request)
+        return {
+            'ca': self.certificate,
+            'certificate_signing_request': request,
+            'certificate': certificate,
+            'chain': [certificate, self.certificate],
+            **other,
+        }
+
+    def databag(self, *requests: str) -> dict[str, str]:
+        """The databag that answers these requests."""
+        return {'certificates': json.dumps([self.entry(request) for request in requests])}
+
+
+@functools.cache
+def authority(name: str = 'ca') -> Authority:
+    """One that all tests share: a key takes a while."""
+    return Authority(name)
+
+
+def requests(databag: Mapping[str, str]) -> list[str]:
+    """The requests in a unit's databag."""
+    found = json.loads(databag.get('certificate_signing_requests', '[]'))
+    return [one['certificate_signing_request'] for one in found]

@@ -5,8 +5,10 @@ Every event takes the same way: `state.read` takes the model into a `State`, pur
 compute from it what is wanted, and the rest of `reconcile` writes what differs, signal by signal.
 """
 
+import functools
 import logging
 import pathlib
+from typing import TYPE_CHECKING
 
 import ops
 
@@ -16,8 +18,20 @@ import roles
 import state
 import statuses
 import workload_config
-from coordinated_telemetry import charm_log, cluster, containers, databags, logs, metrics, traces
+from coordinated_telemetry import (
+    addresses,
+    charm_log,
+    cluster,
+    containers,
+    databags,
+    logs,
+    metrics,
+    traces,
+)
 from coordinated_telemetry.reconciler import ReconcilingCharm
+
+if TYPE_CHECKING:
+    import certificates
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +41,8 @@ class CoordinatorCharm(ReconcilingCharm):
 
     _state: state.State | None = None  # until it is read; a dying unit reads nothing
     _charm_traces = traces.Destination(None)
+    _issued: state.Certificate | None = None  # by the CA, for this unit's present request
+    _served: state.Certificate | None = None  # by nginx, at the end of the dispatch
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -43,15 +59,45 @@ class CoordinatorCharm(ReconcilingCharm):
         traces.ensure_charm_tracing(self._charm_traces)
         if refused := self._charm_traces.refused:
             self.notes.append(f'charm traces are not sent: {refused}')
+        self._issued = self._ensure_requested(event, bags, seen)
+        self._write_containers(event, bags, seen)
+        if self._served and self._issued is None:
+            self.notes.append(f'the old certificate until {seen.ca} issues another')
         self._write_unit_data(bags, seen)
         if self.unit.is_leader():
             self._write_application_data(bags, seen)
-        self._write_containers(event, seen)
+
+    @functools.cached_property
+    def _requirer(self) -> 'certificates.Requirer':
+        import certificates  # noqa: PLC0415 takes long, and few events need it
+
+        hosts = [self.hosts.unit(self.unit.name), self.hosts.application(self.app.name)]
+        return certificates.Requirer(self, 'certificates', hosts)
+
+    def _ensure_requested(
+        self, event: ops.EventBase, bags: databags.Databags, seen: state.State
+    ) -> state.Certificate | None:
+        """Keep a certificate requested while there is a CA, and return what it issued."""
+        # A relation that is broken is not there any more, but has secrets to be cleared away.
+        broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
+        if not seen.ca and broken != 'certificates':
+            return None
+        if seen.serves_issued and isinstance(event, ops.RelationEvent | ops.WorkloadEvent):
+            return seen.certificate  # such as when a worker joins: there is nothing to ask for
+        if bags.is_left_out(seen.ca):
+            return None
+        try:
+            self._requirer.follow(event)
+            return self._requirer.issued(seen.provided) if seen.ca else None
+        except ValueError as error:
+            bags.leave_out(seen.ca or 'certificates', databags.reason(error))
+            return None
 
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx.PORT)
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address))
+        bags.ensure('peers', self.unit, state.Kept(certificate=self._served))
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
@@ -63,6 +109,7 @@ class CoordinatorCharm(ReconcilingCharm):
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,
             workload_tracing_receivers=seen.workload_receivers or None,
+            ca_cert=self._served.ca if self._served else None,
         )
         bags.ensure('cluster', self.app, to_workers)
 
@@ -97,17 +144,18 @@ class CoordinatorCharm(ReconcilingCharm):
             for worker in seen.workers.units
         ]
 
-    def _write_containers(self, event: ops.EventBase, seen: state.State) -> None:
+    def _write_containers(
+        self, event: ops.EventBase, bags: databags.Databags, seen: state.State
+    ) -> None:
+        self._served = seen.certificate  # whatever becomes of the container
+
         def ensure_exporter() -> None:
             containers.ensure_layer(
                 self._exporter, nginx.EXPORTER_CONTAINER, nginx.exporter_layer()
             )
 
         def ensure_nginx() -> None:
-            # A new unit gets to know the workers one by one; until it has some of each role, the
-            # others serve better.
-            ready = not roles.ROLES.missing(seen.workers.units)
-            if nginx.ensure_running(self._nginx, self._nginx_config(seen), ready=ready):
+            if self._ensure_serves(bags, seen):
                 logger.info('nginx runs with a new configuration')
             self.ensure_version(event, lambda: nginx.version(self._nginx))
 
@@ -125,7 +173,43 @@ class CoordinatorCharm(ReconcilingCharm):
                 logger.warning('cannot configure the container %s: %s', container.name, error)
                 self.unsettled.append(f'[{container.name}] not configured yet: juju debug-log')
 
-    def _nginx_config(self, seen: state.State) -> str:
+    def _ensure_serves(self, bags: databags.Databags, seen: state.State) -> bool:
+        """Run nginx with what was issued, else with what it had, else with plain HTTP.
+
+        Raises:
+            nginx.ConfigError: if nginx takes none of them; it goes on with what it runs with.
+        """
+        refused: list[str] = []
+        for certificate in filter(None, dict.fromkeys((self._issued, seen.certificate))):
+            path = nginx.certificate_path(certificate.chain)
+            try:
+                nginx.ensure_certificate(
+                    self._nginx, path, lambda wanted=certificate: self._requirer.file(wanted)
+                )
+                changed = self._ensure_running(seen, path)
+            except (ValueError, nginx.ConfigError) as error:
+                why = addresses.shorten(str(error), 160)
+                refused.append(f'cannot serve with its certificate: {why}')
+            else:
+                break
+        else:
+            certificate, path = None, ''
+            changed = self._ensure_running(seen, path)
+        self._served = certificate
+        nginx.ensure_no_other_certificate(self._nginx, path)
+        for why in refused:
+            bags.leave_out(seen.ca, why)
+        return changed
+
+    def _ensure_running(self, seen: state.State, certificate: str) -> bool:
+        # A new unit gets to know the workers one by one, and its certificate comes later than the
+        # others': until then they serve better.
+        complete = not roles.ROLES.missing(seen.workers.units) and bool(certificate or not seen.ca)
+        return nginx.ensure_running(
+            self._nginx, self._nginx_config(seen, certificate), ready=complete
+        )
+
+    def _nginx_config(self, seen: state.State, certificate: str) -> str:
         resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''
         return nginx.config(
             {
@@ -136,6 +220,7 @@ class CoordinatorCharm(ReconcilingCharm):
             resolvers=nginx.resolvers(resolv_conf),
             ipv6=pathlib.Path('/proc/net/if_inet6').exists(),
             log_level=seen.config.log_level,
+            certificate=certificate,
         )
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
@@ -149,6 +234,7 @@ class CoordinatorCharm(ReconcilingCharm):
             faults=self.faults,
             unsettled=self.unsettled,
             notes=self.notes,
+            awaits_certificate=bool(self._state.ca) and self._served is None,
             left_out=self.left_out,
         ):
             event.add_status(status)

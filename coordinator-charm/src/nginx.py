@@ -4,9 +4,10 @@
 rendered was validated by `coordinated_telemetry.addresses` when it was read.
 """
 
+import hashlib
 import ipaddress
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import ops
 
@@ -27,8 +28,9 @@ LOCATIONS = {'/': 'frontend', '/backend/': 'backend'}
 LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
 """The charm's log levels in nginx's words; its own debug needs another binary."""
 
-_CONFIG = '/etc/nginx/nginx.conf'
-_CANDIDATE = '/etc/nginx/nginx.conf.candidate'
+_FOLDER = '/etc/nginx'
+_CONFIG = f'{_FOLDER}/nginx.conf'
+_CANDIDATE = f'{_FOLDER}/nginx.conf.candidate'
 
 # Pebble stops a service with SIGTERM to its process group, on which nginx cuts off the requests
 # in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
@@ -115,6 +117,14 @@ _VALID_TRACEPARENT = (
     '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 )
 
+_TLS = f"""\
+        ssl_certificate {{certificate}};
+        ssl_certificate_key {{certificate}};
+        ssl_protocols TLSv1.2 TLSv1.3;
+        # 497 is nginx's own: plain HTTP where it serves TLS.
+        error_page 497 =308 https://$host:{PORT}$request_uri;
+"""
+
 _STATUS_SERVER = f"""
     server {{
         listen 127.0.0.1:{_STATUS_PORT};
@@ -137,6 +147,7 @@ def config(
     resolvers: Sequence[str],
     ipv6: bool,
     log_level: str,
+    certificate: str = '',
 ) -> str:
     """The whole nginx.conf.
 
@@ -146,6 +157,7 @@ def config(
         resolvers: IP addresses of DNS servers, at least one.
         ipv6: whether the pod has IPv6, which is then listened on too.
         log_level: one of `LOG_LEVELS`.
+        certificate: where certificates and key are, to serve TLS; or '' for plain HTTP.
     """
     parts = [
         _HEAD.format(
@@ -159,8 +171,12 @@ def config(
     for role in sorted(set(LOCATIONS.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             parts.append(_upstream(role, hosts, upstream_port))
-    listen = f'        listen {PORT};\n' + (f'        listen [::]:{PORT};\n' if ipv6 else '')
-    parts.append(f'\n    server {{\n{listen}')
+    ssl = ' ssl' if certificate else ''
+    parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
+    if ipv6:
+        parts.append(f'        listen [::]:{PORT}{ssl};\n')
+    if certificate:
+        parts.append(_TLS.format(certificate=certificate))
     parts += [
         _location(prefix, role, bool(upstreams.get(role))) for prefix, role in LOCATIONS.items()
     ]
@@ -314,6 +330,54 @@ def _ensure_layers(container: ops.Container, ready: bool) -> bool:
         # Not before nginx runs: a check counts as healthy until it has failed.
         changed |= containers.ensure_layer(container, f'{CONTAINER}-checks', checks_layer())
     return changed
+
+
+def certificate_path(chain: str) -> str:
+    """Where these certificates are, with their key: other ones are elsewhere.
+
+    So a new certificate is a new configuration too. Only one key fits a certificate, which is why
+    the name need not tell of it.
+    """
+    return f'{_FOLDER}/tls-{hashlib.sha256(chain.encode()).hexdigest()[:16]}.pem'
+
+
+def ensure_certificate(container: ops.Container, path: str, read: Callable[[], str]) -> bool:
+    """Make a file hold certificates and key, for nobody else's eyes. True if it was written.
+
+    Args:
+        container: reachable.
+        path: what `certificate_path` gave.
+        read: gives the content, and is asked only if the file is not there.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    if any(file.permissions == 0o600 for file in _certificates(container) if file.path == path):
+        return False
+    # Pebble writes a new file with these permissions, and renames it when it is whole.
+    container.push(path, read(), make_dirs=True, permissions=0o600)
+    return True
+
+
+def ensure_no_other_certificate(container: ops.Container, path: str) -> bool:
+    """Remove all certificates and keys but those in this file. True if there were any.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    others = [file.path for file in _certificates(container) if file.path != path]
+    for other in others:
+        container.remove_path(other)
+    return bool(others)
+
+
+def _certificates(container: ops.Container) -> list[ops.pebble.FileInfo]:
+    try:
+        return container.list_files(_FOLDER, pattern='tls-*.pem')
+    except ops.pebble.APIError as error:
+        if error.code == 404:  # the folder comes with the first file
+            return []
+        raise
 
 
 def version(container: ops.Container) -> str:

@@ -18,6 +18,7 @@ def statuses(
     faults: list[str],
     unsettled: list[str],
     notes: list[str],
+    awaits_certificate: bool,
     left_out: list[databags.LeftOut],
 ) -> list[ops.StatusBase]:
     """All statuses that apply; Juju shows the most urgent one.
@@ -30,6 +31,7 @@ def statuses(
         faults: what an operator must do something about.
         unsettled: what did not work and is tried again.
         notes: what an operator should know of.
+        awaits_certificate: whether nginx serves plain HTTP until there is a certificate.
         left_out: what came over a relation and is not used.
     """
     workers = state.workers
@@ -47,6 +49,8 @@ def statuses(
         waiting.append('[nginx] waiting for the container')
     elif not nginx_running:
         waiting.append('[nginx] waiting for nginx to run')
+    if awaits_certificate:
+        waiting.append(f'[certificates] plain HTTP until {state.ca} issues a certificate')
     counts = collections.Counter(role for worker in workers.units for role in worker.roles)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(workers.units)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ops import testing
 
+import authority
 import charms
 import juju
 from coordinator.source import charm
@@ -156,6 +157,19 @@ def peers(
     return testing.PeerRelation('peers', peers_data={**published}, local_unit_data={}, **options)
 
 
+def certificates(databag: Mapping[str, str] | None = None, **options: Any) -> testing.Relation:
+    """A CA; `databag` is what it published."""
+    return testing.Relation(
+        'certificates',
+        interface='tls-certificates',
+        remote_app_name='ca',
+        remote_app_data=dict(databag or {}),
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **options,
+    )
+
+
 class Coordinator:
     """A unit of the coordinator whose container keeps its files from one event to the next.
 
@@ -241,6 +255,20 @@ def replaced(
     return dataclasses.replace(state, relations=[*others, *relations], **options)
 
 
+def answered(
+    unit: Coordinator, state: testing.State, databag: Mapping[str, str] | None = None
+) -> testing.State:
+    """The state after the CA, relation 20, published a databag; by default with what was asked."""
+    relation = state.get_relation(20)
+    if databag is None:
+        requests = authority.requests(relation.local_unit_data)
+        databag = authority.authority().databag(*requests)
+    relation = dataclasses.replace(relation, remote_app_data=dict(databag))
+    with juju.variables(JUJU_REMOTE_UNIT=''):
+        event = unit.ctx.on.relation_changed(relation, remote_unit=0)
+        return unit.ctx.run(event, replaced(state, relation))
+
+
 def outcome(unit: Coordinator, state: testing.State) -> dict[str, Any]:
     """All that the coordinator published and configured, statuses aside.
 
@@ -252,7 +280,8 @@ def outcome(unit: Coordinator, state: testing.State) -> dict[str, Any]:
     }
     databags = {
         relation.id: [
-            dict(sorted(databag.items()))
+            # A request for a certificate is not the same twice.
+            {key: databag[key] for key in sorted(databag) if 'requests' not in key}
             for databag in (relation.local_app_data, relation.local_unit_data)
         ]
         for relation in sorted(state.relations, key=lambda relation: relation.id)

@@ -1,9 +1,12 @@
 """The coordinator charm's modules, under names that the worker's do not take."""
 
+import sys
+
 import charms
 
 with charms.importable('coordinator-charm'):
     import alerts
+    import certificates
     import charm
     import nginx
     import roles
@@ -11,4 +14,16 @@ with charms.importable('coordinator-charm'):
     import statuses
     import workload_config
 
-__all__ = ['alerts', 'charm', 'nginx', 'roles', 'state', 'statuses', 'workload_config']
+# The charm imports it when it needs it; the worker has none of that name.
+sys.modules['certificates'] = certificates
+
+__all__ = [
+    'alerts',
+    'certificates',
+    'charm',
+    'nginx',
+    'roles',
+    'state',
+    'statuses',
+    'workload_config',
+]

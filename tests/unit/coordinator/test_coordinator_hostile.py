@@ -478,22 +478,24 @@ def is_role(raw):
     of_charms=receivers,
     of_workloads=receivers,
     peer=databags(address='"c-1"'),
+    ca=databags(certificates='[]', request_errors='[]', capabilities='{}'),
 )
 @hypothesis.settings(max_examples=hostile.examples(60))
 def test_all_that_is_valid_is_used_and_nothing_else(
-    workers, role, lokis, of_charms, of_workloads, peer
+    workers, role, lokis, of_charms, of_workloads, peer, ca
 ):
-    def relations(workers, role_data, lokis, of_charms, of_workloads, peer):
+    def relations(workers, role_data, lokis, of_charms, of_workloads, peer, ca):
         return deployment(
             victim=scene.workers('victim', units=[], databags=workers, databag=role_data, id=12),
             logging=scene.loki(databags=dict(lokis), units=[], id=15),
             charm_tracing=scene.tempo('charm-tracing', of_charms, id=17),
             workload_tracing=scene.tempo('workload-tracing', of_workloads, id=18),
             peers=scene.peers(databags={} if peer is None else {1: peer}, id=19),
+            certificates=scene.certificates(ca, id=20),
         )
 
     of_loki = list(enumerate(lokis))
-    hostile_ones = relations(workers, {'role': role}, of_loki, of_charms, of_workloads, peer)
+    hostile_ones = relations(workers, {'role': role}, of_loki, of_charms, of_workloads, peer, ca)
     valid_peer = is_host_text(peer.get('address'))
     valid_ones = relations(
         {number: databag for number, databag in workers.items() if is_worker(number, databag)},
@@ -502,6 +504,7 @@ def test_all_that_is_valid_is_used_and_nothing_else(
         valid_receivers(of_charms),
         valid_receivers(of_workloads),
         peer if valid_peer else None,
+        {},
     )
     with tempfile.TemporaryDirectory() as scratch, juju.recorded() as calls:
         folders = [Path(scratch, name) for name in ('hostile', 'valid')]

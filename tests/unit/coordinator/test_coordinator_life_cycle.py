@@ -16,6 +16,7 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 from ops import testing
 
+import authority
 import determinism
 import hostile
 import juju
@@ -48,6 +49,7 @@ STORES = {
     'loki-b': 'logging',
     'tempo': 'charm-tracing',
     'jaeger': 'workload-tracing',
+    'ca': 'certificates',
 }
 ROLES = {
     'frontend': ['frontend'],
@@ -69,12 +71,14 @@ class Application:
         databag: what the application published.
         units: number → what the unit published.
         role: of a worker application.
+        issued: of a CA: whether it has given this unit a certificate.
     """
 
     relation: int
     databag: dict[str, str] = dataclasses.field(default_factory=dict)
     units: dict[int, dict[str, str]] = dataclasses.field(default_factory=dict)
     role: str | None = None
+    issued: bool = False
 
 
 class Life(stateful.RuleBasedStateMachine):
@@ -250,6 +254,17 @@ class Life(stateful.RuleBasedStateMachine):
             hypothesis.assume(application.units)
             self.run(self.event('changed', name, remote_unit=min(application.units)))
 
+    @stateful.rule(kind=st.sampled_from(['good', 'good', 'nothing', 'bad']))
+    def certify(self, kind):
+        hypothesis.assume('ca' in self.applications and self.applications['ca'].units)
+        ca = self.applications['ca']
+        own = self.state.get_relation(ca.relation).local_unit_data
+        good = authority.authority().databag(*authority.requests(own))
+        ca.databag = {'good': good, 'nothing': {}, 'bad': {'certificates': '[1]'}}[kind]
+        ca.issued |= kind == 'good'
+        with juju.variables(JUJU_REMOTE_UNIT=''):
+            self.run(self.event('changed', 'ca', remote_unit=min(ca.units)))
+
     # The coordinator's own application
 
     @stateful.rule(number=st.integers(1, 4), good=st.booleans())
@@ -342,6 +357,9 @@ class Life(stateful.RuleBasedStateMachine):
             if databag == scene.encoded(address=scene.host(f'coordinator/{number}')):
                 yield f'coordinator/{number}', scene.host(f'coordinator/{number}')
 
+    def serves_tls(self):
+        return 'ca' in self.applications and self.applications['ca'].issued
+
     def log_endpoints(self):
         return {
             f'{name}/{number}': scene.push_url(f'{name}/{number}')
@@ -382,6 +400,10 @@ class Life(stateful.RuleBasedStateMachine):
                 self.level, 'notice'
             )
             assert f'error_log /dev/stderr {level};' in self.unit.config
+            files = [path.name for path in self.unit.folder.glob('tls-*')]
+            used = re.findall('ssl_certificate /etc/nginx/(.*);', self.unit.config)
+            assert used == files
+            assert len(files) == self.serves_tls()
         for container in self.state.containers:
             if container.can_connect:
                 targets = juju.enabled_log_targets(container)
@@ -402,6 +424,7 @@ class Life(stateful.RuleBasedStateMachine):
             'loki_endpoints': self.log_endpoints(),
             'charm_tracing_receivers': of_charms,
             'workload_tracing_receivers': self.receivers('jaeger'),
+            'ca_cert': authority.authority().certificate if self.serves_tls() else None,
         }
         assert found == {key: value for key, value in expected.items() if value}
 

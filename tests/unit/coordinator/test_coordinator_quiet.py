@@ -16,7 +16,8 @@ def unit(tmp_path):
 @pytest.fixture
 def settled(unit, calls):
     """A deployment in which every hook has run."""
-    after = unit.update_status(unit.state(*scene.deployment()))
+    after = unit.update_status(unit.state(*scene.deployment(), scene.certificates(id=20)))
+    after = unit.update_status(scene.answered(unit, after))
     calls.clear()
     return after
 
@@ -53,6 +54,9 @@ EVENTS = {
     'charm-tracing-relation-changed': lambda unit, state: relation_event(
         unit, state, 'changed', 17
     ),
+    'certificates-relation-changed': lambda unit, state: relation_event(
+        unit, state, 'changed', 20, remote_unit=0
+    ),
     'peers-relation-changed': lambda unit, state: relation_event(
         unit, state, 'changed', 19, remote_unit=1
     ),
@@ -84,6 +88,7 @@ def test_update_status_keeps_to_its_budget_of_hook_tools(unit, settled, calls):
     assert tools.count('juju-log') <= 3
     assert tools.count('relation-set') == 0
     assert tools.count('status-set') == 1
+    assert tools.count('secret-get') <= 6  # what the library reads, and reads anew
     assert len([tool for tool in tools if tool != 'juju-log']) <= 40
 
 
@@ -98,6 +103,7 @@ def many(number):
         scene.scraper(id=14),
         scene.loki(id=15),
         scene.peers([1], id=19),
+        scene.certificates(id=20),
     ]
 
 
@@ -135,6 +141,7 @@ def test_the_cost_of_an_event_does_not_grow_with_the_units_that_did_not_change(
         folder.mkdir()
         unit = scene.Coordinator(folder)
         settled = unit.update_status(unit.state(*many(number)))
+        settled = unit.update_status(scene.answered(unit, settled))
         event, state = case(unit, settled)
         calls.clear()
         unit.ctx.run(event, state)

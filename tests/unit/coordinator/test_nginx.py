@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ops import pebble, testing
 
+import authority
 import golden
 import hostile
 import nginxconf
@@ -27,12 +28,22 @@ CASES = {
         'resolvers': ['10.152.183.10', 'fd00::53'],
         'log_level': 'error',
     },
+    'tls': {
+        'upstreams': {'frontend': ['a.example'], 'backend': ['b.example']},
+        'resolvers': ['10.152.183.10'],
+        'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
+    },
 }
 
 
-def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info'):
+def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info', certificate=''):
     return nginx.config(
-        upstreams, upstream_port=9898, resolvers=resolvers, ipv6=ipv6, log_level=log_level
+        upstreams,
+        upstream_port=9898,
+        resolvers=resolvers,
+        ipv6=ipv6,
+        log_level=log_level,
+        certificate=certificate,
     )
 
 
@@ -50,6 +61,10 @@ def real_nginx():
 def nginx_test(command, text, folder):
     """What `nginx -t` says of a configuration."""
     path = folder / 'nginx.conf'
+    ca = authority.authority()
+    certificate = folder / 'tls.pem'
+    certificate.write_text(f'{ca.certificate}{ca.key}\n')
+    text = text.replace('/etc/nginx/tls-0123456789abcdef.pem', str(certificate))
     # nginx makes these while it tests, by default in folders that only its own image has.
     scratch = [
         f'{kind}_temp_path {folder}/{kind};'
@@ -89,6 +104,16 @@ def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(rea
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
+
+
+def test_the_real_nginx_refuses_a_certificate_that_is_not_its_keys(real_nginx, tmp_path):
+    other = authority.authority('other').key
+    certificate = tmp_path / 'other.pem'
+    certificate.write_text(f'{authority.authority().certificate}{other}\n')
+    text = config(**{**CASES['tls'], 'certificate': str(certificate)})
+    done = nginx_test(real_nginx, text, tmp_path)
+    assert 'key values mismatch' in done.stderr
+    assert done.returncode == 1
 
 
 def test_the_real_nginx_refuses_one_with_nobody_to_resolve_names(real_nginx, tmp_path):

@@ -122,6 +122,17 @@ STATUSES = {
             'both/2 (says it is both/0 of both)'
         ),
     ),
+    'no certificate yet': (
+        [scene.workers('both'), scene.certificates()],
+        waiting('[certificates] plain HTTP until ca issues a certificate'),
+    ),
+    'a certificate that makes no sense': (
+        [scene.workers('both'), scene.certificates({'certificates': '1'})],
+        waiting(
+            '[certificates] plain HTTP until ca issues a certificate; left out: ca (certificates: '
+            'Input should be a valid list)'
+        ),
+    ),
     'traces over TLS': (
         [scene.workers('both'), scene.tempo('charm-tracing', TLS)],
         active(

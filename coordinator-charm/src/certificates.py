@@ -1,0 +1,156 @@
+"""This unit's certificate: its key, the request for it, and what a CA issued.
+
+The work is done by PyPI's charmlibs-interfaces-tls-certificates, which keeps the key in a secret
+of this unit and the request in its databag on `certificates`. Importing it takes half as long as
+importing ops: this module is for a unit that has such a relation.
+"""
+
+import contextlib
+import datetime
+import logging
+from collections.abc import Collection, Iterator, Sequence
+
+import ops
+from charmlibs.interfaces import tls_certificates
+from cryptography import x509
+
+import state
+
+# It says at each level, some of it in every hook, what ends in one line and the status here.
+logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
+
+_COMMON_NAME_LENGTH = 64  # RFC 5280, appendix A.1
+
+
+class Requirer(tls_certificates.TLSCertificatesRequiresV4):
+    """The library's side of a unit, which does what `follow` asks and nothing besides.
+
+    Made in the midst of an event, it is given none by the framework: out of an observer of its
+    own, what it makes of a databag would end the hook. Here all that it raises is a ValueError.
+
+    Args:
+        charm: whose unit it is.
+        endpoint: of the interface `tls-certificates`.
+        hosts: the names that clients use.
+    """
+
+    def __init__(self, charm: ops.CharmBase, endpoint: str, hosts: Collection[str]) -> None:
+        self._request = tls_certificates.CertificateRequestAttributes(
+            common_name=next((host for host in hosts if len(host) <= _COMMON_NAME_LENGTH), None),
+            sans_dns=hosts,
+        )
+        super().__init__(charm, endpoint, [self._request])
+
+    def follow(self, event: ops.EventBase) -> None:
+        """Have a key and a request where there is a relation, and a new request in time.
+
+        Raises:
+            ValueError: if the library cannot.
+        """
+        with _all_as_value_error():
+            match event:
+                case ops.RelationBrokenEvent() if event.relation.name == self.relationship_name:
+                    self._on_relation_broken(event)
+                    return
+                case ops.SecretExpiredEvent():
+                    self._on_secret_expired(event)
+                case ops.SecretRemoveEvent():
+                    self._on_secret_remove(event)
+            self.sync()
+
+    def issued(self, provided: state.Provided | None) -> state.Certificate | None:
+        """The certificate that was issued for the request; None while there is none.
+
+        Args:
+            provided: the CA's databag; the library reads it by itself.
+
+        Raises:
+            ValueError: if there is an answer, but no certificate that could serve.
+        """
+        with _all_as_value_error():
+            found, _ = self.get_assigned_certificate(self._request)
+            if found is None:
+                self._check_unanswered(provided or state.Provided())
+                return None
+            names = found.certificate.sans_dns or set()
+        if found.revoked:
+            raise ValueError('its certificate is revoked')
+        if found.certificate.expiry_time <= datetime.datetime.now(datetime.UTC):
+            raise ValueError('its certificate has expired')
+        if missing := sorted((self._request.sans_dns or set()) - names):
+            raise ValueError(f'its certificate is not for {missing[0]}')
+        with _all_as_value_error():
+            ca = _parsed(found.ca)
+            chain = _chain(_parsed(found.certificate), [*map(_parsed, found.chain), ca])
+        if ca not in chain:
+            raise ValueError('its certificate is not by its CA')
+        return state.Certificate(chain=''.join(map(_pem, chain)), ca=_pem(ca))
+
+    def file(self, certificate: state.Certificate) -> str:
+        """The certificates and their key, in PEM.
+
+        Raises:
+            ValueError: if there is no key that fits.
+        """
+        with _all_as_value_error():
+            key = self.private_key
+            own = tls_certificates.Certificate.from_string(certificate.chain)
+            fits = key is not None and own.matches_private_key(key)
+        if not fits:
+            raise ValueError('its key is not there any more')
+        return f'{certificate.chain}{key}\n'
+
+    def _check_unanswered(self, provided: state.Provided) -> None:
+        """Raise ValueError if there is an answer all the same.
+
+        Raises:
+            ValueError: with what is wrong with the answer.
+        """
+        requests = self.get_csrs_from_requirer_relation_data()
+        own = {str(request.certificate_signing_request).strip() for request in requests}
+        for denied in provided.request_errors or ():
+            if denied.csr.strip() in own:
+                raise ValueError(f'it denies the certificate: {denied.error.message}')
+        for one in provided.certificates or ():
+            if one.certificate_signing_request.strip() in own:
+                raise ValueError('its certificate does not fit the request')
+
+
+@contextlib.contextmanager
+def _all_as_value_error() -> Iterator[None]:
+    """Turn whatever is raised into a ValueError that says what it was."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(f'{type(error).__name__}: {error}') from error
+
+
+def _parsed(certificate: tls_certificates.Certificate) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(str(certificate).encode())
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return str(tls_certificates.Certificate(x509_object=certificate)) + '\n'
+
+
+def _chain(own: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """The certificate, then each one's issuer: nginx wants them in order, and CAs differ."""
+    chain = [own]
+
+    def issuer() -> x509.Certificate | None:
+        left = (one for one in others if one not in chain)
+        return next((one for one in left if _is_by(chain[-1], one)), None)
+
+    while found := issuer():
+        chain.append(found)
+    return chain
+
+
+def _is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001 one for each way in which it may not be
+        return False
+    return True

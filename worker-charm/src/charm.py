@@ -123,7 +123,9 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         runs = rolling.digest(definition)
         if self._is_after_others(bags, layer, runs):
             return
-        if workload.ensure_running(self._container, coordinator.worker_config, layer):
+        if workload.ensure_running(
+            self._container, coordinator.worker_config, coordinator.ca_cert, layer
+        ):
             logger.info('podinfo runs anew, with the roles %s', ', '.join(self._roles))
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
@@ -131,7 +133,10 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         coordinator_host = self.hosts.application(coordinator.application)
         return workload.layer(
             config=coordinator.worker_config,
-            backend=workload.backend_url(self._roles, coordinator_host),
+            ca=coordinator.ca_cert,
+            backend=workload.backend_url(
+                self._roles, coordinator_host, tls=bool(coordinator.ca_cert)
+            ),
             service_name=self.app.name,
             traces_endpoint=self._workload_traces.url,
             resource_attributes=traces.resource_attributes(owner),

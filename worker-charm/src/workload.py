@@ -23,6 +23,7 @@ COORDINATOR_PORT = 8080
 _FOLDER = '/home/app'
 _CONFIG_FOLDER = '/etc/podinfo'
 _CONFIG = 'config.yaml'
+_CA_FOLDER = f'{_CONFIG_FOLDER}/ca'
 _NAME = re.compile('[A-Za-z][A-Za-z0-9_.-]*')  # of an option
 _LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 _MARKS = (
@@ -68,7 +69,7 @@ def checked_config(text: str) -> str:
     raise ValueError('worker_config: expected a mapping of names to plain values')
 
 
-def backend_url(roles: Collection[str], coordinator_host: str) -> str:
+def backend_url(roles: Collection[str], coordinator_host: str, *, tls: bool) -> str:
     """Where this worker calls the backend; '' if it has no role that does.
 
     `/headers` answers a POST and never calls further. `/echo` would: a worker that has both roles
@@ -76,12 +77,14 @@ def backend_url(roles: Collection[str], coordinator_host: str) -> str:
     """
     if not {'all', 'frontend'} & set(roles):
         return ''
-    return f'http://{coordinator_host}:{COORDINATOR_PORT}/backend/headers'
+    scheme = 'https' if tls else 'http'
+    return f'{scheme}://{coordinator_host}:{COORDINATOR_PORT}/backend/headers'
 
 
 def layer(
     *,
     config: str,
+    ca: str,
     backend: str,
     service_name: str,
     traces_endpoint: str | None,
@@ -91,6 +94,8 @@ def layer(
 
     Args:
         config: the text of the configuration file; another text restarts the service.
+        ca: certificates in PEM to trust besides the image's own when the backend is called, or
+            ''; others restart the service.
         backend: what `backend_url` gave.
         service_name: `service.name` of the workload's spans.
         traces_endpoint: OTLP gRPC receiver with its scheme, or None for no traces.
@@ -107,6 +112,10 @@ def layer(
     environment = {'CONFIG_SHA256': hashlib.sha256(config.encode()).hexdigest()}
     if backend:
         command.append(f'--backend-url={backend}')
+    if backend and ca:
+        # Go reads the image's bundle all the same: that is a file, and this names folders.
+        environment['SSL_CERT_DIR'] = _CA_FOLDER
+        environment['CA_SHA256'] = hashlib.sha256(ca.encode()).hexdigest()
     if traces_endpoint:
         command.append(f'{_TRACES_FLAG}{service_name}')
         environment[_TRACES_ENDPOINT] = traces_endpoint
@@ -137,13 +146,17 @@ def layer(
     }
 
 
-def ensure_running(container: ops.Container, config: str, wanted: ops.pebble.LayerDict) -> bool:
-    """Make podinfo run with this configuration and layer. True if anything was changed.
+def ensure_running(
+    container: ops.Container, config: str, ca: str, wanted: ops.pebble.LayerDict
+) -> bool:
+    """Make podinfo run with this configuration, CA and layer. True if anything was changed.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
     """
     written = containers.ensure_file(container, f'{_CONFIG_FOLDER}/{_CONFIG}', config)
+    if ca:
+        written |= containers.ensure_file(container, f'{_CA_FOLDER}/ca.pem', ca)
     return containers.ensure_layer(container, CONTAINER, wanted) or written
 
 

@@ -14,10 +14,13 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+import authority
 import hostile
 import juju
 from worker import scene
 from worker.source import workload
+
+CA = authority.authority().certificate
 
 
 @pytest.fixture
@@ -137,9 +140,14 @@ KEYS = (
     'loki_endpoints',
     'charm_tracing_receivers',
     'workload_tracing_receivers',
+    'ca_cert',
 )
 GOOD = {
-    *((key, raw) for key in KEYS[1:] for raw in ('null', 'empty mapping')),
+    *((key, raw) for key in KEYS[1:4] for raw in ('null', 'empty mapping')),
+    ('ca_cert', 'null'),
+    # A text of another kind is left out by itself.
+    ('ca_cert', 'empty text'),
+    ('ca_cert', 'control character'),
     ('loki_endpoints', 'mapping of null'),
     ('loki_endpoints', 'mapping of lists'),
     ('charm_tracing_receivers', 'mapping of null'),
@@ -216,7 +224,8 @@ def test_a_coordinator_that_is_not_ready_is_no_fault(unit, calls, databag):
 
 
 def test_what_other_versions_of_the_coordinator_publish_is_ignored(unit, healthy):
-    databag = {**scene.published(), 'ca_cert': '"x"', 'remote_write_endpoints': '[]', 'new': '['}
+    foreign = {'server_cert': '"x"', 'remote_write_endpoints': '[]', 'new': '['}
+    databag = {**scene.published(), **foreign}
     after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert scene.outcome(unit, after) == healthy(scene.published())
     assert left_out == {}
@@ -285,15 +294,18 @@ def mappings(*keys):
             'loki_endpoints': mappings('loki/0', 'loki/1', '"};'),
             'charm_tracing_receivers': mappings('otlp_http'),
             'workload_tracing_receivers': mappings('otlp_http', 'otlp_grpc'),
+            'ca_cert': st.sampled_from([json.dumps(CA), 'null']) | hostile.raw_values,
         }
     ),
 )
 @hypothesis.settings(max_examples=hostile.examples(60))
 def test_all_that_is_valid_is_used_and_nothing_else(databag):
-    of_loki, *receivers = (usable(databag[key], hostile.is_url) for key in KEYS[1:])
+    of_loki, *receivers = (usable(databag[key], hostile.is_url) for key in KEYS[1:4])
+    ca = hostile.decoded(databag['ca_cert'])
     sizes = sum(len(key) + len(raw) for key, raw in databag.items())
     mappings_are = [found is not None for found in (of_loki, *receivers)]
-    whole = all(mappings_are) and is_config(databag['worker_config']) and sizes <= 262144
+    is_text = databag['ca_cert'] == 'null' or isinstance(ca, str)
+    whole = all([*mappings_are, is_text, is_config(databag['worker_config']), sizes <= 262144])
     with tempfile.TemporaryDirectory() as scratch, juju.recorded() as calls:
         unit, reference = (scene.Worker(Path(scratch, name)) for name in ('hostile', 'valid'))
         after, _ = run(unit, unit.state(scene.coordinator(databag, id=21)))
@@ -302,6 +314,7 @@ def test_all_that_is_valid_is_used_and_nothing_else(databag):
             'loki_endpoints': json.dumps(of_loki),
             'charm_tracing_receivers': json.dumps(receivers[0]),
             'workload_tracing_receivers': json.dumps(receivers[1]),
+            'ca_cert': json.dumps(CA if ca == CA else None),
         }
         expected = reference.state(scene.coordinator(valid if whole else {}, id=21))
         assert scene.outcome(unit, after) == scene.outcome(

@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 export PYTHONPATH = tests/localjuju
 TOX = tox run
 CHARMS = coordinator-charm worker-charm
-STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo
+STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
 
 help:  # Display this help
 	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"

@@ -6,6 +6,7 @@ operation that a backend lacks skips the test that asks for it, with the reason.
 
 import abc
 import json
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -63,8 +64,11 @@ class Cluster(abc.ABC):
         method: str = 'GET',
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> Response:
         """Send a request to a unit (`app/0`) or to an application's service (`app`).
+
+        With a context it goes over TLS, by the names inside the cluster.
 
         Raises:
             OSError: nothing answered.
@@ -110,14 +114,16 @@ class LocalCluster(Cluster):
         method: str = 'GET',
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> Response:
         application, _, number = target.partition('/')
         host = f'{application}-{number}.{application}-endpoints' if number else application
         response = self._model.http(
-            f'http://{host}.{self._name}.svc.cluster.local:{port}{path}',
+            f'{"https" if context else "http"}://{host}.{self._name}.svc.cluster.local:{port}{path}',
             method=method,
             body=body,
             headers=headers or {},
+            context=context,
         )
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Response(response.status, lower, response.body)
@@ -157,7 +163,10 @@ class KubernetesCluster(Cluster):
         method: str = 'GET',
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> Response:
+        if context:
+            self._lacks('verify a certificate', 'its names are those inside the cluster')
         application = self._juju.status().apps[target.partition('/')[0]]
         address = application.units[target].address if '/' in target else application.address
         request = urllib.request.Request(

@@ -75,7 +75,7 @@ def worker(name: str, *, role: str = 'all', units: int = 1) -> Application:
 
 
 def store(name: str) -> Application:
-    """One of the small charms that stand for COS Lite's: `prometheus`, `loki` or `tempo`."""
+    """One of the small charms that stand for real ones, by its folder in tests/stores."""
     return Application(
         name=name,
         charm=ROOT / 'build' / 'stores' / f'{name}.charm',
@@ -83,6 +83,8 @@ def store(name: str) -> Application:
     )
 
 
+CERTIFICATES = store('self-signed-certificates')
+"""The CA that stands for the charm of this name."""
 STORES = tuple(store(name) for name in ('prometheus', 'loki', 'tempo'))
 
 TELEMETRY = {

@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 from collections.abc import Iterable
 
 from clients import Span
@@ -10,7 +11,9 @@ from deployment import NGINX_PORT
 from model import Model
 
 
-def echo(model: Model, target: str, *, traceparent: str = '') -> Response:
+def echo(
+    model: Model, target: str, *, traceparent: str = '', context: ssl.SSLContext | None = None
+) -> Response:
     """Send what a frontend passes on to a backend."""
     return model.cluster.http(
         target,
@@ -19,6 +22,7 @@ def echo(model: Model, target: str, *, traceparent: str = '') -> Response:
         method='POST',
         body=b'hello',
         headers={'traceparent': traceparent} if traceparent else {},
+        context=context,
     )
 
 

@@ -8,9 +8,12 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from localjuju import registry, wire
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class RequestError(Exception):
@@ -78,20 +81,28 @@ class Model:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = 10,
+        context: 'ssl.SSLContext | None' = None,
     ) -> Response:
-        """One HTTP request inside the model's network. Raises OSError when it fails."""
+        """One HTTP request inside the model's network. Raises OSError when it fails.
+
+        An https URL takes a context, which says whom to trust.
+        """
         # Imported here: they take longer than all else that the `juju` program does.
         import http.client  # noqa: PLC0415
         import urllib.parse  # noqa: PLC0415
 
         parts = urllib.parse.urlsplit(url)
-        if parts.scheme != 'http' or not parts.hostname:
-            raise ValueError(f'cannot request {url}: not an http URL')
-        port = parts.port or 80
+        if parts.scheme != ('https' if context else 'http') or not parts.hostname:
+            raise ValueError(f'cannot request {url}: not an http URL, or https and no context')
+        port = parts.port or (443 if context else 80)
         connection = http.client.HTTPConnection(parts.hostname, port, timeout=timeout)
         connection.sock = self.connect(parts.hostname, port, timeout)
         target = (parts.path or '/') + (f'?{parts.query}' if parts.query else '')
         try:
+            if context:
+                connection.sock = context.wrap_socket(
+                    connection.sock, server_hostname=parts.hostname
+                )
             connection.request(method, target, body, dict(headers or {}))
             answer = connection.getresponse()
             return Response(answer.status, dict(answer.getheaders()), answer.read())

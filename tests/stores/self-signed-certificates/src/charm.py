@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""A certificate authority that issues what it is asked for, as self-signed-certificates does.
+
+Its own certificate and key are made once, by the first leader, and kept in a secret of the
+application.
+"""
+
+import datetime
+import logging
+
+import ops
+from charmlibs.interfaces import tls_certificates as tls
+
+SECRET = 'ca'
+VALIDITY = datetime.timedelta(days=365)
+
+
+class CertificateAuthorityCharm(ops.CharmBase):
+    """A certificate authority; the leader issues."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        self._certificates = tls.TLSCertificatesProvidesV4(self, 'certificates')
+        relation = self.on['certificates']
+        for event in (
+            self.on.config_changed,
+            self.on.leader_elected,
+            self.on.update_status,
+            relation.relation_changed,
+        ):
+            framework.observe(event, self._issue)
+        framework.observe(self.on.collect_unit_status, self._collect_status)
+
+    def _issue(self, _: ops.EventBase) -> None:
+        """Sign every request that has no certificate yet."""
+        if not self.unit.is_leader():
+            return
+        ca, key = self._authority()
+        validity = datetime.timedelta(seconds=int(self.config['certificate-validity']))
+        for request in self._certificates.get_outstanding_certificate_requests():
+            csr = request.certificate_signing_request
+            certificate = csr.sign(ca, key, validity)
+            self._certificates.set_relation_certificate(
+                tls.ProviderCertificate(
+                    relation_id=request.relation_id,
+                    certificate=certificate,
+                    certificate_signing_request=csr,
+                    ca=ca,
+                    chain=[certificate, ca],
+                )
+            )
+
+    def _authority(self) -> tuple[tls.Certificate, tls.PrivateKey]:
+        try:
+            content = self.model.get_secret(label=SECRET).get_content(refresh=True)
+        except ops.SecretNotFoundError:
+            key = tls.PrivateKey.generate()
+            attributes = tls.CertificateRequestAttributes(common_name=self.app.name, is_ca=True)
+            ca = tls.Certificate.generate_self_signed_ca(attributes, key, VALIDITY)
+            content = {'ca-certificate': str(ca), 'private-key': str(key)}
+            self.app.add_secret(content, label=SECRET)
+        return (
+            tls.Certificate.from_string(content['ca-certificate']),
+            tls.PrivateKey.from_string(content['private-key']),
+        )
+
+    def _collect_status(self, event: ops.CollectStatusEvent) -> None:
+        event.add_status(ops.ActiveStatus())
+
+
+if __name__ == '__main__':
+    ops.main(CertificateAuthorityCharm)

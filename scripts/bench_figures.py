@@ -75,7 +75,6 @@ BOUNDS = {
     'join.n300': Bound('ratio', 1.05),
     'proxy.rps': Bound('ratio', 0.95, least=True),
     'proxy.p99': Bound('ratio', 1.05),
-    'proxy.p99': Bound('ratio', 1.05),
 }
 
 IN_THE_WAY: dict[str, str] = {}

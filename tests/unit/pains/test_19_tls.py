@@ -289,10 +289,10 @@ def test_pain_19_nginx_decides_and_what_it_refuses_takes_nothing_away(unit, serv
     before = outcome(unit, served)
     ensure_running = nginx.ensure_running
 
-    def refusing(container, wanted):
+    def refusing(container, wanted, *, ready):
         if not any(name in wanted for name in before[1]):
             raise nginx.ConfigError('ee key too small')
-        return ensure_running(container, wanted)
+        return ensure_running(container, wanted, ready=ready)
 
     renewing = expired(unit, served)
     monkeypatch.setattr(charm.nginx, 'ensure_running', refusing)

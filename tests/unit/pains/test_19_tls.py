@@ -118,6 +118,15 @@ def test_pain_19_it_serves_plain_http_until_there_is_a_certificate(unit, plain):
     )
 
 
+def test_pain_19_a_unit_that_is_added_gets_no_requests_before_its_certificate(unit, plain):
+    """If the image has a check of that name, which fails until the charm replaces it."""
+    assert not plain.get_container('nginx').plan.checks
+    served = coordinators.answered(unit, plain)
+    assert list(served.get_container('nginx').plan.checks) == ['nginx-ready']
+    after = expired(unit, served)
+    assert list(after.get_container('nginx').plan.checks) == ['nginx-ready']
+
+
 def test_pain_19_a_certificate_is_asked_for_by_names_that_no_worker_has_a_part_in(plain):
     csr = tls.CertificateSigningRequest.from_string(request(plain))
     assert csr.sans_dns == {HOST, SERVICE}

@@ -45,7 +45,8 @@ class Databag(pydantic.BaseModel):
     absent from the databag.
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore')
+    # Built at the first use: a hook uses some of them.
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
 
     @pydantic.model_serializer(mode='wrap')
     def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:

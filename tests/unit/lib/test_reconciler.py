@@ -6,6 +6,7 @@ import time
 
 import ops
 import pytest
+from cosl.reconciler import reconcilable_events_k8s
 from ops import testing
 
 import juju
@@ -75,6 +76,19 @@ def run(ctx, event, state, **attributes):
             setattr(manager.charm, name, value)
         after = manager.run()
         return manager.charm, after
+
+
+def test_the_events_are_those_of_coss_charms_but_for_two(ctx):
+    """A dying unit is left as it is; a refreshed one has to catch up."""
+    with ctx(ctx.on.update_status(), testing.State()) as manager:
+        kinds = {name: event.event_type for name, event in manager.charm.on.events().items()}
+        observed = {
+            kinds[kind]
+            for _, method, _, kind in manager.charm.framework._observers
+            if method == '_on_any_event'
+        }
+    wanted = (reconcilable_events_k8s - {ops.StopEvent}) | {ops.UpgradeCharmEvent}
+    assert observed == wanted & set(kinds.values())
 
 
 GOOD = {'name': '"a"'}

@@ -5,15 +5,19 @@ import time
 from collections.abc import Callable
 
 import ops
-from cosl.reconciler import observe_events, reconcilable_events_k8s
 
 from . import databags
 from .topology import Hosts, Topology
 
 logger = logging.getLogger(__name__)
 
-# On stop there is nothing to be brought up; a refreshed charm, on the other hand, has to catch up.
-_EVENTS = (reconcilable_events_k8s - {ops.StopEvent}) | {ops.UpgradeCharmEvent}
+# At the end there is nothing to be brought up; a notice is for whoever asked for it.
+_OTHER_EVENTS = (
+    ops.StopEvent,
+    ops.RemoveEvent,
+    ops.PebbleCustomNoticeEvent,
+    ops.CollectMetricsEvent,
+)
 
 # An argument has at most 128 KiB; ops makes several calls of juju-log of what is longer.
 _LOG_LENGTH = 120_000
@@ -56,7 +60,10 @@ class ReconcilingCharm(ops.CharmBase):
         self.unsettled: list[str] = []
         self.notes: list[str] = []
         self.left_out: list[databags.LeftOut] = []
-        observe_events(self, _EVENTS, self._on_any_event)
+        for event in self.on.events().values():
+            kind = event.event_type
+            if issubclass(kind, ops.HookEvent) and not issubclass(kind, _OTHER_EVENTS):
+                framework.observe(event, self._on_any_event)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Read, compute, write. Called once in a dispatch, unless the unit is dying."""

@@ -78,6 +78,7 @@ def test_workload_traces(deployed: Model) -> None:
     deployed.juju.remove_relation(*relation)
     for unit in baseline.WORKERS:
         eventually(lambda unit=unit: check_workload_tracing(deployed, unit, on=False))
+    deployed.wait_active()  # until the hooks are over, podinfo as it was may still serve
     untraced = eventually(lambda: trace_id_of(echo(deployed, 'coordinator/0')))
     deployed.integrate(relation)
     for unit in baseline.WORKERS:

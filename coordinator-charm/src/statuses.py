@@ -55,12 +55,4 @@ def statuses(
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(workers.units)
     fine = f'{total} worker{"" if total == 1 else "s"} ({by_role})'
-
-    def shown(message: str) -> str:
-        return reconciler.summary(message, notes, left_out)
-
-    return [
-        *(ops.BlockedStatus(shown(message)) for message in blocked),
-        *(ops.WaitingStatus(shown(message)) for message in waiting),
-        ops.ActiveStatus(shown(fine)),
-    ]
+    return reconciler.statuses(blocked, waiting, fine, notes=notes, left_out=left_out)

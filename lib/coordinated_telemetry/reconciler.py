@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import ops
 
@@ -107,6 +107,30 @@ class ReconcilingCharm(ops.CharmBase):
             setattr(self._stored, key, '\n'.join(found))
         if new := sorted({*found} - {*before}):
             logger.warning(message, '; '.join(new)[:_LOG_LENGTH])
+
+
+def statuses(
+    blocked: Iterable[str],
+    waiting: Iterable[str],
+    fine: str,
+    *,
+    notes: list[str],
+    left_out: list[databags.LeftOut],
+) -> list[ops.StatusBase]:
+    """All statuses that apply, each with what else is to be said; Juju shows the most urgent one.
+
+    Args:
+        blocked: what an operator must do something about.
+        waiting: what passes by itself.
+        fine: what is said when there is neither.
+        notes: what an operator should know of.
+        left_out: what came over a relation and is not used.
+    """
+    return [
+        *(ops.BlockedStatus(summary(message, notes, left_out)) for message in blocked),
+        *(ops.WaitingStatus(summary(message, notes, left_out)) for message in waiting),
+        ops.ActiveStatus(summary(fine, notes, left_out)),
+    ]
 
 
 def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:

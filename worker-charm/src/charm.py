@@ -169,15 +169,11 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         if not workload.running(self._container):
             waiting.append('[workload] waiting for podinfo to run')
         ahead = [f'restarts after {", ".join(self._ahead)}'] if self._ahead else []
-
-        def shown(message: str) -> str:
-            return reconciler.summary(message, [*self.notes, *ahead], self.left_out)
-
-        for message in blocked:
-            event.add_status(ops.BlockedStatus(shown(message)))
-        for message in waiting:
-            event.add_status(ops.WaitingStatus(shown(message)))
-        event.add_status(ops.ActiveStatus(shown(f'ready: {", ".join(self._roles)}')))
+        fine = f'ready: {", ".join(self._roles)}'
+        for status in reconciler.statuses(
+            blocked, waiting, fine, notes=[*self.notes, *ahead], left_out=self.left_out
+        ):
+            event.add_status(status)
 
 
 if __name__ == '__main__':

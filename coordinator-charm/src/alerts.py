@@ -5,6 +5,7 @@ Each is a folder: `nginx` is rendered for the coordinator, `workers` for each wo
 """
 
 import pathlib
+from collections.abc import Sequence
 
 from coordinated_telemetry import rules
 from coordinated_telemetry.topology import Topology
@@ -13,34 +14,36 @@ _SOURCE = pathlib.Path(__file__).parent
 
 
 def prometheus_rules(
-    coordinator: Topology, workers: list[Topology]
+    coordinators: Sequence[Topology], workers: Sequence[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
     """Rules on metrics.
 
     Args:
-        coordinator: the coordinator's topology as an application.
+        coordinators: the coordinator's topology as an application; empty if it is scaled to 0.
         workers: that of each worker application.
 
     Returns:
         The groups, and a line for each that had to be left out.
     """
-    return _rendered('prometheus_alert_rules', coordinator, workers)
+    return _rendered('prometheus_alert_rules', coordinators, workers)
 
 
 def loki_rules(
-    coordinator: Topology, workers: list[Topology]
+    coordinators: Sequence[Topology], workers: Sequence[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
     """Rules on logs; arguments and result as for `prometheus_rules`."""
-    return _rendered('loki_alert_rules', coordinator, workers)
+    return _rendered('loki_alert_rules', coordinators, workers)
 
 
 def _rendered(
-    kind: str, coordinator: Topology, workers: list[Topology]
+    kind: str, coordinators: Sequence[Topology], workers: Sequence[Topology]
 ) -> tuple[list[rules.Group], list[str]]:
     of_nginx, of_workers, generic = (
         rules.load(_SOURCE / kind / folder) for folder in ('nginx', 'workers', 'generic')
     )
-    groups = rules.render((*of_nginx.groups, *generic.groups), coordinator)
+    groups: list[rules.Group] = []
+    for application in coordinators:
+        groups += rules.render((*of_nginx.groups, *generic.groups), application)
     for application in workers:
         groups += rules.render((*of_workers.groups, *generic.groups), application)
     faults = (*of_nginx.faults, *of_workers.faults, *generic.faults)

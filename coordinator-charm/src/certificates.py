@@ -14,7 +14,7 @@ import ops
 from charmlibs.interfaces import tls_certificates
 from cryptography import x509
 
-import state
+import tls
 
 # It says at each level, some of it in every hook, what ends in one line and the status here.
 logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
@@ -46,6 +46,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
 
         Raises:
             ValueError: if the library cannot.
+            ops.RelationNotFoundError: if Juju refuses the relation.
         """
         with _all_as_value_error():
             match event:
@@ -58,7 +59,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
                     self._on_secret_remove(event)
             self.sync()
 
-    def issued(self, provided: state.Provided | None) -> state.Certificate | None:
+    def issued(self, provided: tls.Provided | None) -> tls.Certificate | None:
         """The certificate that was issued for the request; None while there is none.
 
         Args:
@@ -70,7 +71,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         with _all_as_value_error():
             found, _ = self.get_assigned_certificate(self._request)
             if found is None:
-                self._check_unanswered(provided or state.Provided())
+                self._check_unanswered(provided or tls.Provided())
                 return None
             names = found.certificate.sans_dns or set()
         if found.revoked:
@@ -84,9 +85,9 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             chain = _chain(_parsed(found.certificate), [*map(_parsed, found.chain), ca])
         if ca not in chain:
             raise ValueError('its certificate is not by its CA')
-        return state.Certificate(chain=''.join(map(_pem, chain)), ca=_pem(ca))
+        return tls.Certificate(chain=''.join(map(_pem, chain)), ca=_pem(ca))
 
-    def file(self, certificate: state.Certificate) -> str:
+    def file(self, certificate: tls.Certificate) -> str:
         """The certificates and their key, in PEM.
 
         Raises:
@@ -100,7 +101,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             raise ValueError('its key is not there any more')
         return f'{certificate.chain}{key}\n'
 
-    def _check_unanswered(self, provided: state.Provided) -> None:
+    def _check_unanswered(self, provided: tls.Provided) -> None:
         """Raise ValueError if there is an answer all the same.
 
         Raises:
@@ -118,10 +119,10 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
 
 @contextlib.contextmanager
 def _all_as_value_error() -> Iterator[None]:
-    """Turn whatever is raised into a ValueError that says what it was."""
+    """Turn whatever is raised into a ValueError that says what it was, but for a relation gone."""
     try:
         yield
-    except ValueError:
+    except (ValueError, ops.RelationNotFoundError):
         raise
     except Exception as error:
         raise ValueError(f'{type(error).__name__}: {error}') from error

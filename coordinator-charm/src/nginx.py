@@ -4,16 +4,15 @@
 rendered was validated by `coordinated_telemetry.addresses` when it was read.
 """
 
-import hashlib
 import ipaddress
 import textwrap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import ops
 
-from coordinated_telemetry import addresses, containers
+from coordinated_telemetry import addresses, cluster, containers
 
-PORT = 8080
+PORT = cluster.COORDINATOR_PORT
 """Where clients, and the workers themselves, reach the workload."""
 EXPORTER_PORT = 9113
 """Where a scraper reaches nginx's metrics."""
@@ -21,9 +20,6 @@ EXPORTER_PORT = 9113
 CONTAINER = 'nginx'
 SERVICE = 'nginx'
 EXPORTER_CONTAINER = 'nginx-prometheus-exporter'
-
-LOCATIONS = {'/': 'frontend', '/backend/': 'backend'}
-"""Path prefix → the role that serves it; the prefix is not passed on."""
 
 LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
 """The charm's log levels in nginx's words; its own debug needs another binary."""
@@ -143,6 +139,7 @@ _STATUS_SERVER = f"""
 def config(
     upstreams: Mapping[str, Collection[str]],
     *,
+    locations: Mapping[str, str],
     upstream_port: int,
     resolvers: Sequence[str],
     ipv6: bool,
@@ -153,6 +150,7 @@ def config(
 
     Args:
         upstreams: role → hosts of its workers; a role without any answers 503.
+        locations: path prefix → the role that serves it; the prefix is not passed on.
         upstream_port: where each of them serves.
         resolvers: IP addresses of DNS servers, at least one.
         ipv6: whether the pod has IPv6, which is then listened on too.
@@ -168,7 +166,7 @@ def config(
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
     ]
-    for role in sorted(set(LOCATIONS.values())):
+    for role in sorted(set(locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             parts.append(_upstream(role, hosts, upstream_port))
     ssl = ' ssl' if certificate else ''
@@ -178,7 +176,7 @@ def config(
     if certificate:
         parts.append(_TLS.format(certificate=certificate))
     parts += [
-        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in LOCATIONS.items()
+        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in locations.items()
     ]
     parts.append('    }\n')
     parts.append(_STATUS_SERVER)
@@ -330,54 +328,6 @@ def _ensure_layers(container: ops.Container, ready: bool) -> bool:
         # Not before nginx runs: a check counts as healthy until it has failed.
         changed |= containers.ensure_layer(container, f'{CONTAINER}-checks', checks_layer())
     return changed
-
-
-def certificate_path(chain: str) -> str:
-    """Where these certificates are, with their key: other ones are elsewhere.
-
-    So a new certificate is a new configuration too. Only one key fits a certificate, which is why
-    the name need not tell of it.
-    """
-    return f'{_FOLDER}/tls-{hashlib.sha256(chain.encode()).hexdigest()[:16]}.pem'
-
-
-def ensure_certificate(container: ops.Container, path: str, read: Callable[[], str]) -> bool:
-    """Make a file hold certificates and key, for nobody else's eyes. True if it was written.
-
-    Args:
-        container: reachable.
-        path: what `certificate_path` gave.
-        read: gives the content, and is asked only if the file is not there.
-
-    Raises:
-        ops.pebble.Error: if Pebble cannot be reached.
-    """
-    if any(file.permissions == 0o600 for file in _certificates(container) if file.path == path):
-        return False
-    # Pebble writes a new file with these permissions, and renames it when it is whole.
-    container.push(path, read(), make_dirs=True, permissions=0o600)
-    return True
-
-
-def ensure_no_other_certificate(container: ops.Container, path: str) -> bool:
-    """Remove all certificates and keys but those in this file. True if there were any.
-
-    Raises:
-        ops.pebble.Error: if Pebble cannot be reached.
-    """
-    others = [file.path for file in _certificates(container) if file.path != path]
-    for other in others:
-        container.remove_path(other)
-    return bool(others)
-
-
-def _certificates(container: ops.Container) -> list[ops.pebble.FileInfo]:
-    try:
-        return container.list_files(_FOLDER, pattern='tls-*.pem')
-    except ops.pebble.APIError as error:
-        if error.code == 404:  # the folder comes with the first file
-            return []
-        raise
 
 
 def version(container: ops.Container) -> str:

@@ -2,57 +2,54 @@
 
 import collections
 
-import ops
-
-import roles
-from coordinated_telemetry import databags, reconciler
+import workload
+from coordinated_telemetry.report import Report
 from state import State
 
 
-def statuses(
+def describe(
+    report: Report,
     application: str,
-    state: State,
+    seen: State,
     *,
     nginx_reachable: bool,
     nginx_running: bool,
-    faults: list[str],
-    unsettled: list[str],
-    notes: list[str],
     awaits_certificate: bool,
-    left_out: list[databags.LeftOut],
-) -> list[ops.StatusBase]:
-    """All statuses that apply; Juju shows the most urgent one.
+) -> str:
+    """Add what blocks and what is awaited to a report.
 
     Args:
+        report: what is added to.
         application: the coordinator's name, for the commands that blocked statuses show.
-        state: what was read.
+        seen: what was read.
         nginx_reachable: whether nginx's container is there.
         nginx_running: whether nginx runs in it.
-        faults: what an operator must do something about.
-        unsettled: what did not work and is tried again.
-        notes: what an operator should know of.
         awaits_certificate: whether nginx serves plain HTTP until there is a certificate.
-        left_out: what came over a relation and is not used.
+
+    Returns:
+        The message when all is well.
     """
-    workers = state.workers
-    blocked, waiting = list(faults), list(unsettled)
-    if state.config_fault:
-        blocked.append(state.config_fault)
+    workers = seen.workers
+    roles = [worker.roles for worker in workers.units]
     if not workers.related:
-        blocked.append(f'[cluster] no worker related: juju integrate {application}:cluster WORKER')
-    elif missing := roles.ROLES.missing(workers.units):
+        report.blocked.append(
+            f'[cluster] no worker related: juju integrate {application}:cluster WORKER'
+        )
+    elif missing := workload.ROLES.missing(roles):
         if workers.awaited:
-            waiting.append(f'[cluster] waiting for the data of {", ".join(workers.awaited[:3])}')
+            names = ', '.join(workers.awaited[:3])
+            report.waiting.append(f'[cluster] waiting for the data of {names}')
         else:
-            blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
+            report.blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
     if not nginx_reachable:
-        waiting.append('[nginx] waiting for the container')
+        report.waiting.append('[nginx] waiting for the container')
     elif not nginx_running:
-        waiting.append('[nginx] waiting for nginx to run')
+        report.waiting.append('[nginx] waiting for nginx to run')
     if awaits_certificate:
-        waiting.append(f'[certificates] plain HTTP until {state.ca} issues a certificate')
-    counts = collections.Counter(role for worker in workers.units for role in worker.roles)
+        report.waiting.append(
+            f'[certificates] serving plain HTTP until {seen.tls.ca} issues a certificate'
+        )
+    counts = collections.Counter(role for of_unit in roles for role in of_unit)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
-    total = len(workers.units)
-    fine = f'{total} worker{"" if total == 1 else "s"} ({by_role})'
-    return reconciler.statuses(blocked, waiting, fine, notes=notes, left_out=left_out)
+    total = len(roles)
+    return f'{total} worker{"" if total == 1 else "s"} ({by_role})'

@@ -9,11 +9,11 @@ What the charm itself logs goes to the same URLs: see `charm_log`.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databag, databags, report, rules
 from .topology import Topology
 
 LAYER = 'telemetry-logs'
@@ -22,17 +22,17 @@ LAYER = 'telemetry-logs'
 _PREFIX = 'telemetry-'  # of the log targets that are ours
 
 
-class _EndpointUrl(databags.Databag):
+class _EndpointUrl(databag.Databag):
     url: addresses.Url
 
 
-class EndpointData(databags.Databag):
+class EndpointData(databag.Databag):
     """The unit databag of a `loki_push_api` provider."""
 
     endpoint: _EndpointUrl
 
 
-class RequirerData(databags.Databag):
+class RequirerData(databag.Databag):
     """The application databag of a `loki_push_api` requirer."""
 
     metadata: dict[str, str]
@@ -40,7 +40,7 @@ class RequirerData(databags.Databag):
 
 
 def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
-    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid has no part."""
+    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid is left out."""
     found: dict[str, str] = {}
     for relation in bags.relations(endpoint):
         for unit in bags.units(relation):
@@ -48,6 +48,20 @@ def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
             if data is not None:
                 found[unit.name] = data.endpoint.url
     return found
+
+
+def trusted(found: report.Report, endpoints: Mapping[str, str]) -> dict[str, str]:
+    """The endpoints that logs can be sent to; the others are noted.
+
+    Nothing here knows the CA of a store, so an https endpoint would fail every push, unseen.
+    """
+    untrusted = [unit for unit, url in endpoints.items() if url.startswith('https:')]
+    if untrusted:
+        first = endpoints[untrusted[0]]
+        found.note(
+            f'logs are not sent to {", ".join(untrusted[:3])}: no CA certificate for {first}'
+        )
+    return {unit: url for unit, url in endpoints.items() if unit not in untrusted}
 
 
 def ensure_rules(

@@ -12,7 +12,7 @@ from typing import Any
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databag, databags, rules
 from .topology import Topology, unit_number
 
 
@@ -31,7 +31,7 @@ class Target:
     port: int
 
 
-class ScrapeMetadata(databags.Databag):
+class ScrapeMetadata(databag.Databag):
     """The topology of the provider, which a scraper falls back on."""
 
     model: str
@@ -41,7 +41,7 @@ class ScrapeMetadata(databags.Databag):
     charm_name: str
 
 
-class ProviderData(databags.Databag):
+class ProviderData(databag.Databag):
     """The application databag of a `prometheus_scrape` provider."""
 
     scrape_metadata: ScrapeMetadata

@@ -13,9 +13,9 @@ import pydantic
 
 import workload
 from coordinated_telemetry import (
-    charm_log,
     cluster,
     containers,
+    databag,
     databags,
     logs,
     reconciler,
@@ -44,40 +44,33 @@ class Config(pydantic.BaseModel):
 class WorkerCharm(reconciler.ReconcilingCharm):
     """The worker charm."""
 
-    _is_read = False  # a dying unit reads nothing
     _roles: tuple[str, ...] = ()
-    _coordinator: cluster.Coordinator | None = None
-    _charm_traces = traces.Destination(None)
+    _is_related = False
+    _config: str | None = None  # the workload's, if the coordinator sent one that it can have
     _workload_traces = traces.Destination(None)
     _ahead: Sequence[str] = ()
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self._container = self.unit.get_container(workload.CONTAINER)
-        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Bring the relation and the container to what the coordinator asks for."""
         self._roles = self.load_config(Config).roles
-        self._coordinator = self._read_coordinator(bags)
-        self._is_read = True
-        if self._coordinator:
-            charm_log.ensure_charm_log(self._coordinator.loki_endpoints, self.topology)
-            self._charm_traces = traces.charm_destination(
-                self._coordinator.charm_tracing_receivers
-            )
-            traces.ensure_charm_tracing(self._charm_traces)
+        coordinator = cluster.read_coordinator(bags, 'cluster', self.topology)
+        self._is_related = bool(bags.relations('cluster'))
+        log_endpoints: dict[str, str] = {}
+        if coordinator:
+            log_endpoints = logs.trusted(self.report, coordinator.loki_endpoints)
+            self.ensure_own_telemetry(log_endpoints, coordinator.charm_tracing_receivers)
             self._workload_traces = traces.workload_destination(
-                self._coordinator.workload_tracing_receivers
+                coordinator.workload_tracing_receivers
             )
-        elif not bags.relations('cluster'):
-            charm_log.ensure_charm_log({}, self.topology)
-            traces.ensure_charm_tracing(traces.Destination(None))
-
-        refused = {'charm': self._charm_traces.refused, 'workload': self._workload_traces.refused}
-        self.notes += [
-            f'{kind} traces are not sent: {why}' for kind, why in refused.items() if why
-        ]
+            if why := self._workload_traces.refused:
+                self.report.note(f'workload traces are not sent: {why}')
+        elif not self._is_related:
+            self.ensure_own_telemetry({}, {})
+        self._config = self._checked_config(coordinator)
 
         self.unit.set_ports(workload.PORT)
         address = self.hosts.unit(self.unit.name)
@@ -87,52 +80,78 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             if not self._container.can_connect():
                 bags.ensure('peers', self.unit, rolling.PeerData())
             else:
-                self._write_container(bags)
+                self._write_container(bags, coordinator, log_endpoints)
                 self.ensure_version(event, lambda: workload.version(self._container))
         except ops.pebble.Error as error:
             # The container went away under our hands; when it is back, so is pebble-ready.
             logger.warning('cannot configure the workload: %s', error)
-            self.unsettled.append('[workload] not configured yet: juju debug-log')
+            self.report.waiting.append('[workload] not configured yet: juju debug-log')
 
-    def _read_coordinator(self, bags: databags.Databags) -> cluster.Coordinator | None:
-        """The coordinator's data, if its configuration is one that the workload can have."""
-        coordinator = cluster.read_coordinator(bags, 'cluster')
-        if coordinator is None:
+    def describe(self) -> str:
+        """Add what blocks and what is awaited; return the status when all is well."""
+        report = self.report
+        if not self._roles:
+            report.blocked.append(
+                f'[roles] no role enabled: juju config {self.app.name} role-all=true'
+            )
+        if not self._is_related:
+            report.blocked.append(
+                '[cluster] not related to a coordinator: '
+                f'juju integrate {self.app.name}:cluster COORDINATOR'
+            )
+        elif self._config is None:
+            report.waiting.append("[cluster] waiting for the coordinator's configuration")
+        if not workload.running(self._container):
+            report.waiting.append('[workload] waiting for podinfo to run')
+        if self._ahead:
+            report.note(f'restarts after {", ".join(self._ahead)}')
+        return f'ready: {", ".join(self._roles)}'
+
+    def _checked_config(self, coordinator: cluster.Coordinator | None) -> str | None:
+        """The workload's configuration as the coordinator sent it, if the workload can have it."""
+        if coordinator is None or coordinator.worker_config is None:
             return None
         try:
-            workload.checked_config(coordinator.worker_config)
+            return workload.checked_config(coordinator.worker_config)
         except ValueError as error:
-            bags.leave_out(coordinator.application, databags.reason(error))
+            why = f'worker_config: {databag.reason(error)}'
+            self.report.ignore(coordinator.application, why)
             return None
-        return coordinator
 
-    def _write_container(self, bags: databags.Databags) -> None:
-        coordinator = self._coordinator
+    def _write_container(
+        self,
+        bags: databags.Databags,
+        coordinator: cluster.Coordinator | None,
+        log_endpoints: dict[str, str],
+    ) -> None:
         if coordinator is None:
             # Without its data, be it for a moment, the workload keeps running with what it has.
             # On its own it does so too, but sends nobody anything.
-            if not bags.relations('cluster'):
+            if not self._is_related:
                 logs.ensure_log_targets(self._container, (), self.topology)
                 workload.ensure_untraced(self._container)
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
-        urls = coordinator.loki_endpoints.values()
-        logs.ensure_log_targets(self._container, urls, self.topology)
-        layer = self._layer(coordinator, self.topology)
-        definition = self._layer(coordinator, dataclasses.replace(self.topology, unit=''))
-        runs = rolling.digest(definition)
+        logs.ensure_log_targets(self._container, log_endpoints.values(), self.topology)
+        # Telemetry does not wait for a configuration: the workload keeps the one it has.
+        config = self._config or workload.read_config(self._container)
+        if config is None:
+            return
+        layer = self._layer(coordinator, config, self.topology)
+        shared = self._layer(coordinator, config, dataclasses.replace(self.topology, unit=''))
+        runs = rolling.digest(shared)
         if self._is_after_others(bags, layer, runs):
             return
-        if workload.ensure_running(
-            self._container, coordinator.worker_config, coordinator.ca_cert, layer
-        ):
-            logger.info('podinfo runs anew, with the roles %s', ', '.join(self._roles))
+        if workload.ensure_running(self._container, config, coordinator.ca_cert, layer):
+            logger.info('podinfo runs with a new configuration, as %s', ', '.join(self._roles))
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
-    def _layer(self, coordinator: cluster.Coordinator, owner: Topology) -> ops.pebble.LayerDict:
+    def _layer(
+        self, coordinator: cluster.Coordinator, config: str, owner: Topology
+    ) -> ops.pebble.LayerDict:
         coordinator_host = self.hosts.application(coordinator.application)
         return workload.layer(
-            config=coordinator.worker_config,
+            config=config,
             ca=coordinator.ca_cert,
             backend=workload.backend_url(
                 self._roles, coordinator_host, tls=bool(coordinator.ca_cert)
@@ -147,36 +166,13 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     ) -> bool:
         """Whether other units restart before this one, which goes on running what it has."""
         running = workload.running(self._container)
+        self._ahead = ()
         if running and not containers.has_layer(self._container, layer):
             self._ahead = rolling.ahead(bags, 'peers', self.unit, runs)
         if self.awaited(runs if self._ahead else '') > rolling.PATIENCE:
             self._ahead = ()
         return bool(self._ahead)
 
-    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        if not self._is_read:
-            return
-        blocked, waiting = list(self.faults), list(self.unsettled)
-        if not self._roles:
-            blocked.append(f'[roles] no role enabled: juju config {self.app.name} role-all=true')
-        if not self.model.relations['cluster']:
-            blocked.append(
-                '[cluster] not related to a coordinator: '
-                f'juju integrate {self.app.name}:cluster COORDINATOR'
-            )
-        elif self._coordinator is None:
-            waiting.append("[cluster] waiting for the coordinator's configuration")
-        if not workload.running(self._container):
-            waiting.append('[workload] waiting for podinfo to run')
-        ahead = [f'restarts after {", ".join(self._ahead)}'] if self._ahead else []
-        fine = f'ready: {", ".join(self._roles)}'
-        for status in reconciler.statuses(
-            blocked, waiting, fine, notes=[*self.notes, *ahead], left_out=self.left_out
-        ):
-            event.add_status(status)
-
 
 if __name__ == '__main__':
-    traces.label_charm_spans('worker-k8s')
-    with charm_log.CharmLog():
-        ops.main(WorkerCharm)
+    reconciler.run(WorkerCharm, 'worker-k8s')

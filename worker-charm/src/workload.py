@@ -5,68 +5,43 @@ for all workers, that the coordinator sends.
 """
 
 import hashlib
-import re
 from collections.abc import Collection
 
 import ops
-import yaml
 
-from coordinated_telemetry import containers
+from coordinated_telemetry import cluster, containers, yaml_text
 
 CONTAINER = 'workload'
 SERVICE = 'podinfo'
 PORT = 9898
 """Where requests and metrics are served."""
-COORDINATOR_PORT = 8080
-"""Where the coordinator serves requests."""
 
 _FOLDER = '/home/app'
 _CONFIG_FOLDER = '/etc/podinfo'
 _CONFIG = 'config.yaml'
 _CA_FOLDER = f'{_CONFIG_FOLDER}/ca'
-_NAME = re.compile('[A-Za-z][A-Za-z0-9_.-]*')  # of an option
-_LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-_MARKS = (
-    yaml.StreamStartEvent,
-    yaml.StreamEndEvent,
-    yaml.DocumentStartEvent,
-    yaml.DocumentEndEvent,
-    yaml.MappingEndEvent,
-)
 _TRACES_FLAG = '--otel-service-name='
 _TRACES_ENDPOINT = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
 
 
 def checked_config(text: str) -> str:
-    """The configuration file as the coordinator sent it, if it is fit to be written.
+    """The configuration file as the coordinator sent it, if podinfo can read it.
 
     Raises:
-        ValueError: if it is not a YAML mapping of names to plain values.
+        ValueError: if it is not a YAML mapping, or one that does harm when it is loaded.
     """
-    scalars: list[str] = []
-    begun = False
-    try:
-        # Event by event, and no further than what has no place in this file: read as a whole, a
-        # small text can take minutes (nesting), become a huge one (aliases) or ask for any
-        # conversion (tags).
-        for event in yaml.parse(text, Loader=_LOADER):
-            if getattr(event, 'tag', None) is not None:
-                break
-            if isinstance(event, yaml.ScalarEvent) and begun:
-                scalars.append(event.value)
-            elif isinstance(event, yaml.MappingStartEvent) and not begun:
-                begun = True
-            elif not isinstance(event, _MARKS) or (
-                isinstance(event, yaml.DocumentStartEvent) and begun
-            ):
-                break
-        else:
-            names = scalars[::2]
-            if begun and len(names) == len(set(names)) and all(map(_NAME.fullmatch, names)):
-                return text
-    except yaml.YAMLError as error:
-        raise ValueError(f'worker_config: not YAML: {str(error).splitlines()[0]}') from None
-    raise ValueError('worker_config: expected a mapping of names to plain values')
+    if not isinstance(yaml_text.load(text), dict):
+        raise ValueError('expected a mapping')
+    return text
+
+
+def read_config(container: ops.Container) -> str | None:
+    """The configuration file that is in the container, if there is one.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    return containers.read_file(container, f'{_CONFIG_FOLDER}/{_CONFIG}')
 
 
 def backend_url(roles: Collection[str], coordinator_host: str, *, tls: bool) -> str:
@@ -78,7 +53,7 @@ def backend_url(roles: Collection[str], coordinator_host: str, *, tls: bool) -> 
     if not {'all', 'frontend'} & set(roles):
         return ''
     scheme = 'https' if tls else 'http'
-    return f'{scheme}://{coordinator_host}:{COORDINATOR_PORT}/backend/headers'
+    return f'{scheme}://{coordinator_host}:{cluster.COORDINATOR_PORT}/backend/headers'
 
 
 def layer(

@@ -9,10 +9,11 @@ with charms.importable('coordinator-charm'):
     import certificates
     import charm
     import nginx
-    import roles
     import state
     import statuses
-    import workload_config
+    import targets
+    import tls
+    import workload
 
 # The charm imports it when it needs it; the worker has none of that name.
 sys.modules['certificates'] = certificates
@@ -22,8 +23,9 @@ __all__ = [
     'certificates',
     'charm',
     'nginx',
-    'roles',
     'state',
     'statuses',
-    'workload_config',
+    'targets',
+    'tls',
+    'workload',
 ]

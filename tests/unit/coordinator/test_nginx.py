@@ -13,7 +13,7 @@ import hostile
 import nginxconf
 import programs
 from coordinator import scene
-from coordinator.source import nginx
+from coordinator.source import nginx, workload
 
 GOLDEN = Path(__file__).parent / 'golden'
 
@@ -39,7 +39,8 @@ CASES = {
 def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info', certificate=''):
     return nginx.config(
         upstreams,
-        upstream_port=9898,
+        locations=workload.LOCATIONS,
+        upstream_port=workload.PORT,
         resolvers=resolvers,
         ipv6=ipv6,
         log_level=log_level,

@@ -56,14 +56,14 @@ STATUSES = {
     'roles are missing and a unit is left out': (
         [FRONTEND, scene.workers('backend', 'backend', [], databags={0: BAD})],
         blocked(
-            '[cluster] missing roles: backend; left out: backend/0 (address: expected a hostname '
+            '[cluster] missing roles: backend; ignored: backend/0 (address: expected a hostname '
             'or an IP address, got "a;b")'
         ),
     ),
     'an unknown role': (
         [FRONTEND, scene.workers('backend', 'backened')],
         blocked(
-            '[cluster] missing roles: backend; left out: backend (unknown role "backened", known '
+            '[cluster] missing roles: backend; ignored: backend (unknown role "backened", known '
             'are frontend, backend, all)'
         ),
     ),
@@ -79,7 +79,7 @@ STATUSES = {
     'fine, and one is left out': (
         [FRONTEND, scene.workers('backend', 'backend', [0], databags={1: BAD})],
         active(
-            '3 workers (backend 1, frontend 2); left out: backend/1 (address: expected a hostname '
+            '3 workers (backend 1, frontend 2); ignored: backend/1 (address: expected a hostname '
             'or an IP address, got "a;b")'
         ),
     ),
@@ -89,7 +89,7 @@ STATUSES = {
             scene.workers('both', databags={n: {'address': '['} for n in range(1, 11)}),
         ],
         active(
-            '3 workers (backend 1, frontend 3); left out: '
+            '3 workers (backend 1, frontend 3); ignored: '
             'both/1 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/10 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/2, both/3, both/4, both/5, both/6, both/7 and 2 more'
@@ -98,14 +98,14 @@ STATUSES = {
     'related twice': (
         [scene.workers('both', id=11), scene.workers('both', id=12)],
         active(
-            '1 worker (backend 1, frontend 1); left out: both (related more than once, the first '
+            '1 worker (backend 1, frontend 1); ignored: both (related more than once: the first '
             'relation counts)'
         ),
     ),
     'across models': (
         [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
         active(
-            '1 worker (backend 1, frontend 1); left out: remote-0123456789abcdef0123456789abcdef '
+            '1 worker (backend 1, frontend 1); ignored: remote-0123456789abcdef0123456789abcdef '
             '(the relation "cluster" does not cross models)'
         ),
     ),
@@ -118,7 +118,7 @@ STATUSES = {
             )
         ],
         active(
-            '1 worker (backend 1, frontend 1); left out: both/1 (says it is other/0 of other), '
+            '1 worker (backend 1, frontend 1); ignored: both/1 (says it is other/0 of other), '
             'both/2 (says it is both/0 of both)'
         ),
     ),
@@ -129,7 +129,7 @@ STATUSES = {
     'a certificate that makes no sense': (
         [scene.workers('both'), scene.certificates({'certificates': '1'})],
         waiting(
-            '[certificates] plain HTTP until ca issues a certificate; left out: ca (certificates: '
+            '[certificates] plain HTTP until ca issues a certificate; ignored: ca (certificates: '
             'Input should be a valid list)'
         ),
     ),
@@ -144,13 +144,13 @@ STATUSES = {
         [scene.loki(databags={1: {'endpoint': '{}'}})],
         blocked(
             '[cluster] no worker related: juju integrate coordinator:cluster WORKER; '
-            'left out: loki/1 (endpoint.url: Field required)'
+            'ignored: loki/1 (endpoint.url: Field required)'
         ),
     ),
     'one has not published, and one is left out': (
         [scene.workers('both', units=[], databags={0: BAD, 1: {}})],
         waiting(
-            '[cluster] waiting for the data of both/1; left out: both/0 (address: expected a '
+            '[cluster] waiting for the data of both/1; ignored: both/0 (address: expected a '
             'hostname or an IP address, got "a;b")'
         ),
     ),

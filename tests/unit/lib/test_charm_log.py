@@ -386,7 +386,7 @@ def test_a_long_record_is_cut(path, store):
     assert [len(line) for line in loki.lines] == [charm_log.CharmLog.RECORD_LENGTH]
 
 
-def test_a_record_that_cannot_be_formatted_is_left_out(path, store, capsys):
+def test_a_record_that_cannot_be_formatted_is_ignored(path, store, capsys):
     loki = store()
     with charm_log.CharmLog(path) as log:
         log.send_to([loki.url], UNIT)

@@ -14,7 +14,7 @@ from ops import testing
 
 import hostile
 import juju
-from coordinated_telemetry import addresses, databags, reconciler
+from coordinated_telemetry import addresses, databag, databags, memory, reconciler, report
 
 META = {
     'name': 'reader',
@@ -23,13 +23,13 @@ META = {
 }
 
 
-class Inner(databags.Databag):
+class Inner(databag.Databag):
     """A mapping in a databag."""
 
     host: addresses.Host
 
 
-class Data(databags.Databag):
+class Data(databag.Databag):
     """The databags of these tests."""
 
     name: str
@@ -50,6 +50,9 @@ class Reader(reconciler.ReconcilingCharm):
     wanted: Any = None
     changed: bool | None = None
 
+    def describe(self) -> str:
+        return ''
+
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         self.found = {}
         for relation in bags.relations('db'):
@@ -65,7 +68,7 @@ class Read:
     """What came of an event."""
 
     found: dict[str, Any]
-    left_out: list[str]
+    ignored: list[str]
     changed: bool | None
     state: testing.State
 
@@ -84,8 +87,8 @@ def run(ctx, event, state, wanted=None):
         manager.charm.wanted = wanted
         after = manager.run()
         charm = manager.charm
-        left_out = [str(item) for item in charm.left_out]
-        return Read(charm.found, left_out, charm.changed, after)
+        ignored = [str(item) for item in charm.report.ignored]
+        return Read(charm.found, ignored, charm.changed, after)
 
 
 def db(units, app='db', app_data=None, **options):
@@ -120,14 +123,14 @@ def test_values_are_json_and_keys_that_nobody_asked_for_are_ignored(ctx):
     }
     read = run(ctx, ctx.on.update_status(), state(db({0: databag})))
     assert read.found['db/0'] == Data(name='é', numbers=[1, 2], inner=Inner(host='::1'))
-    assert read.left_out == []
+    assert read.ignored == []
 
 
 @pytest.mark.parametrize('databag', [{}, {'ingress-address': '10.0.0.1'}, {'names': '['}])
 def test_a_databag_without_any_of_the_keys_is_not_ready_and_no_fault(ctx, databag):
     read = run(ctx, ctx.on.update_status(), state(db({0: databag, 1: named('b')})))
     assert read.units() == ['db/1']
-    assert read.left_out == []
+    assert read.ignored == []
 
 
 GOOD = {('name', 'empty text'), ('numbers', 'empty list'), ('numbers', 'null'), ('inner', 'null')}
@@ -135,11 +138,16 @@ BAD = [(key, raw) for key in Data.model_fields for raw in hostile.RAW if (key, r
 
 
 @pytest.mark.parametrize(('key', 'raw'), BAD)
-def test_a_bad_value_leaves_that_databag_out_alone_and_named(ctx, key, raw):
-    units = {0: named('a'), 1: {**named('b'), key: hostile.RAW[raw]}, 2: named('c')}
+def test_a_bad_value_is_ignored_alone_and_named(ctx, key, raw):
+    """A databag can do without an optional key, and not without a required one."""
+    text = hostile.RAW[raw]
+    units = {0: named('a'), 1: {**named('b'), key: text}, 2: named('c')}
     read = run(ctx, ctx.on.update_status(), state(db(units)))
-    assert read.units() == ['db/0', 'db/2']
-    (fault,) = read.left_out
+    size = sum(len(key) + len(value) for key, value in units[1].items())
+    alone = key != 'name' and size <= databag.MAX_BYTES
+    assert read.found['db/1'] == (Data(name='b') if alone else None)
+    assert {'db/0', 'db/2'} <= set(read.units())
+    (fault,) = read.ignored
     assert fault.startswith('db/1 (')
     assert len(fault) < 300
     assert fault.isprintable()
@@ -165,22 +173,22 @@ def test_a_bad_value_leaves_that_databag_out_alone_and_named(ctx, key, raw):
 )
 def test_the_reason_names_the_key_and_what_is_wrong(ctx, databag, why):
     read = run(ctx, ctx.on.update_status(), state(db({0: databag})))
-    assert read.left_out == [f'db/0 ({why})']
+    assert read.ignored == [f'db/0 ({why})']
 
 
 def test_a_databag_that_is_too_big_is_not_decoded(ctx, monkeypatch):
     def refuse(text: str) -> Any:
         raise AssertionError('decoded')
 
-    monkeypatch.setattr(databags.pydantic_core, 'from_json', refuse)
-    units = {0: {**named('a'), 'numbers': '[' * (databags.MAX_BYTES + 1)}}
+    monkeypatch.setattr(databag.pydantic_core, 'from_json', refuse)
+    units = {0: {**named('a'), 'numbers': '[' * (databag.MAX_BYTES + 1)}}
     read = run(ctx, ctx.on.start(), state(db(units)))
     assert read.units() == []
-    assert len(read.left_out) == 1
+    assert len(read.ignored) == 1
 
 
 def test_a_databag_just_as_big_as_may_be_is_read(ctx):
-    name = 'x' * (databags.MAX_BYTES - len('name') - 2)
+    name = 'x' * (databag.MAX_BYTES - len('name') - 2)
     read = run(ctx, ctx.on.update_status(), state(db({0: named(name)})))
     assert read.units() == ['db/0']
 
@@ -198,14 +206,14 @@ class _Three(pydantic.BaseModel):
     ],
 )
 def test_a_reason_is_one_short_line(error, expected):
-    assert databags.reason(error) == expected
+    assert databag.reason(error) == expected
 
 
 @hypothesis.given(st.dictionaries(hostile.texts, st.text(), min_size=1, max_size=2))
 def test_a_reason_is_one_short_line_whatever_the_keys_are(content):
     with pytest.raises(ValueError, match='validation error') as raised:
         _Three.model_validate({'a': content})
-    why = databags.reason(raised.value)
+    why = databag.reason(raised.value)
     assert why.isprintable()
     assert why.isascii()
     assert len(why) < 200
@@ -224,9 +232,9 @@ def test_no_databag_fails_or_takes_another_with_it(databag):
     assert {'db/0', 'db/2'} <= set(read.units())
     ready = bool(databag.keys() & Data.model_fields.keys())
     served = 'db/1' in read.units()
-    assert [line.partition(' ')[0] for line in read.left_out] == (
-        ['db/1'] if ready and not served else []
-    )
+    assert {line.partition(' ')[0] for line in read.ignored} <= {'db/1'}
+    if not served:
+        assert bool(read.ignored) == ready
 
 
 # Which units and relations there are
@@ -294,12 +302,12 @@ def test_every_relation_of_the_endpoint_gets_it_but_a_broken_one(ctx):
 
 
 def test_mappings_are_written_with_their_keys_sorted():
-    class Mapping(databags.Databag):
+    class Mapping(databag.Databag):
         """A mapping whose order is an accident."""
 
         m: dict[str, int]
 
-    assert databags._encode(Mapping(m={'b': 1, 'a': 2}).m) == '{"a": 2, "b": 1}'
+    assert databag.encode(Mapping(m={'b': 1, 'a': 2}).m) == '{"a": 2, "b": 1}'
 
 
 # Remembering
@@ -314,8 +322,9 @@ def reads(calls):
 @pytest.fixture
 def settled(ctx, calls):
     """Three units, all of which were read once."""
-    relation = db({0: named('a'), 1: {'name': '['}, 2: {}}, app_data=named('app'), id=3)
-    read = run(ctx, ctx.on.update_status(), state(relation))
+    units = {0: named('a'), 1: {'name': '['}, 2: named('c')}
+    relation = db(units, app_data=named('app'), id=3)
+    read = run(ctx, ctx.on.install(), state(relation))
     assert reads(calls) == ['db', 'db/0', 'db/1', 'db/2']
     calls.clear()
     return read.state
@@ -333,15 +342,15 @@ def changed(state, units=None, app_data=None):
 
 
 def test_what_is_remembered_is_what_was_read(ctx, settled, calls):
-    read = run(ctx, ctx.on.update_status(), settled)
+    read = run(ctx, ctx.on.install(), settled)
     assert reads(calls) == ['db']
     assert read.found == {
         'db': Data(name='app'),
         'db/0': Data(name='a'),
         'db/1': None,
-        'db/2': None,
+        'db/2': Data(name='c'),
     }
-    assert [line.partition(' ')[0] for line in read.left_out] == ['db/1']
+    assert [line.partition(' ')[0] for line in read.ignored] == ['db/1']
 
 
 @pytest.mark.parametrize('number', [0, 1, 2])
@@ -359,7 +368,7 @@ def test_a_unit_that_changed_is_read_again_and_no_other(ctx, settled, calls, num
     [
         lambda on, relation: on.relation_changed(relation, remote_unit=1),
         lambda on, relation: on.relation_departed(relation, remote_unit=1, departing_unit=1),
-        lambda on, relation: on.update_status(),
+        lambda on, relation: on.install(),
     ],
 )
 def test_an_application_is_read_in_any_event(ctx, settled, event):
@@ -385,7 +394,7 @@ def test_a_new_unit_is_read_and_no_other(ctx, settled, calls):
 
 def test_a_new_unit_is_read_also_in_an_event_that_is_not_about_it(ctx, settled, calls):
     now = changed(settled, {**settled.get_relation(3).remote_units_data, 7: named('new')})
-    read = run(ctx, ctx.on.update_status(), now)
+    read = run(ctx, ctx.on.install(), now)
     assert reads(calls) == ['db', 'db/7']
     assert read.found['db/7'] == Data(name='new')
 
@@ -396,13 +405,13 @@ def test_a_unit_that_left_and_came_again_is_read_again(ctx, settled, calls):
     assert reads(calls) == ['db']
     calls.clear()
     now = changed(after, {0: named('new')})
-    read = run(ctx, ctx.on.update_status(), now)
+    read = run(ctx, ctx.on.install(), now)
     assert reads(calls) == ['db', 'db/0']
     assert read.found['db/0'] == Data(name='new')
 
 
 def test_another_relation_with_the_same_application_is_another(ctx, settled, calls):
-    read = run(ctx, ctx.on.update_status(), state(db({0: named('new')}, id=4)))
+    read = run(ctx, ctx.on.install(), state(db({0: named('new')}, id=4)))
     assert reads(calls) == ['db', 'db/0']
     assert read.found['db/0'] == Data(name='new')
 
@@ -448,11 +457,11 @@ CHANGES = {
     'another type': lambda text: '1',
     'another shape': lambda text: '[1, 2, 3]',
     'deeper than anything': lambda text: '[' * 100_000,
-    'of another format': foreign('[[1, ', '[[0, '),
+    'of another format': foreign('[[2, ', '[[1, '),
     'of another model': foreign(juju.UUID, juju.UUID[::-1]),
     'of another unit': foreign('reader/0', 'reader/1'),
     'a list of databags': lambda text: f'[{text.partition("],")[0][1:]}], [1, 2]]',
-    'more than there is': replacing('{"3 db/0 Data"', '[1, 2], {"3 db/0 Data"'),
+    'more than there is': replacing('{"3": {', '[1, 2], {"3": {'),
     'databags of another version': replacing('"name": "a"', '"name": ["a"]'),
     'databags with a key missing': replacing('"name": "a"', '"title": "a"'),
     'a reason of another version': replacing('{"data": {', '{"data": null, "was": {'),
@@ -462,10 +471,10 @@ CHANGES = {
 @pytest.mark.parametrize('change', CHANGES.values(), ids=CHANGES)
 def test_what_is_remembered_makes_no_difference_when_it_makes_no_sense(ctx, settled, change):
     expected = run(ctx, ctx.on.install(), dataclasses.replace(settled, stored_states=[]))
-    read = run(ctx, ctx.on.update_status(), rewritten(settled, change))
-    assert (read.found, read.left_out) == (expected.found, expected.left_out)
-    again = run(ctx, ctx.on.update_status(), read.state)
-    assert (again.found, again.left_out) == (expected.found, expected.left_out)
+    read = run(ctx, ctx.on.install(), rewritten(settled, change))
+    assert (read.found, read.ignored) == (expected.found, expected.ignored)
+    again = run(ctx, ctx.on.install(), read.state)
+    assert (again.found, again.ignored) == (expected.found, expected.ignored)
 
 
 @hypothesis.given(st.data())
@@ -473,14 +482,14 @@ def test_what_is_remembered_makes_no_difference_when_it_makes_no_sense(ctx, sett
 def test_what_is_remembered_may_be_cut_and_changed_anywhere(data):
     ctx = testing.Context(Reader, meta=META)
     relation = db({0: named('a'), 1: {'name': '['}, 2: {}}, app_data=named('app'), id=3)
-    first = run(ctx, ctx.on.update_status(), state(relation))
+    first = run(ctx, ctx.on.install(), state(relation))
 
     def change(text):
         cut = data.draw(st.integers(0, len(text)))
         return text[:cut] + data.draw(st.sampled_from(['', '"', '}', ']', '0', 'null', 'x']))
 
-    read = run(ctx, ctx.on.update_status(), rewritten(first.state, change))
-    assert (read.found, read.left_out) == (first.found, first.left_out)
+    read = run(ctx, ctx.on.install(), rewritten(first.state, change))
+    assert (read.found, read.ignored) == (first.found, first.ignored)
 
 
 # What the charm itself published
@@ -498,11 +507,11 @@ def test_what_is_remembered_may_be_cut_and_changed_anywhere(data):
 def test_its_own_databag_is_read_anew_in_each_hook(databag, expected):
     relation = testing.Relation('db', local_unit_data=databag)
     ctx = testing.Context(Reader, meta=META)
-    with ctx(ctx.on.update_status(), testing.State(relations={relation})) as manager:
+    with ctx(ctx.on.install(), testing.State(relations={relation})) as manager:
         manager.run()
         charm = manager.charm
-        bags = databags.Databags(charm, mock.Mock(spec=ops.UpdateStatusEvent))
+        bags = databags.Databags(charm, mock.Mock(spec=ops.StartEvent), report.Report())
         assert bags.own('db', charm.unit, Data) == expected
         assert bags.own('other', charm.unit, Data) is None
-        assert bags.left_out == []
-        assert bags.remember().endswith(' {}]')
+        assert bags.report.ignored == []
+        assert bags.remember().endswith(' {}, 0]')

@@ -10,7 +10,7 @@ from cosl.reconciler import reconcilable_events_k8s
 from ops import testing
 
 import juju
-from coordinated_telemetry import databags, reconciler
+from coordinated_telemetry import databag, databags, reconciler, report
 
 META = {
     'name': 'toy',
@@ -20,7 +20,7 @@ META = {
 }
 
 
-class Data(databags.Databag):
+class Data(databag.Databag):
     """A databag."""
 
     name: str
@@ -48,6 +48,9 @@ class Toy(reconciler.ReconcilingCharm):
     def _read_version(self) -> str:
         self.read += 1
         return self.versions[-1]
+
+    def describe(self) -> str:
+        return 'fine'
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         self.reconciled += 1
@@ -181,21 +184,21 @@ def logged(calls):
     """The names that log lines say were left out, one list for each line."""
     lines = [message for _, message in calls.of('juju-log')]
     return [
-        [item.partition(' ')[0] for item in line.removeprefix('left out: ').split('; ')]
+        [item.partition(' ')[0] for item in line.removeprefix('ignored: ').split('; ')]
         for line in lines
-        if line.startswith('left out: ')
+        if line.startswith('ignored: ')
     ]
 
 
-def test_what_is_left_out_is_named_in_one_log_line_and_never_again(ctx, calls):
+def test_what_is_ignored_is_named_in_one_log_line_and_never_again(ctx, calls):
     before = testing.State(relations=[db(GOOD, BAD, BAD)])
     charm, after = run(ctx, ctx.on.update_status(), before)
-    assert [item.name for item in charm.left_out] == ['db/1', 'db/2']
+    assert [item.name for item in charm.report.ignored] == ['db/1', 'db/2']
     assert logged(calls) == [['db/1', 'db/2']]
     calls.clear()
     for event in (ctx.on.update_status(), ctx.on.config_changed(), ctx.on.start()):
         charm, after = run(ctx, event, after)
-        assert [item.name for item in charm.left_out] == ['db/1', 'db/2']
+        assert [item.name for item in charm.report.ignored] == ['db/1', 'db/2']
     assert logged(calls) == []
 
 
@@ -216,29 +219,30 @@ def test_what_is_mended_and_broken_again_is_logged_again(ctx, calls):
     assert logged(calls) == [['db/0'], ['db/0']]
 
 
-LEFT_OUT = [databags.LeftOut(f'db/{number}', 'why') for number in range(10)]
+IGNORED = [report.Ignored(f'db/{number}', 'why') for number in range(10)]
 
 
 @pytest.mark.parametrize(
-    ('notes', 'left_out', 'expected'),
+    ('notes', 'ignored', 'expected'),
     [
         ([], [], 'fine'),
         (['note'], [], 'fine; note'),
-        ([], LEFT_OUT[:1], 'fine; left out: db/0 (why)'),
-        (['note'], LEFT_OUT[:2], 'fine; note; left out: db/0 (why), db/1 (why)'),
-        ([], LEFT_OUT[:3], 'fine; left out: db/0 (why), db/1 (why), db/2'),
+        ([], IGNORED[:1], 'fine; ignored: db/0 (why)'),
+        (['note'], IGNORED[:2], 'fine; note; ignored: db/0 (why), db/1 (why)'),
+        ([], IGNORED[:3], 'fine; ignored: db/0 (why), db/1 (why), db/2'),
         (
             [],
-            LEFT_OUT,
+            IGNORED,
             (
-                'fine; left out: db/0 (why), db/1 (why), '
+                'fine; ignored: db/0 (why), db/1 (why), '
                 'db/2, db/3, db/4, db/5, db/6, db/7 and 2 more'
             ),
         ),
     ],
 )
-def test_a_status_gives_two_reasons_names_some_and_counts_the_rest(notes, left_out, expected):
-    assert reconciler.summary('fine', notes, left_out) == expected
+def test_a_status_gives_two_reasons_names_some_and_counts_the_rest(notes, ignored, expected):
+    (status,) = report.Report(notes=notes, ignored=ignored).statuses('fine')
+    assert status == ops.ActiveStatus(expected)
 
 
 # The workload's version

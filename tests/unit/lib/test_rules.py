@@ -82,7 +82,7 @@ def test_a_group_is_taken_as_it_is(tmp_path, group):
 
 
 @pytest.mark.parametrize(('group', 'why'), REFUSED.values(), ids=REFUSED)
-def test_a_bad_group_is_left_out_alone_and_named(tmp_path, group, why):
+def test_a_bad_group_is_ignored_alone_and_named(tmp_path, group, why):
     write(tmp_path, 'a.rules', {**GROUP, 'name': 'before'}, group, {**GROUP, 'name': 'after'})
     loaded = rules.load(tmp_path)
     assert [group['name'] for group in loaded.groups] == ['before', 'after']
@@ -112,7 +112,7 @@ def test_a_bad_group_is_left_out_alone_and_named(tmp_path, group, why):
         (b'groups: "\xff"', "can't decode byte 0xff"),
     ],
 )
-def test_a_file_that_holds_no_groups_is_left_out_alone_and_named(tmp_path, content, why):
+def test_a_file_that_holds_no_groups_is_ignored_alone_and_named(tmp_path, content, why):
     write(tmp_path, 'good.rules', GROUP)
     (tmp_path / 'bad.rules').write_bytes(
         content if isinstance(content, bytes) else content.encode()
@@ -125,7 +125,7 @@ def test_a_file_that_holds_no_groups_is_left_out_alone_and_named(tmp_path, conte
     assert '\n' not in fault
 
 
-def test_a_path_that_is_no_file_is_left_out_alone_and_named(tmp_path):
+def test_a_path_that_is_no_file_is_ignored_alone_and_named(tmp_path):
     write(tmp_path, 'good.rules', GROUP)
     (tmp_path / 'folder.rules').mkdir()
     (tmp_path / 'nowhere.rules').symlink_to(tmp_path / 'missing')

@@ -51,15 +51,38 @@ def test_names_in_the_model():
 
 
 @pytest.mark.parametrize(
-    ('fqdn', 'domain'),
+    ('fqdn', 'expected'),
     [
-        ('worker-3.worker-endpoints.m.svc.cluster.local', 'cluster.local'),
-        ('worker-3.worker-endpoints.m.svc.k8s.example.com', 'k8s.example.com'),
-        ('worker-3.worker-endpoints.another.svc.k8s.example.com', 'cluster.local'),
-        ('worker-3', 'cluster.local'),
-        ('localhost', 'cluster.local'),
+        ('worker-3.worker-endpoints.m.svc.cluster.local', topology.Hosts('m')),
+        ('worker-3.worker-endpoints.m.svc.cluster.local.', topology.Hosts('m')),
+        (
+            'worker-3.worker-endpoints.m.svc.k8s.example.com',
+            topology.Hosts('m', 'k8s.example.com'),
+        ),
+        # The model `controller` is in the namespace of its controller.
+        (
+            'worker-3.worker-endpoints.controller-lxd.svc.k8s.example.com',
+            topology.Hosts('controller-lxd', 'k8s.example.com'),
+        ),
+        ('worker-3.other-endpoints.n.svc.k8s.example.com', topology.Hosts('m')),
+        ('worker-3.worker-endpoints.n.svc.', topology.Hosts('m')),
+        ('worker-3.worker-endpoints..svc.cluster.local', topology.Hosts('m')),
+        ('worker-3.worker-endpoints.a b.svc.cluster.local', topology.Hosts('m')),
+        ('worker-3.worker-endpoints.a.b.svc.cluster.local', topology.Hosts('m')),
+        ('worker-3', topology.Hosts('m')),
+        ('localhost', topology.Hosts('m')),
+        ('', topology.Hosts('m')),
     ],
 )
-def test_the_domain_is_that_of_the_pods_own_name(monkeypatch, fqdn, domain):
+def test_names_are_after_the_pods_own(monkeypatch, fqdn, expected):
     monkeypatch.setattr(socket, 'getfqdn', lambda: fqdn)
-    assert topology.Hosts.of(UNIT) == topology.Hosts('m', domain)
+    assert topology.Hosts.of(UNIT) == expected
+
+
+def test_labels_keep_the_models_name_where_the_namespace_has_another(monkeypatch):
+    fqdn = 'worker-3.worker-endpoints.controller-lxd.svc.cluster.local'
+    monkeypatch.setattr(socket, 'getfqdn', lambda: fqdn)
+    hosts = topology.Hosts.of(UNIT)
+    assert hosts.unit('worker/0') == 'worker-0.worker-endpoints.controller-lxd.svc.cluster.local'
+    assert hosts.application('c') == 'c.controller-lxd.svc.cluster.local'
+    assert UNIT.labels['juju_model'] == 'm'

@@ -313,10 +313,10 @@ def test_pain_19_nginx_decides_and_what_it_refuses_takes_nothing_away(unit, serv
     after = coordinators.answered(unit, state)
     assert outcome(unit, after) == before
     assert coordinators.host('w/1') in unit.config
-    assert 'left out: ca (cannot serve with its certificate: ee key too small)' in (
+    assert 'ignored: ca (cannot serve with its certificate: ee key too small)' in (
         after.unit_status.message
     )
-    assert 'left out: ca (cannot serve with its certificate: ee key too small)' in (
+    assert 'ignored: ca (cannot serve with its certificate: ee key too small)' in (
         juju.warnings(unit.ctx)
     )
 
@@ -419,26 +419,26 @@ READY = {
 }  # fmt: skip
 
 
-def left_out(unit, state):
+def ignored(unit, state):
     """The state after update-status, and who was left out in it."""
     with unit.ctx(unit.ctx.on.update_status(), state) as manager:
-        return manager.run(), [item.name for item in manager.charm.left_out]
+        return manager.run(), [item.name for item in manager.charm.report.ignored]
 
 
 def check_harmless(unit, state, calls, databag, names):
     """A databag takes nothing away, is named once and for all, and then all is quiet."""
     before, asked = outcome(unit, state), request(state)
-    after, named = left_out(unit, coordinators.answered(unit, state, databag))
+    after, named = ignored(unit, coordinators.answered(unit, state, databag))
     assert outcome(unit, after) == before
     assert named == names
     assert request(after) == asked
-    logged = [text for text in juju.warnings(unit.ctx) if 'left out: ' in text]
+    logged = [text for text in juju.warnings(unit.ctx) if 'ignored: ' in text]
     assert all(len(text) < 400 and text.isprintable() for text in logged)
     if names:
-        assert 'left out: ca (' in after.unit_status.message
+        assert 'ignored: ca (' in after.unit_status.message
         assert len(after.unit_status.message) < 400
     calls.clear()
-    again, still_named = left_out(unit, after)
+    again, still_named = ignored(unit, after)
     assert (still_named, again.unit_status) == (named, after.unit_status)
     assert calls.changes() == []
     assert [text for level, text in calls.of('juju-log') if level != 'DEBUG'] == []
@@ -464,7 +464,7 @@ def test_pain_19_a_certificate_that_is_revoked_serves_on_and_is_named_in_every_h
     event = unit.ctx.on.relation_changed(state.get_relation(11), remote_unit=0)
     after = unit.ctx.run(event, state)
     assert outcome(unit, after) == before
-    assert 'left out: ca (its certificate is revoked)' in after.unit_status.message
+    assert 'ignored: ca (its certificate is revoked)' in after.unit_status.message
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ def test_pain_19_a_ca_that_denies_is_named_with_its_reason(unit, plain):
     databag = coordinators.encoded(request_errors=[{'csr': request(plain), 'error': error}])
     after = coordinators.answered(unit, plain, databag)
     assert after.unit_status == testing.WaitingStatus(
-        '[certificates] plain HTTP until ca issues a certificate; left out: '
+        '[certificates] plain HTTP until ca issues a certificate; ignored: '
         r'ca (it denies the certificate: not\n"ours")'
     )
 
@@ -592,7 +592,7 @@ def test_pain_19_what_is_no_certificate_is_not_written_nor_trusted(worker, case)
     )
     assert not (worker.folder / 'ca').exists()
     assert environment(after) == environment(running)
-    assert 'left out: coordinator' in after.unit_status.message
+    assert 'ignored: coordinator' in after.unit_status.message
 
 
 def test_pain_19_only_certificates_are_written_whatever_white_space_they_came_with(worker):

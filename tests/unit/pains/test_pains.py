@@ -297,11 +297,11 @@ def test_pain_09_an_address_cannot_break_out_of_the_configuration(unit, case):
 @pytest.mark.parametrize(
     'case', ['empty', 'IPv6 in brackets and port', 'host:port', 'one megabyte', 'null byte']
 )
-def test_pain_10_a_worker_with_a_bad_address_is_left_out_alone_and_named(unit, case):
+def test_pain_10_a_worker_with_a_bad_address_is_ignored_alone_and_named(unit, case):
     bad = coordinators.worker_unit('w/1', address=hostile.NOT_HOSTS[case])
     after = unit.update_status(unit.state(coordinators.workers('w', databags={1: bad})))
     assert servers(unit, 'frontend') == {workload('w/0')}
-    assert 'left out: w/1 (' in after.unit_status.message
+    assert 'ignored: w/1 (' in after.unit_status.message
 
 
 def test_pain_10_an_ipv6_address_is_served(unit):
@@ -361,7 +361,7 @@ def test_pain_10_a_reload_that_fails_is_no_uncaught_exception_and_is_made_good(u
         {'endpoint': '{"url": "ftp://loki/push"}'},
     ],
 )
-def test_pain_11_a_bad_endpoint_is_left_out_and_no_exception(unit, databag):
+def test_pain_11_a_bad_endpoint_is_ignored_and_no_exception(unit, databag):
     after = unit.update_status(unit.state(coordinators.loki(databags={1: databag}, id=15)))
     targets = juju.enabled_log_targets(after.get_container('nginx'))
     assert list(targets) == [coordinators.push_url('loki/0')]
@@ -387,7 +387,7 @@ def test_pain_12_an_unknown_role_is_refused_and_named(unit):
     deployment = [coordinators.workers('f', id=11), coordinators.workers('b', 'backened', id=12)]
     after = unit.update_status(unit.state(*deployment))
     assert servers(unit, 'backend') == {workload('f/0')}
-    assert 'left out: b (unknown role "backened"' in after.unit_status.message
+    assert 'ignored: b (unknown role "backened"' in after.unit_status.message
 
 
 # 13. An application can claim another's identity in its databag.
@@ -412,7 +412,7 @@ def test_pain_13_nobody_can_be_somebody_else(unit, topology_claimed):
     after = unit.update_status(unit.state(*deployment))
     units = sorted(labels['juju_unit'] for labels in scraped(after).values())
     assert units == ['coordinator/0', 'victim/0', 'w/0']
-    assert 'left out: w/1 (says it is ' in after.unit_status.message
+    assert 'ignored: w/1 (says it is ' in after.unit_status.message
 
 
 # 14. 1,000 workers: 14 s per hook, all units re-parsed per worker; N+12 relation-get per hook.
@@ -518,7 +518,7 @@ def test_pain_17_what_is_blocked_names_the_command_to_run(unit, worker):
 # 18. One bad rule group blocks all rules.
 
 
-def test_pain_18_a_bad_rule_group_is_left_out_alone_and_named(tmp_path):
+def test_pain_18_a_bad_rule_group_is_ignored_alone_and_named(tmp_path):
     (tmp_path / 'own.rules').write_text(
         'groups:\n'
         '- {name: good, rules: [{alert: A, expr: "up{%%juju_topology%%} == 0"}]}\n'

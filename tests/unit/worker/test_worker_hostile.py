@@ -44,7 +44,7 @@ def run(unit, state, event=None):
     """The state after an event, and the names of what was left out, with the reasons."""
     with unit.ctx(event or unit.ctx.on.update_status(), state) as manager:
         after = manager.run()
-        return after, {item.name: str(item) for item in manager.charm.left_out}
+        return after, {item.name: str(item) for item in manager.charm.report.ignored}
 
 
 def warned(calls):
@@ -52,17 +52,17 @@ def warned(calls):
     return [text for level, text in calls.of('juju-log') if level in ('WARNING', 'ERROR')]
 
 
-def check_named(unit, calls, after, left_out, names):
+def check_named(unit, calls, after, ignored, names):
     """Each is named in the status and in one log line, and in the next hook in none."""
-    assert sorted(left_out) == sorted(names)
-    assert all(len(text) < 300 and text.isprintable() for text in left_out.values())
+    assert sorted(ignored) == sorted(names)
+    assert all(len(text) < 300 and text.isprintable() for text in ignored.values())
     message = after.unit_status.message
-    assert message.partition('left out: ')[2].startswith(f'{min(left_out)} (')
+    assert message.partition('ignored: ')[2].startswith(f'{min(ignored)} (')
     (line,) = warned(calls)
-    assert line == 'left out: ' + '; '.join(sorted(left_out.values()))
+    assert line == 'ignored: ' + '; '.join(sorted(ignored.values()))
     calls.clear()
-    again, still_left_out = run(unit, after)
-    assert still_left_out == left_out
+    again, still_ignored = run(unit, after)
+    assert still_ignored == ignored
     assert again.unit_status.message == message
     assert warned(calls) == []
     assert calls.changes() == []
@@ -83,14 +83,14 @@ NO_TEXTS: dict[str, Any] = {
 SMALL_URLS.pop('half a surrogate pair')
 
 
-def test_every_bad_loki_endpoint_is_left_out_and_no_other(unit, calls, healthy):
+def test_every_bad_loki_endpoint_is_ignored_and_no_other(unit, calls, healthy):
     bad = {f'loki/{n}': url for n, url in enumerate([*SMALL_URLS.values(), *NO_TEXTS.values()], 1)}
     good = {'loki/0': scene.push_url('loki/0')}
     state = unit.state(scene.coordinator(scene.published(loki_endpoints={**bad, **good}), id=21))
-    after, left_out = run(unit, state)
+    after, ignored = run(unit, state)
     assert scene.outcome(unit, after) == healthy(scene.published(loki_endpoints=good))
     names = [f'coordinator loki_endpoints {name}' for name in bad]
-    check_named(unit, calls, after, left_out, names)
+    check_named(unit, calls, after, ignored, names)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_every_bad_loki_endpoint_is_left_out_and_no_other(unit, calls, healthy):
         ('workload_tracing_receivers', 'otlp_grpc', {**SMALL_TARGETS, **NO_TEXTS}),
     ],
 )
-def test_every_bad_receiver_is_left_out_alone(tmp_path, key, protocol, bad):
+def test_every_bad_receiver_is_ignored_alone(tmp_path, key, protocol, bad):
     others = {'otlp_grpc': 'tempo:4317', 'otlp_http': 'http://tempo:4318'}
     others.pop(protocol)
     reference = scene.Worker(tmp_path / 'reference')
@@ -111,26 +111,26 @@ def test_every_bad_receiver_is_left_out_alone(tmp_path, key, protocol, bad):
     for number, url in enumerate(bad.values()):
         unit = scene.Worker(tmp_path / str(number))
         databag = scene.published(**{key: {**others, protocol: url}})
-        after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
+        after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
         assert scene.outcome(unit, after) == scene.outcome(reference, expected)
-        assert list(left_out) == [f'coordinator {key} {protocol}']
+        assert list(ignored) == [f'coordinator {key} {protocol}']
 
 
 @pytest.mark.parametrize('name', ['', 'x' * 10**4, '"};\n', '\0', 'é', '../..', 'loki/0\nloki/1'])
 def test_the_name_of_an_endpoint_is_only_shown_and_that_in_short(unit, calls, healthy, name):
     good = {'loki/0': scene.push_url('loki/0')}
     databag = scene.published(loki_endpoints={name: 'ftp://a', **good})
-    after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
+    after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert scene.outcome(unit, after) == healthy(scene.published(loki_endpoints=good))
-    check_named(unit, calls, after, left_out, left_out)
+    check_named(unit, calls, after, ignored, ignored)
 
 
 def test_any_name_of_an_endpoint_will_do(unit, healthy):
     url = scene.push_url('loki/0')
     databag = scene.published(loki_endpoints={'"};\n\0': url})
-    after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
+    after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert scene.outcome(unit, after) == healthy(scene.published(loki_endpoints={'loki/0': url}))
-    assert left_out == {}
+    assert ignored == {}
 
 
 # The data as a whole
@@ -192,9 +192,9 @@ def test_a_coordinator_whose_data_makes_no_sense_is_as_one_that_is_away(tmp_path
     for databag in BAD_DATABAGS.values():
         relation = dataclasses.replace(running.get_relation(21), remote_app_data=databag)
         state = dataclasses.replace(running, relations=[relation])
-        after, left_out = run(unit, state, unit.ctx.on.config_changed())
+        after, ignored = run(unit, state, unit.ctx.on.config_changed())
         assert scene.outcome(unit, after) == before
-        assert list(left_out) == ['coordinator']
+        assert list(ignored) == ['coordinator']
 
 
 @pytest.mark.parametrize(
@@ -209,15 +209,15 @@ def test_a_coordinator_whose_data_makes_no_sense_is_as_one_that_is_away(tmp_path
 )
 def test_a_coordinator_whose_data_makes_no_sense_is_named(unit, calls, case):
     state = unit.state(scene.coordinator(BAD_DATABAGS[case], id=21))
-    after, left_out = run(unit, state)
+    after, ignored = run(unit, state)
     assert unit.config is None
-    check_named(unit, calls, after, left_out, ['coordinator'])
+    check_named(unit, calls, after, ignored, ['coordinator'])
 
 
 @pytest.mark.parametrize('databag', [{}, {'ingress-address': '10.0.0.1'}, {'server_cert': '"x"'}])
 def test_a_coordinator_that_is_not_ready_is_no_fault(unit, calls, databag):
-    after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
-    assert left_out == {}
+    after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
+    assert ignored == {}
     assert warned(calls) == []
     assert unit.config is None
     assert after.get_container('workload').plan.services == {}
@@ -226,15 +226,15 @@ def test_a_coordinator_that_is_not_ready_is_no_fault(unit, calls, databag):
 def test_what_other_versions_of_the_coordinator_publish_is_ignored(unit, healthy):
     foreign = {'server_cert': '"x"', 'remote_write_endpoints': '[]', 'new': '['}
     databag = {**scene.published(), **foreign}
-    after, left_out = run(unit, unit.state(scene.coordinator(databag, id=21)))
+    after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert scene.outcome(unit, after) == healthy(scene.published())
-    assert left_out == {}
+    assert ignored == {}
 
 
 # Peers
 
 
-def test_every_bad_peer_is_left_out_and_not_waited_for(tmp_path, calls):
+def test_every_bad_peer_is_ignored_and_not_waited_for(tmp_path, calls):
     unit = scene.Worker(tmp_path, number=500)
     databags = {number: {'runs': raw} for number, raw in enumerate(hostile.RAW.values())}
     quiet = {number for number, raw in enumerate(hostile.RAW.values()) if raw in ('""', 'null')}
@@ -245,11 +245,11 @@ def test_every_bad_peer_is_left_out_and_not_waited_for(tmp_path, calls):
         container=running.get_container('workload'),
     )
     calls.clear()
-    after, left_out = run(unit, state)
+    after, ignored = run(unit, state)
     assert unit.config == 'a: b\n'
-    assert set(left_out) == {f'worker/{number}' for number in databags.keys() - quiet}
+    assert set(ignored) == {f'worker/{number}' for number in databags.keys() - quiet}
     (line,) = warned(calls)
-    assert line == 'left out: ' + '; '.join(sorted(left_out.values()))
+    assert line == 'ignored: ' + '; '.join(sorted(ignored.values()))
     # It runs what it should now, and looks at its peers no more.
     assert run(unit, after)[1] == {}
 

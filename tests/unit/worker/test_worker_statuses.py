@@ -49,7 +49,7 @@ STATUSES = {
         [scene.coordinator({'worker_config': '['})],
         {},
         waiting(
-            f'{WAITING}; left out: coordinator (worker_config: not JSON, EOF while parsing a list '
+            f'{WAITING}; ignored: coordinator (worker_config: not JSON, EOF while parsing a list '
             'at line 1 column 1)'
         ),
     ),
@@ -57,7 +57,7 @@ STATUSES = {
         [scene.coordinator(scene.published(worker_config='- a'))],
         {},
         waiting(
-            f'{WAITING}; left out: coordinator (worker_config: expected a mapping of names to '
+            f'{WAITING}; ignored: coordinator (worker_config: expected a mapping of names to '
             'plain values)'
         ),
     ),
@@ -71,7 +71,7 @@ STATUSES = {
         [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],
         {},
         active(
-            'ready: all; left out: coordinator loki_endpoints loki/0 (expected an http or https '
+            'ready: all; ignored: coordinator loki_endpoints loki/0 (expected an http or https '
             'URL, got "ftp://x")'
         ),
     ),
@@ -91,7 +91,7 @@ STATUSES = {
         [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],
         NO_ROLE,
         blocked(
-            '[roles] no role enabled: juju config worker role-all=true; left out: coordinator '
+            '[roles] no role enabled: juju config worker role-all=true; ignored: coordinator '
             'loki_endpoints loki/0 (expected an http or https URL, got "ftp://x")'
         ),
     ),

@@ -161,7 +161,7 @@ def test_the_charm_in_the_readme_carries_the_three_signals(greeter: types.Module
     assert labels.items() <= job['static_configs'][0]['labels'].items()
     container = state.get_container('greeter')
     assert juju.enabled_log_targets(container) == {'http://loki:3100/loki/api/v1/push': labels}
-    assert juju.services(container)['greeter']['command'] == '/bin/greeter --port 8080'
+    assert juju.services(container)['greeter'].get('command') == '/bin/greeter --port 8080'
     asked = state.get_relation(3).local_app_data['receivers']
     assert json.loads(asked) == ['otlp_http']
     set_destination.assert_called_with(url='http://tempo:4318/v1/traces', ca=None)

@@ -17,6 +17,8 @@ export UV_PYTHON_DOWNLOADS ?= never
 # The sources of the local Juju, which is not installed anywhere.
 export PYTHONPATH = tests/localjuju
 TOX = tox run
+# For `make lint`; the hook of each commit asks for the quick one only.
+LINTERS = lint,static,charmlint
 CHARMS = coordinator-charm worker-charm
 STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
 
@@ -45,7 +47,7 @@ integration: setup pack  # Run Jubilant tests, eg: make integration ARGS='-k flo
 	@$(TOX) -e integration -- $(ARGS)
 
 lint: setup  # ruff, pyright, codespell, charmlint, vendored copies, alert rules
-	@$(TOX) -e lint,static,charmlint
+	@$(TOX) -e $(LINTERS)
 
 load: setup pack  # Break and change things under a constant load, into build/load.json; some ten minutes
 	@$(TOX) -e integration -- -s -m load $(ARGS)

@@ -6,7 +6,8 @@ Written are the `[tool.uv] constraint-dependencies` of the root pyproject.toml a
 charm's: each direct and transitive dependency, for every Python that `requires-python` allows, as
 `name==version` with a marker where one is needed. The charms' pins are a subset of the root's, so
 that what is tested is what is packed. Without --upgrade, pins that still fit are kept. A lock file
-proper is not committed because it carries the address of the registry it was made with.
+proper is not committed because it carries the address of the registry it was made with. What is
+built into a package (it has a `[build-system]`), such as lib/, has bounds and gets no pins.
 
 Needs `uv` on PATH or beside the running Python, and a registry.
 """
@@ -33,6 +34,11 @@ class LockError(Exception):
 def pins(text: str) -> list[str]:
     """Return the constraint-dependencies of a pyproject.toml's text."""
     return tomllib.loads(text).get('tool', {}).get('uv', {}).get('constraint-dependencies', [])
+
+
+def is_library(text: str) -> bool:
+    """Whether a pyproject.toml's text is a package's, whose users pin."""
+    return 'build-system' in tomllib.loads(text)
 
 
 def with_pins(text: str, wanted: list[str]) -> str:
@@ -107,6 +113,8 @@ def main() -> int:
         if constraints is not None and pyproject.parent == ROOT:
             continue
         text = pyproject.read_text()
+        if is_library(text):
+            continue
         try:
             wanted = resolve(pyproject, uv, constraints=constraints, upgrade=upgrade)
         except LockError as error:

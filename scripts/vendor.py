@@ -5,9 +5,13 @@
 A plain `charmcraft pack` sees only the charm's own folder, and a symlink packs as an empty one: so
 the copies are committed, and `make lint` runs this with --check, which writes nothing and exits 1
 when a copy differs.
+
+Copied is the package, not what surrounds it in lib/. Each copy says in a file VENDORED what it is
+a copy of, and of which version; packed charms have that file too.
 """
 
 import argparse
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / 'lib' / 'coordinated_telemetry'
 COPIES = [ROOT / charm / 'lib' / SOURCE.name for charm in ('coordinator-charm', 'worker-charm')]
-IGNORED = shutil.ignore_patterns('__pycache__', '*.pyc')
+VERSION = re.compile(r"^__version__ = '(.+)'$", re.MULTILINE)
+MARK = 'VENDORED'
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -27,16 +32,40 @@ def files(folder: Path) -> dict[Path, bytes]:
     }
 
 
+def wanted() -> dict[Path, bytes]:
+    """Return the content of every file of a copy, by relative path.
+
+    Raises:
+        ValueError: the source does not say its version.
+    """
+    found = VERSION.search((SOURCE / '__init__.py').read_text())
+    if found is None:
+        raise ValueError(f'cannot copy {SOURCE.name}: no __version__ in its __init__.py')
+    mark = (
+        f'{SOURCE.name} {found[1]}\n\nA copy of lib/{SOURCE.name}, written by `make vendor`: '
+        'a change made here is lost. Make it there.\n'
+    )
+    return {**files(SOURCE), Path(MARK): mark.encode()}
+
+
 def drift(copy: Path) -> list[str]:
     """Return a line for each file in which a copy differs from the source."""
-    wanted, there = files(SOURCE), files(copy)
+    source, there = wanted(), files(copy)
     name = copy.relative_to(ROOT)
-    both = wanted.keys() & there.keys()
+    both = source.keys() & there.keys()
     return [
-        *(f'{name / path}: missing' for path in wanted.keys() - there.keys()),
-        *(f'{name / path}: not in the source' for path in there.keys() - wanted.keys()),
-        *(f'{name / path}: differs' for path in both if wanted[path] != there[path]),
+        *(f'{name / path}: missing' for path in source.keys() - there.keys()),
+        *(f'{name / path}: not in the source' for path in there.keys() - source.keys()),
+        *(f'{name / path}: differs' for path in both if source[path] != there[path]),
     ]
+
+
+def write(copy: Path) -> None:
+    """Make a copy anew."""
+    shutil.rmtree(copy, ignore_errors=True)
+    for path, content in wanted().items():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_bytes(content)
 
 
 def main() -> int:
@@ -53,8 +82,7 @@ def main() -> int:
         return 1 if differences else 0
     for copy in COPIES:
         if drift(copy):
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(SOURCE, copy, ignore=IGNORED)
+            write(copy)
             print(f'updated {copy.relative_to(ROOT)}')
     return 0
 

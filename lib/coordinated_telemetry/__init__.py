@@ -16,3 +16,5 @@ One module for each signal, and what they share:
 Nothing here sets a status or defers an event. What is read is untrusted until a model of this
 package accepted it; what failed is left out, alone, and named in a `databags.LeftOut`.
 """
+
+__version__ = '1.0.0'

@@ -177,7 +177,7 @@ def test_without_another_thread_nothing_fails_and_the_records_are_kept(
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(charm_log.threading.Thread, 'start', start)
+        patch.setattr(threading.Thread, 'start', start)
         dispatch(path, 'one', urls=[loki.url])
     clock.now += charm_log.CharmLog.PAUSE + 1
     dispatch(path)

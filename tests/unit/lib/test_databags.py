@@ -8,6 +8,7 @@ from unittest import mock
 import hypothesis
 import ops
 import pydantic
+import pydantic_core
 import pytest
 from hypothesis import strategies as st
 from ops import testing
@@ -180,7 +181,7 @@ def test_a_databag_that_is_too_big_is_not_decoded(ctx, monkeypatch):
     def refuse(text: str) -> Any:
         raise AssertionError('decoded')
 
-    monkeypatch.setattr(databag.pydantic_core, 'from_json', refuse)
+    monkeypatch.setattr(pydantic_core, 'from_json', refuse)
     units = {0: {**named('a'), 'numbers': '[' * (databag.MAX_BYTES + 1)}}
     read = run(ctx, ctx.on.start(), state(db(units)))
     assert read.units() == []

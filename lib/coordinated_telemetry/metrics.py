@@ -15,6 +15,8 @@ import ops
 from . import addresses, databags, rules
 from .topology import Topology, unit_number
 
+_OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that a scraper adds by itself
+
 
 @dataclasses.dataclass(frozen=True)
 class Target:
@@ -50,7 +52,13 @@ class ProviderData(databags.Databag):
 
 
 def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
-    """One scrape job for each application, each of its units with the unit's own labels."""
+    """One scrape job for each application, each of its units with the unit's own labels.
+
+    A label is stated once wherever that is enough, as there may be a thousand targets: those of
+    the model are the provider's (`scrape_metadata`), and those that all units of a job share are
+    in its relabelling, which also wins over the provider's application in every version of the
+    scraper's library. The rules have no `$`: a collector may take it for an environment variable.
+    """
 
     def by_unit(target: Target) -> tuple[str, int]:
         return unit_number(target.topology.unit)
@@ -58,20 +66,35 @@ def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> li
     jobs = itertools.groupby(
         sorted(targets, key=by_unit), key=lambda target: target.topology.application
     )
-    return [
-        {
-            'job_name': application,
-            'metrics_path': metrics_path,
-            'static_configs': [
-                {
-                    'targets': [addresses.join(target.address, target.port)],
-                    'labels': target.topology.labels,
-                }
-                for target in of_application
-            ],
-        }
-        for application, of_application in jobs
-    ]
+    return [_job(application, list(units), metrics_path) for application, units in jobs]
+
+
+def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str, Any]:
+    labels = [target.topology.labels for target in targets]
+    shared = {
+        label: labels[0][label]
+        for label in ('juju_application', 'juju_charm')
+        # Two charms in one application: while it is refreshed to another.
+        if all(one[label] == labels[0][label] for one in labels)
+    }
+    return {
+        'job_name': application,
+        'metrics_path': metrics_path,
+        'relabel_configs': [
+            {'target_label': label, 'replacement': value} for label, value in shared.items()
+        ],
+        'static_configs': [
+            {
+                'targets': [addresses.join(target.address, target.port)],
+                'labels': {
+                    label: value
+                    for label, value in own.items()
+                    if label not in (*_OF_THE_PROVIDER, *shared)
+                },
+            }
+            for target, own in zip(targets, labels, strict=True)
+        ],
+    }
 
 
 def ensure_scrape_data(

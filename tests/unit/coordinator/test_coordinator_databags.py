@@ -9,6 +9,7 @@ from ops import testing
 
 import golden
 import juju
+import relabelling
 from coordinator import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
@@ -150,12 +151,8 @@ def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx, i
 
 
 def test_the_five_labels_are_the_same_on_metrics_and_logs(unit, published):
-    jobs = json.loads(published.get_relation(14).local_app_data['scrape_jobs'])
-    scraped = {
-        config['labels']['juju_unit']: config['labels']
-        for job in jobs
-        for config in job['static_configs']
-    }
+    labels = relabelling.scraped(published.get_relation(14)).values()
+    scraped = {of_unit['juju_unit']: of_unit for of_unit in labels}
     for container in ('nginx', 'nginx-prometheus-exporter'):
         targets = juju.enabled_log_targets(published.get_container(container))
         assert len(targets) == 3

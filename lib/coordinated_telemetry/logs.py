@@ -35,7 +35,7 @@ class EndpointData(databags.Databag):
 class RequirerData(databags.Databag):
     """The application databag of a `loki_push_api` requirer."""
 
-    metadata: dict[str, str]
+    metadata: rules.Metadata
     alert_rules: dict[str, list[rules.Group]]
 
 
@@ -59,13 +59,7 @@ def ensure_rules(
 ) -> bool:
     """Publish log alert rules to every store; leader only. True if anything was changed."""
     data = RequirerData(
-        metadata={
-            'model': requirer.model,
-            'model_uuid': requirer.model_uuid,
-            'application': requirer.application,
-            'unit': f'{requirer.application}/0',
-            'charm_name': requirer.charm,
-        },
+        metadata=rules.Metadata.of(requirer),
         alert_rules={'groups': groups} if groups else {},
     )
     return bags.ensure(endpoint, application, data)

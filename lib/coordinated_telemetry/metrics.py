@@ -33,20 +33,10 @@ class Target:
     port: int
 
 
-class ScrapeMetadata(databags.Databag):
-    """The topology of the provider, which a scraper falls back on."""
-
-    model: str
-    model_uuid: str
-    application: str
-    unit: str
-    charm_name: str
-
-
 class ProviderData(databags.Databag):
     """The application databag of a `prometheus_scrape` provider."""
 
-    scrape_metadata: ScrapeMetadata
+    scrape_metadata: rules.Metadata
     scrape_jobs: list[dict[str, Any]]
     alert_rules: dict[str, list[rules.Group]]
 
@@ -107,14 +97,7 @@ def ensure_scrape_data(
 ) -> bool:
     """Publish jobs and alert rules to every scraper; leader only. True if anything changed."""
     data = ProviderData(
-        scrape_metadata=ScrapeMetadata(
-            model=provider.model,
-            model_uuid=provider.model_uuid,
-            application=provider.application,
-            # The leader's own name here would change every alert rule's source on each election.
-            unit=f'{provider.application}/0',
-            charm_name=provider.charm,
-        ),
+        scrape_metadata=rules.Metadata.of(provider),
         scrape_jobs=jobs,
         alert_rules={'groups': groups} if groups else {},
     )

@@ -47,6 +47,28 @@ _Duration = Annotated[str, pydantic.AfterValidator(_check_duration)]
 _LabelName = Annotated[str, pydantic.Field(pattern='^[a-zA-Z_][a-zA-Z0-9_]*$')]
 
 
+class Metadata(databags.Databag):
+    """Who publishes jobs and rules: stores name rule files after it, scrapers fall back on it."""
+
+    model: str
+    model_uuid: str
+    application: str
+    unit: str
+    charm_name: str
+
+    @classmethod
+    def of(cls, publisher: Topology) -> 'Metadata':
+        """The metadata of an application, which its leader publishes."""
+        return cls(
+            model=publisher.model,
+            model_uuid=publisher.model_uuid,
+            application=publisher.application,
+            # The leader's own name here would change every alert rule's source on each election.
+            unit=f'{publisher.application}/0',
+            charm_name=publisher.charm,
+        )
+
+
 class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(strict=True, extra='forbid', defer_build=True)
 

@@ -33,13 +33,7 @@ RULES = 'coordinator-charm/src/prometheus_alert_rules'
 UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 WORKER = COORDINATOR.for_application('worker', 'worker-k8s')
-METADATA = metrics.ScrapeMetadata(
-    model='m',
-    model_uuid=UUID,
-    application='coordinator',
-    unit='coordinator/0',
-    charm_name='coordinator-k8s',
-)
+METADATA = rules.Metadata.of(COORDINATOR)
 
 
 def target(application, number, port):

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import ops
 import pydantic
@@ -43,7 +43,19 @@ class Databag(pydantic.BaseModel):
 
     Strict (no coercion) and frozen; keys that are not fields are ignored. A field that is None is
     absent from the databag.
+
+    Attributes:
+        plain: whether the values are texts that are written as they are, not JSON.
+        retired: keys that older revisions, or other libraries for the same interface, wrote into
+            this databag, and that mislead its readers by now: they are erased.
+        max_bytes: more than this is not written; bytes of keys and encoded values.
+        remedy: what an operator can do about too many bytes.
     """
+
+    plain: ClassVar[bool] = False
+    retired: ClassVar[frozenset[str]] = frozenset()
+    max_bytes: ClassVar[int] = MAX_BYTES  # which is what the other side reads, being this library
+    remedy: ClassVar[str] = ''
 
     # Built at the first use: a hook uses some of them.
     model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
@@ -108,6 +120,7 @@ class Databags:
                     self._remembered = dict(known)
         self._seen: dict[str, Any] = {}
         self.left_out: list[LeftOut] = []
+        self.faults: list[str] = []  # what an operator must do something about
 
     @property
     def departing(self) -> bool:
@@ -163,32 +176,37 @@ class Databags:
             return model.model_validate(found['data']) if 'data' in found else None
         return None
 
-    def ensure(
-        self,
-        endpoint: str,
-        owner: ops.Unit | ops.Application,
-        databag: Databag | Mapping[str, str],
-    ) -> bool:
+    def ensure(self, endpoint: str, owner: ops.Unit | ops.Application, databag: Databag) -> bool:
         """Make the own databag of every relation of an endpoint hold this.
 
-        Keys that are not in it are left as they are.
+        Absent fields and retired keys are erased, other keys that are not in it are left as they
+        are. What is too large is not written: the databag stays as it is, and a fault says so.
 
         Args:
             endpoint: whose relations.
             owner: the own unit, or the own application (leader only).
-            databag: a model, whose absent fields are erased; or plain strings, written as such.
+            databag: what it is to hold.
 
         Returns:
             True if anything was changed.
         """
+        relations = self.relations(endpoint)
+        if not relations:
+            return False
+        values = encoded(databag)
+        if (size := size_of(values)) > databag.max_bytes:
+            remedy = f': {databag.remedy}' if databag.remedy else ''
+            self.faults.append(
+                f'[{endpoint}] cannot publish {size} bytes, at most {databag.max_bytes}{remedy}'
+            )
+            return False
+        absent = {*type(databag).model_fields, *databag.retired} - values.keys()
         changed = False
-        for relation in self.relations(endpoint):
+        for relation in relations:
             content = relation.data[owner]
             before = dict(content)
-            if isinstance(databag, Databag):
-                relation.save(databag, owner, encoder=_encode)
-            else:
-                content.update(databag)
+            # An empty text erases a key.
+            content.update({**values, **dict.fromkeys(sorted(absent & before.keys()), '')})
             changed |= dict(content) != before
         return changed
 
@@ -240,6 +258,18 @@ class Databags:
             return {'data': model.model_validate(values).model_dump(mode='json')}
         except ValueError as error:
             return {'why': reason(error)}
+
+
+def encoded(databag: Databag) -> dict[str, str]:
+    """The keys and values of a databag as they are written."""
+    values = databag.model_dump(mode='json')
+    encode = str if databag.plain else _encode
+    return {key: encode(values[key]) for key in sorted(values)}
+
+
+def size_of(values: Mapping[str, str]) -> int:
+    """How many bytes keys and values take."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
 
 
 def _decode(value: str) -> Any:

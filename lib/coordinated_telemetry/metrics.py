@@ -33,8 +33,28 @@ class Target:
     port: int
 
 
+class UnitData(databags.Databag):
+    """The unit databag of a `prometheus_scrape` provider: plain texts."""
+
+    plain = True
+    # COS's library reads all of these, so that one with an old value moves targets elsewhere.
+    retired = frozenset(
+        (
+            'external_url',
+            'prometheus_scrape_host',
+            'prometheus_scrape_unit_fqdn',
+            'prometheus_scrape_unit_path',
+        )
+    )
+
+    prometheus_scrape_unit_address: str
+    prometheus_scrape_unit_name: str
+
+
 class ProviderData(databags.Databag):
     """The application databag of a `prometheus_scrape` provider."""
+
+    retired = frozenset(('external_url',))
 
     scrape_metadata: rules.Metadata
     scrape_jobs: list[dict[str, Any]]
@@ -118,11 +138,11 @@ def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBas
         address = None
     if address is None:  # the pod has none yet; wildcard targets, which need it, are not used here
         return False
-    data = {
+    data = UnitData(
         # Its IP, while targets have names: COS's scraper moves a target at an address that a unit
         # publishes into a job of that unit alone, and back when the unit departs. Of a job that is
         # gone, Prometheus keeps the last `up` for five minutes: with a 0, HostDown may fire.
-        'prometheus_scrape_unit_address': str(address),
-        'prometheus_scrape_unit_name': charm.unit.name,
-    }
+        prometheus_scrape_unit_address=str(address),
+        prometheus_scrape_unit_name=charm.unit.name,
+    )
     return bags.ensure(endpoint, charm.unit, data)

@@ -1,5 +1,6 @@
 """What the coordinator publishes and configures, byte for byte."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -91,6 +92,35 @@ def test_what_there_is_not_is_erased(unit, key):
     assert key in before.get_relation(11).local_app_data
     after = unit.ctx.run(unit.ctx.on.relation_broken(before.get_relation(relations[0].id)), before)
     assert after.get_relation(11).local_app_data.keys() == {'worker_config'}
+
+
+def test_what_an_older_revision_published_is_erased_once_and_foreign_keys_stay(unit):
+    kept = {'foreign': 'x', 'ingress-address': '10.0.0.1'}
+    metrics = dataclasses.replace(
+        scene.scraper(id=14),
+        local_app_data={**kept, 'external_url': 'http://x'},
+        local_unit_data={
+            **kept,
+            'external_url': 'http://x',
+            'prometheus_scrape_host': '10.0.0.1',
+            'prometheus_scrape_unit_path': '/old',
+            'prometheus_scrape_unit_fqdn': 'x',
+        },
+    )
+    cluster = dataclasses.replace(
+        scene.workers('both', id=11),
+        local_app_data={**kept, 'server_cert': '"x"', 'worker_ports': '[1]'},
+    )
+    state = unit.state(metrics, cluster)
+    after = unit.ctx.run(unit.ctx.on.upgrade_charm(), state)
+    assert after.get_relation(14).local_app_data.keys() == {
+        *(*kept, 'scrape_metadata', 'scrape_jobs', 'alert_rules')
+    }
+    assert after.get_relation(14).local_unit_data.keys() == {
+        *(*kept, 'prometheus_scrape_unit_address', 'prometheus_scrape_unit_name')
+    }
+    assert after.get_relation(11).local_app_data.keys() == {*kept, 'worker_config'}
+    assert scene.outcome(unit, unit.update_status(after)) == scene.outcome(unit, after)
 
 
 def test_without_workers_there_are_the_coordinators_own_jobs_and_rules(unit):

@@ -14,7 +14,16 @@ from ops import testing
 
 import hostile
 import juju
-from coordinated_telemetry import addresses, databags, reconciler
+from coordinated_telemetry import (
+    addresses,
+    cluster,
+    databags,
+    logs,
+    metrics,
+    reconciler,
+    rolling,
+    traces,
+)
 
 META = {
     'name': 'reader',
@@ -32,9 +41,22 @@ class Inner(databags.Databag):
 class Data(databags.Databag):
     """The databags of these tests."""
 
+    retired = frozenset(('old', 'older'))
+    max_bytes = 100
+    remedy = 'name less'
+
     name: str
     numbers: list[int] | None = None
     inner: Inner | None = None
+
+
+class Plain(databags.Databag):
+    """A databag of plain texts."""
+
+    plain = True
+    retired = frozenset(('port',))
+
+    host: str
 
 
 class Reader(reconciler.ReconcilingCharm):
@@ -264,6 +286,7 @@ def test_a_broken_relation_is_not_there_any_more(ctx):
 
 DATA = Data(name='a', numbers=[2, 1])
 WRITTEN = {'name': '"a"', 'numbers': '[2, 1]'}
+PLAIN = Plain(host='x')
 
 
 @pytest.mark.parametrize(
@@ -274,8 +297,11 @@ WRITTEN = {'name': '"a"', 'numbers': '[2, 1]'}
         ({**WRITTEN, 'inner': 'null'}, DATA, WRITTEN, True),
         ({**WRITTEN, 'foreign': 'x'}, DATA, {**WRITTEN, 'foreign': 'x'}, False),
         (WRITTEN, Data(name='a'), {'name': '"a"'}, True),
-        ({}, {'plain': 'x'}, {'plain': 'x'}, True),
-        ({'plain': 'x', 'foreign': 'y'}, {'plain': 'x'}, {'plain': 'x', 'foreign': 'y'}, False),
+        ({'foreign': 'x', 'old': '1'}, DATA, {**WRITTEN, 'foreign': 'x'}, True),
+        ({**WRITTEN, 'old': '1', 'older': '2'}, DATA, WRITTEN, True),
+        ({}, PLAIN, {'host': 'x'}, True),
+        ({'host': 'x', 'foreign': 'y'}, PLAIN, {'host': 'x', 'foreign': 'y'}, False),
+        ({'host': '"x"', 'port': '1'}, PLAIN, {'host': 'x'}, True),
     ],
 )
 def test_a_databag_is_made_to_hold_what_is_wanted(ctx, before, wanted, after, changed, calls):
@@ -291,6 +317,41 @@ def test_every_relation_of_the_endpoint_gets_it_but_a_broken_one(ctx):
     after = run(ctx, ctx.on.relation_broken(relations[1]), state(*relations), DATA).state
     written = [dict(after.get_relation(number).local_unit_data) for number in (3, 4, 5)]
     assert written == [WRITTEN, {}, WRITTEN]
+
+
+def test_what_is_too_large_is_not_written_and_a_fault_says_so(ctx, calls):
+    relations = [db({0: {}}, 'a', local=WRITTEN, id=3), db({0: {}}, 'b', local=WRITTEN, id=4)]
+    largest, larger = Data(name='x' * 94), Data(name='x' * 95)
+    with ctx(ctx.on.update_status(), state(*relations)) as manager:
+        manager.charm.wanted = larger
+        after = manager.run()
+        assert manager.charm.faults == ['[db] cannot publish 101 bytes, at most 100: name less']
+        assert manager.charm.changed is False
+    assert [dict(after.get_relation(n).local_unit_data) for n in (3, 4)] == [WRITTEN] * 2
+    assert calls.of('relation-set') == []
+    read = run(ctx, ctx.on.update_status(), after, largest)
+    assert read.changed is True
+    with ctx(ctx.on.update_status(), state()) as manager:
+        manager.charm.wanted = larger
+        manager.run()
+        assert manager.charm.faults == []  # nobody is there to be told
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        cluster.CoordinatorData,
+        cluster.WorkerApplicationData,
+        cluster.WorkerUnitData,
+        logs.RequirerData,
+        metrics.ProviderData,
+        metrics.UnitData,
+        rolling.PeerData,
+        traces.RequirerData,
+    ],
+)
+def test_no_key_is_both_written_and_retired(model):
+    assert not model.retired & model.model_fields.keys()
 
 
 def test_mappings_are_written_with_their_keys_sorted():

@@ -176,7 +176,13 @@ class Databags:
             return model.model_validate(found['data']) if 'data' in found else None
         return None
 
-    def ensure(self, endpoint: str, owner: ops.Unit | ops.Application, databag: Databag) -> bool:
+    def ensure(
+        self,
+        endpoint: str,
+        owner: ops.Unit | ops.Application,
+        databag: Databag,
+        values: dict[str, str] | None = None,
+    ) -> bool:
         """Make the own databag of every relation of an endpoint hold this.
 
         Absent fields and retired keys are erased, other keys that are not in it are left as they
@@ -186,6 +192,7 @@ class Databags:
             endpoint: whose relations.
             owner: the own unit, or the own application (leader only).
             databag: what it is to hold.
+            values: the same, `encoded`, for whoever has it.
 
         Returns:
             True if anything was changed.
@@ -193,7 +200,7 @@ class Databags:
         relations = self.relations(endpoint)
         if not relations:
             return False
-        values = encoded(databag)
+        values = values or encoded(databag)
         if (size := size_of(values)) > databag.max_bytes:
             remedy = f': {databag.remedy}' if databag.remedy else ''
             self.faults.append(

@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databags, publication, rules
 from .topology import Topology
 
 LAYER = 'telemetry-logs'
@@ -32,11 +32,10 @@ class EndpointData(databags.Databag):
     endpoint: _EndpointUrl
 
 
-class RequirerData(databags.Databag):
+class RequirerData(publication.Publication):
     """The application databag of a `loki_push_api` requirer."""
 
-    metadata: rules.Metadata
-    alert_rules: dict[str, list[rules.Group]]
+    metadata: publication.Metadata
 
 
 def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
@@ -59,10 +58,9 @@ def ensure_rules(
 ) -> bool:
     """Publish log alert rules to every store; leader only. True if anything was changed."""
     data = RequirerData(
-        metadata=rules.Metadata.of(requirer),
-        alert_rules={'groups': groups} if groups else {},
+        metadata=publication.Metadata.of(requirer), alert_rules=publication.published(groups)
     )
-    return bags.ensure(endpoint, application, data)
+    return publication.ensure(bags, endpoint, application, data)
 
 
 def log_targets(

@@ -12,7 +12,7 @@ from typing import Any
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databags, publication, rules
 from .topology import Topology, unit_number
 
 _OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that a scraper adds by itself
@@ -51,14 +51,13 @@ class UnitData(databags.Databag):
     prometheus_scrape_unit_name: str
 
 
-class ProviderData(databags.Databag):
+class ProviderData(publication.Publication):
     """The application databag of a `prometheus_scrape` provider."""
 
     retired = frozenset(('external_url',))
 
-    scrape_metadata: rules.Metadata
+    scrape_metadata: publication.Metadata
     scrape_jobs: list[dict[str, Any]]
-    alert_rules: dict[str, list[rules.Group]]
 
 
 def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
@@ -87,6 +86,7 @@ def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str
         # Two charms in one application: while it is refreshed to another.
         if all(one[label] == labels[0][label] for one in labels)
     }
+    stated = {*_OF_THE_PROVIDER, *shared}
     return {
         'job_name': application,
         'metrics_path': metrics_path,
@@ -96,11 +96,7 @@ def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str
         'static_configs': [
             {
                 'targets': [addresses.join(target.address, target.port)],
-                'labels': {
-                    label: value
-                    for label, value in own.items()
-                    if label not in (*_OF_THE_PROVIDER, *shared)
-                },
+                'labels': {label: own[label] for label in own if label not in stated},
             }
             for target, own in zip(targets, labels, strict=True)
         ],
@@ -115,13 +111,16 @@ def ensure_scrape_data(
     jobs: list[dict[str, Any]],
     groups: list[rules.Group],
 ) -> bool:
-    """Publish jobs and alert rules to every scraper; leader only. True if anything changed."""
+    """Publish jobs and alert rules to every scraper; leader only. True if anything changed.
+
+    Without room for all rules, those of some applications are left out: `publication.ensure`.
+    """
     data = ProviderData(
-        scrape_metadata=rules.Metadata.of(provider),
+        scrape_metadata=publication.Metadata.of(provider),
         scrape_jobs=jobs,
-        alert_rules={'groups': groups} if groups else {},
+        alert_rules=publication.published(groups),
     )
-    return bags.ensure(endpoint, application, data)
+    return publication.ensure(bags, endpoint, application, data)
 
 
 def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBase) -> bool:

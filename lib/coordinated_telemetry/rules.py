@@ -22,6 +22,7 @@ from . import addresses, databags
 from .topology import Topology
 
 PLACEHOLDER = '%%juju_topology%%'
+
 _SUFFIXES = ('.rule', '.rules', '.yml', '.yaml')
 _DURATION = re.compile(r'([0-9]+(ms|[smhdwy]))+')
 _LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
@@ -45,28 +46,6 @@ def _check_scope(expr: str) -> str:
 _Text = Annotated[str, pydantic.Field(min_length=1)]
 _Duration = Annotated[str, pydantic.AfterValidator(_check_duration)]
 _LabelName = Annotated[str, pydantic.Field(pattern='^[a-zA-Z_][a-zA-Z0-9_]*$')]
-
-
-class Metadata(databags.Databag):
-    """Who publishes jobs and rules: stores name rule files after it, scrapers fall back on it."""
-
-    model: str
-    model_uuid: str
-    application: str
-    unit: str
-    charm_name: str
-
-    @classmethod
-    def of(cls, publisher: Topology) -> 'Metadata':
-        """The metadata of an application, which its leader publishes."""
-        return cls(
-            model=publisher.model,
-            model_uuid=publisher.model_uuid,
-            application=publisher.application,
-            # The leader's own name here would change every alert rule's source on each election.
-            unit=f'{publisher.application}/0',
-            charm_name=publisher.charm,
-        )
 
 
 class _Strict(pydantic.BaseModel):

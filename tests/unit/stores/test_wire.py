@@ -20,7 +20,7 @@ import charms
 import deployment
 import programs
 import relabelling
-from coordinated_telemetry import metrics, rules, traces
+from coordinated_telemetry import metrics, publication, rules, traces
 from coordinated_telemetry.topology import LABELS, Topology
 from loki.src import charm as loki
 from prometheus.src import scrape
@@ -33,7 +33,7 @@ RULES = 'coordinator-charm/src/prometheus_alert_rules'
 UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 WORKER = COORDINATOR.for_application('worker', 'worker-k8s')
-METADATA = rules.Metadata.of(COORDINATOR)
+METADATA = publication.Metadata.of(COORDINATOR)
 
 
 def target(application, number, port):

@@ -26,6 +26,10 @@ from . import addresses, topology
 MAX_BYTES = 256 * 1024
 """A databag with more in it is left out before any of it is decoded."""
 
+MAX_WRITTEN = 8 * 1024 * 1024
+"""How much one hook writes; the next one goes on. Juju commits all databags that a hook changed as
+one document of MongoDB, of 16 MiB at most, or fails the hook, again and again."""
+
 _FORMAT = 1  # of the remembered text; raise it when `_remembered` changes its shape
 
 # After these anything may have changed without an event of its own: the charm's code, its view
@@ -46,8 +50,7 @@ class Databag(pydantic.BaseModel):
 
     Attributes:
         plain: whether the values are texts that are written as they are, not JSON.
-        retired: keys that older revisions, or other libraries for the same interface, wrote into
-            this databag, and that mislead its readers by now: they are erased.
+        retired: keys that older revisions or other libraries for the interface wrote: erased.
         max_bytes: more than this is not written; bytes of keys and encoded values.
         remedy: what an operator can do about too many bytes.
     """
@@ -121,6 +124,8 @@ class Databags:
         self._seen: dict[str, Any] = {}
         self.left_out: list[LeftOut] = []
         self.faults: list[str] = []  # what an operator must do something about
+        self.unsettled: list[str] = []  # what is done in a later hook
+        self._written = 0  # bytes
 
     @property
     def departing(self) -> bool:
@@ -185,8 +190,8 @@ class Databags:
     ) -> bool:
         """Make the own databag of every relation of an endpoint hold this.
 
-        Absent fields and retired keys are erased, other keys that are not in it are left as they
-        are. What is too large is not written: the databag stays as it is, and a fault says so.
+        Absent fields and retired keys are erased, keys of others stay. What is too large is not
+        written, and a fault says so. What is too much for one hook is left to the next.
 
         Args:
             endpoint: whose relations.
@@ -213,8 +218,16 @@ class Databags:
             content = relation.data[owner]
             before = dict(content)
             # An empty text erases a key.
-            content.update({**values, **dict.fromkeys(sorted(absent & before.keys()), '')})
-            changed |= dict(content) != before
+            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}
+            update = {key: text for key, text in update.items() if before.get(key, '') != text}
+            if not update:
+                continue
+            if self._written + (size := size_of(update)) > MAX_WRITTEN:
+                self.unsettled.append(f'[{endpoint}] the next hook publishes the rest')
+                break
+            self._written += size
+            content.update(update)
+            changed = True
         return changed
 
     def is_left_out(self, name: str) -> bool:

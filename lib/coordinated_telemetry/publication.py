@@ -14,8 +14,8 @@ from . import databags, rules
 from .topology import Topology
 
 MAX_BYTES = 4 * 1024 * 1024
-"""What a databag with rules may take. Juju keeps it as a document of MongoDB, which has at most
-16 MiB, and a collector publishes what it got from several applications in one of its own."""
+"""What a databag with rules may take. A collector publishes what it gathered from several
+applications in one databag of its own, and Juju takes 16 MiB at most."""
 
 
 class Metadata(databags.Databag):

@@ -97,6 +97,7 @@ class ReconcilingCharm(ops.CharmBase):
         if (remembered := bags.remember()) != self._stored.databags:
             self._stored.databags = remembered
         self.faults += bags.faults
+        self.unsettled += bags.unsettled
         self.left_out = sorted(set(bags.left_out))
         self._log_new('left_out', 'left out: %s', [str(item) for item in self.left_out])
         self._log_new('notes', '%s', self.notes)

@@ -337,6 +337,30 @@ def test_what_is_too_large_is_not_written_and_a_fault_says_so(ctx, calls):
         assert manager.charm.faults == []  # nobody is there to be told
 
 
+def test_what_is_too_much_for_one_hook_is_left_to_the_next(ctx, monkeypatch):
+    monkeypatch.setattr(databags, 'MAX_WRITTEN', 2 * databags.size_of(WRITTEN) + 1)
+    local = [{}, WRITTEN, {'foreign': 'x' * 1000}, {}, {}]
+    relations = [
+        db({0: {}}, f'db-{number}', local=own, id=number) for number, own in enumerate(local, 1)
+    ]
+
+    def hook(before):
+        with ctx(ctx.on.update_status(), before) as manager:
+            manager.charm.wanted = DATA
+            after = manager.run()
+            written = [
+                relation.id
+                for relation in after.relations
+                if relation.local_unit_data.keys() >= WRITTEN.keys()
+            ]
+            return after, sorted(written), manager.charm.unsettled
+
+    after, written, unsettled = hook(state(*relations))
+    assert (written, unsettled) == ([1, 2, 3], ['[db] the next hook publishes the rest'])
+    after, written, unsettled = hook(after)
+    assert (written, unsettled) == ([1, 2, 3, 4, 5], [])
+
+
 @pytest.mark.parametrize(
     'model',
     [

@@ -66,6 +66,6 @@ def test_what_any_revision_published_can_be_read(text, found):
 
 
 @pytest.mark.parametrize('model', [metrics.ProviderData, logs.RequirerData])
-def test_the_bound_is_a_quarter_of_a_document_of_juju(model):
-    assert model.max_bytes == 4 * 1024 * 1024
+def test_one_databag_is_never_too_much_for_one_hook(model):
+    assert model.max_bytes == publication.MAX_BYTES <= databags.MAX_WRITTEN
     assert model.max_bytes > databags.MAX_BYTES  # no databag of this kind is read by this library

@@ -217,8 +217,7 @@ class Databags:
         for relation in relations:
             content = relation.data[owner]
             before = dict(content)
-            # An empty text erases a key.
-            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}
+            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
             update = {key: text for key, text in update.items() if before.get(key, '') != text}
             if not update:
                 continue

@@ -111,7 +111,7 @@ def test_units_of_two_charms_in_one_application_keep_their_own():
 
 
 def test_a_scraper_that_lets_the_providers_topology_win_gives_each_unit_its_own_labels_too():
-    """As the library did before patch 47: a static config's labels alone would be lost."""
+    """Patch 26 of the library does, patch 48 does not: a static config alone would lose them."""
     jobs = scrape.wanted([published()]).jobs
     for job in jobs:
         for static in job['static_configs']:

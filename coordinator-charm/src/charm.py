@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A renewal is due when a secret expires; other names or code come with the events left out here.
+_NOT_ABOUT_CERTIFICATES = (ops.RelationEvent, ops.WorkloadEvent, ops.UpdateStatusEvent)
+
 
 class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
@@ -97,7 +100,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
         if not seen.ca and broken != tls.ENDPOINT:
             return None
-        if seen.serves_issued and isinstance(event, ops.RelationEvent | ops.WorkloadEvent):
+        if seen.serves_issued and isinstance(event, _NOT_ABOUT_CERTIFICATES):
             return seen.kept  # such as when a worker joins: there is nothing to ask for
         if bags.report.ignores(seen.ca):
             return None

@@ -73,6 +73,18 @@ class Provided(databag.Databag):
     capabilities: dict[str, Any] | None = None
 
 
+class Request(databag.Databag):
+    """A certificate that a unit asks for."""
+
+    certificate_signing_request: str
+
+
+class Requested(databag.Databag):
+    """This unit's own databag on `certificates`, written by `certificates.py`."""
+
+    certificate_signing_requests: list[Request]
+
+
 @dataclasses.dataclass(frozen=True)
 class Tls:
     """What is read of TLS.
@@ -80,19 +92,24 @@ class Tls:
     Attributes:
         ca: the name of the application that issues certificates, or ''.
         provided: what it provides; None when not ready or ignored.
+        requests: the certificate signing requests of this unit.
         kept: what this unit's nginx served with when it was last seen.
     """
 
     ca: str = ''
     provided: Provided | None = None
+    requests: frozenset[str] = frozenset()
     kept: Certificate | None = None
 
     @property
     def serves_issued(self) -> bool:
-        """Whether nginx serves with a certificate that its CA stands by."""
+        """Whether nginx serves with what its CA issued for this unit's present request."""
         issued = (self.provided and self.provided.certificates) or []
         return self.kept is not None and any(
-            self.kept.chain.startswith(one.certificate) and not one.revoked for one in issued
+            self.kept.chain.startswith(one.certificate)
+            and one.certificate_signing_request.strip() in self.requests
+            and not one.revoked
+            for one in issued
         )
 
     def candidates(self, issued: Certificate | None) -> list[Certificate]:
@@ -109,7 +126,14 @@ def read(bags: databags.Databags, unit: ops.Unit) -> Tls:
     for relation in bags.relations(ENDPOINT)[:1]:
         kept = bags.own('peers', unit, Kept)
         provided = bags.load(relation, relation.app, Provided)
-        return Tls(relation.app.name, provided, kept and kept.certificate)
+        requested = bags.own(ENDPOINT, unit, Requested)
+        requests = requested.certificate_signing_requests if requested else []
+        return Tls(
+            ca=relation.app.name,
+            provided=provided,
+            requests=frozenset(one.certificate_signing_request.strip() for one in requests),
+            kept=kept and kept.certificate,
+        )
     return Tls()
 
 

@@ -66,6 +66,15 @@ class CoordinatorData(databag.Databag):
             HTTP.
     """
 
+    # What coordinated-workers publishes, and this library does not.
+    retired = frozenset(
+        (
+            *('privkey_secret_id', 'server_cert', 's3_tls_ca_chain', 'remote_write_endpoints'),
+            *('tracing_receivers', 'worker_labels', 'worker_ports'),
+        )
+    )
+    remedy = "shorten the workers' configuration"
+
     worker_config: str | None = None
     loki_endpoints: dict[str, Any] | None = None
     charm_tracing_receivers: dict[str, Any] | None = None

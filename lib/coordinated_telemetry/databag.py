@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pydantic
 import pydantic_core
@@ -19,7 +19,18 @@ class Databag(pydantic.BaseModel):
     Strict (no coercion) and frozen; keys that are not fields are ignored. A field with a default
     can be done without: if its value is wrong, the others are used. One that is None is absent
     from the databag.
+
+    Attributes:
+        plain: whether the values are texts that are written as they are, not JSON.
+        retired: keys that older revisions or other libraries for the interface wrote: erased.
+        max_bytes: more than this is not written; bytes of keys and encoded values.
+        remedy: what an operator can do about too many bytes.
     """
+
+    plain: ClassVar[bool] = False
+    retired: ClassVar[frozenset[str]] = frozenset()
+    max_bytes: ClassVar[int] = MAX_BYTES  # which is what the other side reads, being this library
+    remedy: ClassVar[str] = ''
 
     # Built at the first use: a hook uses some of them.
     model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
@@ -76,8 +87,19 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
     return {'why': why}
 
 
-def encode(value: Any) -> str:
-    """A value as it is written: the same for the same value."""
+def encoded(content: Databag) -> dict[str, str]:
+    """The keys and values of a databag as they are written: the same for the same content."""
+    values = content.model_dump(mode='json')
+    encode = str if content.plain else _encode
+    return {key: encode(values[key]) for key in sorted(values)}
+
+
+def size_of(values: Mapping[str, str]) -> int:
+    """How many bytes keys and values take."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
+
+
+def _encode(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 

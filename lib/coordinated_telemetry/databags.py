@@ -21,6 +21,10 @@ import ops
 from . import databag, report, topology
 from .memory import Memory
 
+MAX_WRITTEN = 8 * 1024 * 1024
+"""How many bytes one hook writes; the next one goes on. Juju commits all databags that a hook
+changed as one document of MongoDB, of 16 MiB at most, or fails the hook, again and again."""
+
 _Model = TypeVar('_Model', bound=databag.Databag)
 
 
@@ -55,6 +59,7 @@ class Databags:
         self._memory = Memory(charm, event, remembered)
         self._dropped = set(refused)
         self._probed: set[int] = set()
+        self._written = 0  # bytes
         for note in refused.values():
             found.note(note)
 
@@ -150,30 +155,48 @@ class Databags:
         self,
         endpoint: str,
         owner: ops.Unit | ops.Application,
-        content: databag.Databag | Mapping[str, str],
+        content: databag.Databag,
+        values: dict[str, str] | None = None,
     ) -> bool:
         """Make the own databag of every relation of an endpoint hold this.
 
-        Keys that are not in it are left as they are.
+        Absent fields and retired keys are erased, keys of others stay. What is too large is not
+        written, and blocks. What is too much for one hook is left to the next.
 
         Args:
             endpoint: whose relations.
             owner: the own unit, or the own application (leader only).
-            content: a model, whose absent fields are erased; or plain strings, written as such.
+            content: what it is to hold.
+            values: the same, `databag.encoded`, for whoever has it.
 
         Returns:
             True if anything was changed.
         """
+        relations = self.relations(endpoint)
+        if not relations:
+            return False
+        values = values or databag.encoded(content)
+        if (size := databag.size_of(values)) > content.max_bytes:
+            remedy = f': {content.remedy}' if content.remedy else ''
+            self.report.blocked.append(
+                f'[{endpoint}] cannot publish {size} bytes, at most {content.max_bytes}{remedy}'
+            )
+            return False
+        absent = {*type(content).model_fields, *content.retired} - values.keys()
         changed = False
-        for relation in self.relations(endpoint):
+        for relation in relations:
+            before = self._content(relation, owner)
+            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
+            update = {key: text for key, text in update.items() if before.get(key, '') != text}
+            if not update or relation.id in self._dropped:
+                continue
+            if self._written + (size := databag.size_of(update)) > MAX_WRITTEN:
+                self.report.waiting.append(f'[{endpoint}] the next hook publishes the rest')
+                break
             with self._refusable(relation):
-                own = relation.data[owner]
-                before = dict(own)
-                if isinstance(content, databag.Databag):
-                    relation.save(content, owner, encoder=databag.encode)
-                else:
-                    own.update(content)
-                changed |= dict(own) != before
+                relation.data[owner].update(update)
+                self._written += size
+                changed = True
         return changed
 
     def _is_broken(self, relation: ops.Relation) -> bool:
@@ -207,7 +230,7 @@ class Databags:
                 content = dict(relation.data[source])
                 # Of a relation that Juju does not know any more, ops says that its databags are
                 # empty. Asking for the other model tells it from one that is not ready.
-                if not content and relation.app != self._charm.app:
+                if not content and source.name.partition('/')[0] != self._charm.app.name:
                     self._probe(relation)
         return content
 

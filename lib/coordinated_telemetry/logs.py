@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 
 import ops
 
-from . import addresses, databag, databags, report, rules
+from . import addresses, databag, databags, publication, report, rules
 from .topology import Topology
 
 LAYER = 'telemetry-logs'
@@ -32,11 +32,10 @@ class EndpointData(databag.Databag):
     endpoint: _EndpointUrl
 
 
-class RequirerData(databag.Databag):
+class RequirerData(publication.Publication):
     """The application databag of a `loki_push_api` requirer."""
 
-    metadata: dict[str, str]
-    alert_rules: dict[str, list[rules.Group]]
+    metadata: publication.Metadata
 
 
 def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
@@ -73,16 +72,9 @@ def ensure_rules(
 ) -> bool:
     """Publish log alert rules to every store; leader only. True if anything was changed."""
     data = RequirerData(
-        metadata={
-            'model': requirer.model,
-            'model_uuid': requirer.model_uuid,
-            'application': requirer.application,
-            'unit': f'{requirer.application}/0',
-            'charm_name': requirer.charm,
-        },
-        alert_rules={'groups': groups} if groups else {},
+        metadata=publication.Metadata.of(requirer), alert_rules=publication.published(groups)
     )
-    return bags.ensure(endpoint, application, data)
+    return publication.ensure(bags, endpoint, application, data)
 
 
 def log_targets(

@@ -71,7 +71,7 @@ class Report:
 
     def _with_rest(self, message: str) -> str:
         """The message, then the notes, then in short what is ignored."""
-        parts = [message, *self.notes]
+        parts = [*filter(None, [message]), *self.notes]
         if self.ignored:
             items = sorted(self.ignored)
             named = [str(item) for item in items[:_WITH_REASON]]

@@ -102,7 +102,7 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
 def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
     """Send this charm's spans there from now on, or nowhere; ops writes only a difference."""
-    ops.tracing.set_destination(url=wanted.url, ca=ca if wanted.url else None)
+    ops.tracing.set_destination(url=wanted.url, ca=(ca or None) if wanted.url else None)
 
 
 def resource_attributes(topology: Topology) -> str:

@@ -127,6 +127,5 @@ def test_a_bad_group_is_ignored_alone_and_blocks_with_its_name(tmp_path, monkeyp
     names = [group['name'].removeprefix('m_12345678_') for group in published['groups']]
     assert [name for name in names if name in ('both_bad', 'both_good')] == ['both_good']
     assert after.unit_status.message == (
-        '[rules] cannot use alert rule group own.rules: bad: '
-        'A has no %%juju_topology%% in its expr'
+        '[rules] cannot use alert rule group own.rules: bad: A.expr: no %%juju_topology%% in it'
     )

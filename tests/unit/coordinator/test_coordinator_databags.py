@@ -1,5 +1,6 @@
 """What the coordinator publishes and configures, byte for byte."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ops import testing
 
 import golden
 import juju
+import relabelling
 from coordinator import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
@@ -92,6 +94,35 @@ def test_what_there_is_not_is_erased(unit, key):
     assert after.get_relation(11).local_app_data.keys() == {'worker_config'}
 
 
+def test_what_an_older_revision_published_is_erased_once_and_foreign_keys_stay(unit):
+    kept = {'foreign': 'x', 'ingress-address': '10.0.0.1'}
+    metrics = dataclasses.replace(
+        scene.scraper(id=14),
+        local_app_data={**kept, 'external_url': 'http://x'},
+        local_unit_data={
+            **kept,
+            'external_url': 'http://x',
+            'prometheus_scrape_host': '10.0.0.1',
+            'prometheus_scrape_unit_path': '/old',
+            'prometheus_scrape_unit_fqdn': 'x',
+        },
+    )
+    cluster = dataclasses.replace(
+        scene.workers('both', id=11),
+        local_app_data={**kept, 'server_cert': '"x"', 'worker_ports': '[1]'},
+    )
+    state = unit.state(metrics, cluster)
+    after = unit.ctx.run(unit.ctx.on.upgrade_charm(), state)
+    assert after.get_relation(14).local_app_data.keys() == {
+        *(*kept, 'scrape_metadata', 'scrape_jobs', 'alert_rules')
+    }
+    assert after.get_relation(14).local_unit_data.keys() == {
+        *(*kept, 'prometheus_scrape_unit_address', 'prometheus_scrape_unit_name')
+    }
+    assert after.get_relation(11).local_app_data.keys() == {*kept, 'worker_config'}
+    assert scene.outcome(unit, unit.update_status(after)) == scene.outcome(unit, after)
+
+
 def test_without_workers_there_are_the_coordinators_own_jobs_and_rules(unit):
     after = unit.update_status(unit.state(scene.scraper(id=14), scene.loki(id=15)))
     metrics = after.get_relation(14).local_app_data
@@ -150,12 +181,8 @@ def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx, i
 
 
 def test_the_five_labels_are_the_same_on_metrics_and_logs(unit, published):
-    jobs = json.loads(published.get_relation(14).local_app_data['scrape_jobs'])
-    scraped = {
-        config['labels']['juju_unit']: config['labels']
-        for job in jobs
-        for config in job['static_configs']
-    }
+    labels = relabelling.scraped(published.get_relation(14)).values()
+    scraped = {of_unit['juju_unit']: of_unit for of_unit in labels}
     for container in ('nginx', 'nginx-prometheus-exporter'):
         targets = juju.enabled_log_targets(published.get_container(container))
         assert len(targets) == 3

@@ -212,9 +212,7 @@ BAD_ROLES = {
 }
 
 
-def test_the_roles_of_every_bad_worker_application_are_ignored_and_no_others(
-    unit, calls, healthy
-):
+def test_the_roles_of_every_bad_worker_application_are_ignored_and_no_others(unit, calls, healthy):
     bad, without, names = [], [], []
     for number, raw in enumerate(BAD_ROLES.values(), 100):
         name = f'victim-{number}'

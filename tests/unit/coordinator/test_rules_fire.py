@@ -18,6 +18,7 @@ import pytest
 
 import deployment
 import programs
+import relabelling
 from coordinated_telemetry import metrics
 from coordinated_telemetry.topology import LABELS, Topology
 from coordinator import scene
@@ -164,15 +165,10 @@ def scraped(coordinator: Topology, *workers: Topology) -> dict[Topology, dict[st
         scrape_jobs=json.dumps(metrics.scrape_jobs([*exporters, *workloads])),
         units=tuple(scrape.Unit(unit.unit, address=host) for host, unit in own.items()),
     )
-    found: dict[Topology, dict[str, str]] = {}
-    for job in scrape.wanted([provider]).jobs:
-        [instance] = job['relabel_configs']
-        for config in job['static_configs']:
-            labels = {'job': job['job_name'], **config['labels']}
-            labels['instance'] = '_'.join(labels[name] for name in instance['source_labels'])
-            for target in config['targets']:
-                found[{**own, **theirs}[target.rpartition(':')[0]]] = labels
-    return found
+    return {
+        {**own, **theirs}[target.rpartition(':')[0]]: labels
+        for target, labels in relabelling.by_target(scrape.wanted([provider]).jobs).items()
+    }
 
 
 WORLD = scraped(COORDINATOR, A, B) | scraped(OTHER, C) | scraped(COORDINATOR_OF_N, A_OF_N)

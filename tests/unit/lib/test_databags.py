@@ -15,7 +15,18 @@ from ops import testing
 
 import hostile
 import juju
-from coordinated_telemetry import addresses, databag, databags, memory, reconciler, report
+from coordinated_telemetry import (
+    addresses,
+    cluster,
+    databag,
+    databags,
+    logs,
+    metrics,
+    reconciler,
+    report,
+    rolling,
+    traces,
+)
 
 META = {
     'name': 'reader',
@@ -33,9 +44,22 @@ class Inner(databag.Databag):
 class Data(databag.Databag):
     """The databags of these tests."""
 
+    retired = frozenset(('old', 'older'))
+    max_bytes = 100
+    remedy = 'name less'
+
     name: str
     numbers: list[int] | None = None
     inner: Inner | None = None
+
+
+class Plain(databag.Databag):
+    """A databag of plain texts."""
+
+    plain = True
+    retired = frozenset(('port',))
+
+    host: str
 
 
 class Reader(reconciler.ReconcilingCharm):
@@ -273,6 +297,7 @@ def test_a_broken_relation_is_not_there_any_more(ctx):
 
 DATA = Data(name='a', numbers=[2, 1])
 WRITTEN = {'name': '"a"', 'numbers': '[2, 1]'}
+PLAIN = Plain(host='x')
 
 
 @pytest.mark.parametrize(
@@ -283,8 +308,11 @@ WRITTEN = {'name': '"a"', 'numbers': '[2, 1]'}
         ({**WRITTEN, 'inner': 'null'}, DATA, WRITTEN, True),
         ({**WRITTEN, 'foreign': 'x'}, DATA, {**WRITTEN, 'foreign': 'x'}, False),
         (WRITTEN, Data(name='a'), {'name': '"a"'}, True),
-        ({}, {'plain': 'x'}, {'plain': 'x'}, True),
-        ({'plain': 'x', 'foreign': 'y'}, {'plain': 'x'}, {'plain': 'x', 'foreign': 'y'}, False),
+        ({'foreign': 'x', 'old': '1'}, DATA, {**WRITTEN, 'foreign': 'x'}, True),
+        ({**WRITTEN, 'old': '1', 'older': '2'}, DATA, WRITTEN, True),
+        ({}, PLAIN, {'host': 'x'}, True),
+        ({'host': 'x', 'foreign': 'y'}, PLAIN, {'host': 'x', 'foreign': 'y'}, False),
+        ({'host': '"x"', 'port': '1'}, PLAIN, {'host': 'x'}, True),
     ],
 )
 def test_a_databag_is_made_to_hold_what_is_wanted(ctx, before, wanted, after, changed, calls):
@@ -302,13 +330,74 @@ def test_every_relation_of_the_endpoint_gets_it_but_a_broken_one(ctx):
     assert written == [WRITTEN, {}, WRITTEN]
 
 
+def test_what_is_too_large_is_not_written_and_blocks(ctx, calls):
+    relations = [db({0: {}}, 'a', local=WRITTEN, id=3), db({0: {}}, 'b', local=WRITTEN, id=4)]
+    largest, larger = Data(name='x' * 94), Data(name='x' * 95)
+    with ctx(ctx.on.update_status(), state(*relations)) as manager:
+        manager.charm.wanted = larger
+        after = manager.run()
+        assert manager.charm.report.blocked == [
+            '[db] cannot publish 101 bytes, at most 100: name less'
+        ]
+        assert manager.charm.changed is False
+    assert [dict(after.get_relation(n).local_unit_data) for n in (3, 4)] == [WRITTEN] * 2
+    assert calls.of('relation-set') == []
+    read = run(ctx, ctx.on.update_status(), after, largest)
+    assert read.changed is True
+    with ctx(ctx.on.update_status(), state()) as manager:
+        manager.charm.wanted = larger
+        manager.run()
+        assert manager.charm.report.blocked == []  # nobody is there to be told
+
+
+def test_what_is_too_much_for_one_hook_is_left_to_the_next(ctx, monkeypatch):
+    monkeypatch.setattr(databags, 'MAX_WRITTEN', 2 * databag.size_of(WRITTEN) + 1)
+    local = [{}, WRITTEN, {'foreign': 'x' * 1000}, {}, {}]
+    relations = [
+        db({0: {}}, f'db-{number}', local=own, id=number) for number, own in enumerate(local, 1)
+    ]
+
+    def hook(before):
+        with ctx(ctx.on.update_status(), before) as manager:
+            manager.charm.wanted = DATA
+            after = manager.run()
+            written = [
+                relation.id
+                for relation in after.relations
+                if relation.local_unit_data.keys() >= WRITTEN.keys()
+            ]
+            return after, sorted(written), manager.charm.report.waiting
+
+    after, written, waiting = hook(state(*relations))
+    assert (written, waiting) == ([1, 2, 3], ['[db] the next hook publishes the rest'])
+    after, written, waiting = hook(after)
+    assert (written, waiting) == ([1, 2, 3, 4, 5], [])
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        cluster.CoordinatorData,
+        cluster.WorkerApplicationData,
+        cluster.WorkerUnitData,
+        logs.RequirerData,
+        metrics.ProviderData,
+        metrics.UnitData,
+        rolling.PeerData,
+        traces.RequirerData,
+    ],
+)
+def test_no_key_is_both_written_and_retired(model):
+    assert not model.retired & model.model_fields.keys()
+
+
 def test_mappings_are_written_with_their_keys_sorted():
     class Mapping(databag.Databag):
         """A mapping whose order is an accident."""
 
         m: dict[str, int]
 
-    assert databag.encode(Mapping(m={'b': 1, 'a': 2}).m) == '{"a": 2, "b": 1}'
+    assert databag.encoded(Mapping(m={'b': 1, 'a': 2})) == {'m': '{"a": 2, "b": 1}'}
 
 
 # Remembering

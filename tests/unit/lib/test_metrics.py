@@ -13,18 +13,27 @@ def target(unit, address='a', port=80):
 
 def test_an_application_is_one_job_and_each_unit_has_its_own_labels():
     targets = [target('b/10'), target('a/0', '::1', 9113), target('b/9', '10.0.0.1')]
+
+    def relabelled(application):
+        return [
+            {'target_label': 'juju_application', 'replacement': application},
+            {'target_label': 'juju_charm', 'replacement': f'{application}-k8s'},
+        ]
+
     assert metrics.scrape_jobs(targets) == [
         {
             'job_name': 'a',
             'metrics_path': '/metrics',
-            'static_configs': [{'targets': ['[::1]:9113'], 'labels': targets[1].topology.labels}],
+            'relabel_configs': relabelled('a'),
+            'static_configs': [{'targets': ['[::1]:9113'], 'labels': {'juju_unit': 'a/0'}}],
         },
         {
             'job_name': 'b',
             'metrics_path': '/metrics',
+            'relabel_configs': relabelled('b'),
             'static_configs': [
-                {'targets': ['10.0.0.1:80'], 'labels': targets[2].topology.labels},
-                {'targets': ['a:80'], 'labels': targets[0].topology.labels},
+                {'targets': ['10.0.0.1:80'], 'labels': {'juju_unit': 'b/9'}},
+                {'targets': ['a:80'], 'labels': {'juju_unit': 'b/10'}},
             ],
         },
     ]

@@ -17,6 +17,7 @@ from ops import testing
 
 import coordinated_telemetry
 import juju
+import relabelling
 
 ROOT = Path(__file__).resolve().parents[3]
 LIB = ROOT / 'lib'
@@ -155,10 +156,8 @@ def test_the_charm_in_the_readme_carries_the_three_signals(greeter: types.Module
         'juju_unit': 'greeter/0',
         'juju_charm': 'greeter-k8s',
     }
-    (job,) = json.loads(state.get_relation(1).local_app_data['scrape_jobs'])
     host = 'greeter-0.greeter-endpoints.m.svc.cluster.local:8080'
-    assert host in json.dumps(job)
-    assert labels.items() <= job['static_configs'][0]['labels'].items()
+    assert relabelling.scraped(state.get_relation(1)) == {host: labels}
     container = state.get_container('greeter')
     assert juju.enabled_log_targets(container) == {'http://loki:3100/loki/api/v1/push': labels}
     assert juju.services(container)['greeter'].get('command') == '/bin/greeter --port 8080'

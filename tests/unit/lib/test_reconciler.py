@@ -212,9 +212,9 @@ def test_only_what_is_new_is_logged(ctx, calls):
 
 def test_what_is_mended_and_broken_again_is_logged_again(ctx, calls):
     state = testing.State(relations=[db(BAD)])
-    for databag in (GOOD, BAD):
+    for now in (GOOD, BAD):
         _, state = run(ctx, ctx.on.config_changed(), state)
-        state = dataclasses.replace(state, relations=[db(databag)])
+        state = dataclasses.replace(state, relations=[db(now)])
     run(ctx, ctx.on.config_changed(), state)
     assert logged(calls) == [['db/0'], ['db/0']]
 

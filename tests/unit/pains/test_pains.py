@@ -23,6 +23,7 @@ import charms
 import hostile
 import juju
 import nginxconf
+import relabelling
 from coordinated_telemetry import charm_log, rules, topology
 from coordinator import scene as coordinators
 from worker import scene as workers
@@ -46,14 +47,8 @@ def worker(tmp_path):
 
 
 def scraped(state, relation=14):
-    """Target → labels, as the scraper reads them."""
-    jobs = json.loads(state.get_relation(relation).local_app_data['scrape_jobs'])
-    return {
-        target: config['labels']
-        for job in jobs
-        for config in job['static_configs']
-        for target in config['targets']
-    }
+    """Target → labels, as they are in the scraper."""
+    return relabelling.scraped(state.get_relation(relation))
 
 
 def alerts(state, relation=14):

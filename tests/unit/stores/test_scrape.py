@@ -170,10 +170,21 @@ def test_a_job_that_would_crash_cos_is_left_out_alone_and_named(job, why):
     assert wanted.left_out == ([f'job 0 of coordinator: {why}'] if why else [])
 
 
+@pytest.mark.parametrize('text', ['', '{}'])
+def test_without_a_topology_jobs_are_what_they_are(text):
+    config = {'targets': ['w:1', '*:2'], 'labels': {'juju_unit': 'w/0'}}
+    job = {'job_name': 'x', 'static_configs': [config], 'more': 1}
+    wanted = scrape.wanted([provider(jobs=[job, {'static_configs': []}], scrape_metadata=text)])
+    assert wanted.jobs == [job]
+    assert wanted.left_out == [
+        'job 1 of coordinator: it has no name, and no topology to make one of'
+    ]
+
+
 @pytest.mark.parametrize(
     ('metadata', 'why'),
     [
-        ({}, "no 'model' in its topology"),
+        ({'model': ''}, "no 'model_uuid' in its topology"),
         ({**METADATA, 'application': None}, "no 'application' in its topology"),
         ({**METADATA, 'model_uuid': 'x'}, "model_uuid 'x' is no version 4 UUID"),
         (

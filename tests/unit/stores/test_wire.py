@@ -4,7 +4,9 @@ cosl and the tracing library are COS's own, from PyPI. The consumers of `prometh
 `loki_push_api` are published nowhere; the stores' charms stand in for them.
 """
 
+import dataclasses
 import json
+import subprocess
 from typing import Any
 
 import ops
@@ -15,8 +17,11 @@ from ops import testing
 from ops_tracing.vendor.charms.tempo_coordinator_k8s.v0 import tracing  # Tempo's own library
 
 import charms
-from coordinated_telemetry import metrics, rules, traces
-from coordinated_telemetry.topology import Topology
+import deployment
+import programs
+import relabelling
+from coordinated_telemetry import metrics, publication, rules, traces
+from coordinated_telemetry.topology import LABELS, Topology
 from loki.src import charm as loki
 from prometheus.src import scrape
 from tempo.src import charm as tempo
@@ -28,13 +33,7 @@ RULES = 'coordinator-charm/src/prometheus_alert_rules'
 UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 WORKER = COORDINATOR.for_application('worker', 'worker-k8s')
-METADATA = metrics.ScrapeMetadata(
-    model='m',
-    model_uuid=UUID,
-    application='coordinator',
-    unit='coordinator/0',
-    charm_name='coordinator-k8s',
-)
+METADATA = publication.Metadata.of(COORDINATOR)
 
 
 def target(application, number, port):
@@ -49,15 +48,15 @@ TARGETS = [target(COORDINATOR, 0, 9113), target(WORKER, 0, 9898), target(WORKER,
 GROUPS = rules.render(rules.load(charms.ROOT / RULES / 'generic').groups, WORKER)
 
 
-def published():
+def published(jobs=None):
     """The coordinator's databags, as a scraper reads them."""
     return scrape.Provider(
         relation='metrics-endpoint_1',
         application='coordinator',
         scrape_metadata=METADATA.model_dump_json(),
-        scrape_jobs=json.dumps(metrics.scrape_jobs(TARGETS)),
+        scrape_jobs=json.dumps(metrics.scrape_jobs(TARGETS) if jobs is None else jobs),
         alert_rules=json.dumps({'groups': GROUPS}),
-        units=(scrape.Unit('coordinator/0', address=TARGETS[0].address),),
+        units=(scrape.Unit('coordinator/0', address='192.0.2.0'),),
     )
 
 
@@ -65,13 +64,118 @@ def test_every_target_reaches_the_scraper_with_its_own_five_labels():
     wanted = scrape.wanted([published()])
     assert wanted.left_out == []
     found = {
-        target: static['labels']
-        for job in wanted.jobs
-        for static in job['static_configs']
-        for target in static['targets']
+        target: {label: labels[label] for label in LABELS}
+        for target, labels in relabelling.by_target(wanted.jobs).items()
     }
     assert found == {f'{t.address}:{t.port}': t.topology.labels for t in TARGETS}
-    assert all(len(labels) == 5 for labels in found.values())
+
+
+APPLICATIONS = [COORDINATOR, *(COORDINATOR.for_application(f'w{n}', 'w-k8s') for n in range(20))]
+MANY = [target(one, number, 80) for one in APPLICATIONS for number in range(12)]
+
+
+def with_all_labels_each(targets):
+    """Scrape jobs in which every target has all of its labels."""
+    jobs = metrics.scrape_jobs(targets)
+    labels = {f'{t.address}:{t.port}': t.topology.labels for t in targets}
+    for job in jobs:
+        del job['relabel_configs']
+        for static in job['static_configs']:
+            static['labels'] = labels[static['targets'][0]]
+    return jobs
+
+
+def test_labels_that_are_stated_once_make_the_same_series():
+    once, each = (
+        relabelling.by_target(scrape.wanted([published(jobs)]).jobs)
+        for jobs in (metrics.scrape_jobs(MANY), with_all_labels_each(MANY))
+    )
+    assert once == each
+    assert len(once) == len(MANY)
+
+
+def test_units_of_two_charms_in_one_application_keep_their_own():
+    """As long as the application is refreshed to another charm."""
+    other = dataclasses.replace(TARGETS[2].topology, charm='other-k8s')
+    targets = [*TARGETS[:2], dataclasses.replace(TARGETS[2], topology=other)]
+    once, each = (
+        relabelling.by_target(scrape.wanted([published(jobs)]).jobs)
+        for jobs in (metrics.scrape_jobs(targets), with_all_labels_each(targets))
+    )
+    assert once == each
+    assert {labels['juju_charm'] for labels in once.values()} == {
+        'coordinator-k8s',
+        'worker-k8s',
+        'other-k8s',
+    }
+
+
+def test_a_scraper_that_lets_the_providers_topology_win_gives_each_unit_its_own_labels_too():
+    """Patch 26 of the library does, patch 48 does not: a static config alone would lose them."""
+    jobs = scrape.wanted([published()]).jobs
+    for job in jobs:
+        for static in job['static_configs']:
+            static['labels'].update(
+                {key: COORDINATOR.labels[key] for key in LABELS if key != 'juju_unit'}
+            )
+    found = relabelling.by_target(jobs)
+    assert {key: found[key]['juju_application'] for key in found} == {
+        f'{t.address}:{t.port}': t.topology.application for t in TARGETS
+    }
+    assert {labels['juju_unit'] for labels in found.values()} == {t.topology.unit for t in TARGETS}
+
+
+def test_a_thousand_workers_take_half_of_what_all_labels_each_would():
+    targets = [target(WORKER, number, 9898) for number in range(1000)]
+    once, each = (
+        len(json.dumps(jobs))
+        for jobs in (metrics.scrape_jobs(targets), with_all_labels_each(targets))
+    )
+    assert once < each / 2
+
+
+def test_all_units_of_an_application_share_one_instance_and_differ_by_juju_unit():
+    found = relabelling.targets(scrape.wanted([published(metrics.scrape_jobs(MANY))]).jobs)
+    assert len({labels['instance'] for labels in found}) == len(APPLICATIONS)
+    assert len({labels['juju_unit'] for labels in found}) == len(MANY)
+    assert len({tuple(sorted(labels.items())) for labels in found}) == len(MANY)
+
+
+def test_no_job_can_have_an_instance_of_its_own_choice():
+    """The scraper's rule comes last, which is why nothing here may key on `instance`."""
+    jobs = metrics.scrape_jobs(TARGETS)
+    for job in jobs:
+        job['relabel_configs'].append({'source_labels': ['juju_unit'], 'target_label': 'instance'})
+        for static in job['static_configs']:
+            static['labels']['instance'] = static['labels']['juju_unit']
+    found = relabelling.targets(scrape.wanted([published(jobs)]).jobs)
+    assert {labels['instance'] for labels in found} == {
+        f'm_{UUID}_{name}' for name in ('coordinator', 'worker')
+    }
+
+
+def test_prometheus_relabels_as_these_tests_do(tmp_path):
+    image = deployment.upstream_sources('tests/stores/prometheus')['prometheus-image']
+    promtool = programs.command(image, '/usr/bin/promtool')
+    jobs = scrape.wanted([published()]).jobs
+    config = scrape.configuration(jobs, scrape_interval='2s', evaluation_interval='2s')
+    (tmp_path / 'prometheus.yml').write_text(json.dumps({**config, 'rule_files': []}))
+    found: dict[str, dict[str, str]] = {}
+    for job in jobs:
+        command = [*promtool, 'check', 'service-discovery', '--timeout=1s']
+        done = subprocess.run(
+            [*command, str(tmp_path / 'prometheus.yml'), job['job_name']],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        for one in json.loads(done.stdout):
+            labels = one['labels']
+            found[labels['__address__']] = {
+                key: value for key, value in labels.items() if not key.startswith('__')
+            }
+    assert found == relabelling.by_target(jobs)
 
 
 def test_the_rule_file_is_named_after_the_first_application_watched():

@@ -150,12 +150,20 @@ def _jobs(provider: Provider, left_out: list[str]) -> list[dict[str, Any]]:
     jobs = _decode(provider.scrape_jobs, list)
     if not jobs:
         return []
-    labels = _topology(_decode(provider.scrape_metadata, dict))
-    prefix = f'juju_{_identifier(labels)}_prometheus_scrape'
+    metadata = _decode(provider.scrape_metadata, dict)
+    labels = _topology(metadata) if metadata else {}
+    prefix = f'juju_{_identifier(labels)}_prometheus_scrape' if metadata else ''
     result: list[dict[str, Any]] = []
     for number, job in enumerate(jobs):
-        if problem := _job_problem(job):
+        problem = _job_problem(job)
+        if not (metadata or problem or job.get('job_name')):
+            problem = 'it has no name, and no topology to make one of'
+        if problem:
             left_out.append(f'job {number} of {provider.application}: {problem}')
+            continue
+        # Without a topology a job goes to Prometheus as it is.
+        if not metadata:
+            result.append(job)
             continue
         kept = dict(JOB_DEFAULTS) | {key: job[key] for key in job if key in JOB_KEYS}
         kept['job_name'] = f'{prefix}_{job["job_name"]}' if job.get('job_name') else prefix

@@ -7,7 +7,7 @@ current controller must be on Kubernetes, and the charms are packed before (`mak
 import contextlib
 import os
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ import deployment
 from clients import LocalStores, StoreError, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT
-from localjuju import client
+from localjuju import client, pythons
 from model import Model
 
 LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
@@ -39,6 +39,18 @@ def packed_charms() -> None:
         pytest.exit(f'not packed: {", ".join(missing)}; run `make pack`', returncode=3)
     # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+
+
+@pytest.fixture
+def find_python() -> Callable[[str], Path]:
+    """Gives the program of a version of Python, such as 3.12."""
+
+    def find(version: str) -> Path:
+        python = pythons.find(version)
+        assert python, f'packed for Python {version}, which this machine lacks'
+        return python.executable
+
+    return find
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import stat
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,25 +121,6 @@ def unpack(source: Path, target: Path) -> None:
             archive.extract(entry, target)
             if not entry.is_dir():
                 file.chmod(stat.S_IMODE(mode) or 0o644)
-    _keep_bytecode_valid(target)
-
-
-def _keep_bytecode_valid(folder: Path) -> None:
-    """Give each source file the time that its compiled form was made for.
-
-    A zip file keeps times to two seconds, so that Python would find the packed bytecode outdated
-    and every unit would compile all it imports. (PEP 552: flags, mtime and size of the source
-    follow the magic number.)
-    """
-    for compiled in folder.rglob('__pycache__/*.pyc'):
-        with compiled.open('rb') as file:
-            header = file.read(16)
-        source = compiled.parent.parent / f'{compiled.name.partition(".")[0]}.py'
-        if len(header) < 16 or not source.exists():
-            continue
-        flags, mtime, size = struct.unpack('<III', header[4:])
-        if flags == 0 and source.stat().st_size == size:
-            os.utime(source, (mtime, mtime))
 
 
 def replicate(unpacked: Path, target: Path, former: Path | None = None) -> None:

@@ -1,7 +1,6 @@
 """The charm's own log: pushed at the end of a dispatch, kept while a store is away."""
 
 import contextlib
-import http.server
 import json
 import logging
 import socket
@@ -12,75 +11,11 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from coordinated_telemetry import charm_log, topology
+from coordinated_telemetry import charm_log, log_push, topology
+from log_store import texts
 
 UNIT = topology.Topology('m', 'u', 'worker', 'worker/3', 'worker-k8s')
 logger = logging.getLogger('charm')
-
-
-class Store(http.server.ThreadingHTTPServer):
-    """A log store on loopback that answers every request with `answer`.
-
-    Attributes:
-        pushes: path, headers and decoded body of each request, in order.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, answer=204, headers=()):
-        self.answer, self.headers, self.pushes = answer, headers, []
-        super().__init__(('127.0.0.1', 0), _Answer)
-        self.url = f'http://127.0.0.1:{self.server_port}/loki/api/v1/push'
-
-    @property
-    def lines(self):
-        """The texts that arrived, in order."""
-        return [
-            text
-            for _, _, body in self.pushes
-            for stream in body['streams']
-            for _, text in stream['values']
-        ]
-
-
-class _Answer(http.server.BaseHTTPRequestHandler):
-    server: Store  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers['Content-Length']))
-        self.server.pushes.append((self.path, dict(self.headers), json.loads(body)))
-        self.send_response(self.server.answer)
-        for name, value in self.server.headers:
-            self.send_header(name, value)
-        self.send_header('Content-Length', '0')
-        self.end_headers()
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header('Content-Length', '0')
-        self.end_headers()
-
-    def log_message(self, format, *args):
-        pass
-
-
-@pytest.fixture
-def store():
-    """Starts stores: `store(answer)`."""
-    started = []
-
-    def start(*arguments):
-        server = Store(*arguments)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        started.append((server, thread))
-        return server
-
-    yield start
-    for server, thread in started:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -88,14 +23,6 @@ def hanging():
     """The URL of a server that accepts connections and never says anything."""
     with socket.create_server(('127.0.0.1', 0)) as server:
         yield f'http://127.0.0.1:{server.getsockname()[1]}/push'
-
-
-@pytest.fixture
-def refused():
-    """A URL where nothing listens."""
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        port = server.getsockname()[1]
-    return f'http://127.0.0.1:{port}/push'
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +54,14 @@ def clock(monkeypatch):
     return Clock
 
 
+def wait_for(condition):
+    """Wait, patiently, until something is so."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def dispatch(path, *messages, urls=None, error=None):
     """A dispatch that logs messages, learns where logs go if `urls` are given, and may fail."""
     with charm_log.CharmLog(path) as log:
@@ -136,6 +71,21 @@ def dispatch(path, *messages, urls=None, error=None):
             log.send_to(urls, UNIT)
         if error is not None:
             raise error
+
+
+def kept_texts(path):
+    """What the file holds for later."""
+    return [text for _, text in json.loads(path.read_bytes())['records']]
+
+
+def lines(count, size, fill='x'):
+    """So many messages of so many characters, each of which is different."""
+    return [f'{number:05} {fill * size}'[:size] for number in range(count)]
+
+
+def written(messages):
+    """The texts that these messages become."""
+    return [f'INFO charm: {message}' for message in messages]
 
 
 def test_all_records_of_a_dispatch_are_one_push(path, store):
@@ -266,6 +216,215 @@ def test_a_store_that_is_away_does_not_keep_lines_from_the_others(path, store, r
     assert loki.lines == ['INFO charm: one', 'INFO charm: two']
 
 
+BACKLOG = lines(1000, 5000)
+"""5 MB, more than gRPC and so Loki takes at once."""
+
+
+@pytest.mark.parametrize('refusal', [413, 429, 500])
+def test_a_backlog_that_is_too_large_for_one_push_goes_in_parts(path, store, clock, refusal):
+    dispatch(path, *BACKLOG)
+    loki = store(lambda size: 204 if size <= 4 * 2**20 else refusal)
+    dispatch(path, urls=[loki.url])
+    assert loki.taken == written(BACKLOG)
+    assert loki.lines == loki.taken  # none of them twice
+    assert max(loki.sizes) <= 2**20
+    assert len(loki.sizes) == 5
+    assert kept_texts(path) == []
+
+
+def test_a_store_that_takes_little_gets_smaller_parts(path, store):
+    messages = lines(300, 2000)
+    dispatch(path, *messages)
+    loki = store(lambda size: 204 if size <= 50_000 else 413)
+    dispatch(path, urls=[loki.url])
+    assert loki.taken == written(messages)
+    # Once it is known what the store takes, nothing more is refused.
+    refused = [size > 50_000 for size in loki.sizes]
+    assert sum(refused) < 10
+    assert refused == sorted(refused, reverse=True)
+
+
+@pytest.mark.parametrize('refusal', [429, 500])
+def test_a_store_that_does_not_say_that_a_push_is_too_large_gets_smaller_ones_later(
+    path, store, clock, refusal
+):
+    messages = lines(300, 2000)
+    dispatch(path, *messages)
+    loki = store(lambda size: 204 if size <= 100_000 else refusal)
+    dispatch(path, urls=[loki.url])
+    tried = [len(loki.sizes)]
+    for _ in range(4):
+        clock.now += charm_log.CharmLog.PAUSE
+        dispatch(path)
+        tried.append(len(loki.sizes))
+    assert loki.taken == written(messages)
+    # A store that fails is not asked again at once.
+    assert tried[:-1] == [1, 2, 3, 4]
+
+
+def test_a_store_that_took_all_gets_larger_parts_again(path, store, clock):
+    messages = lines(300, 2000)
+    loki = store(503)
+    dispatch(path, *messages, urls=[loki.url])
+    for _ in range(9):
+        clock.now += charm_log.CharmLog.PAUSE
+        dispatch(path)
+    loki.answer = 204
+    for _ in range(5):
+        clock.now += charm_log.CharmLog.PAUSE
+        dispatch(path, 'one')
+    loki.sizes.clear()
+    dispatch(path, *messages)
+    assert len(loki.sizes) == 1
+
+
+def test_a_store_that_nothing_reaches_gets_large_parts_when_it_is_back(path, refused, clock):
+    dispatch(path, *lines(300, 2000), urls=[refused])
+    for _ in range(9):
+        clock.now += charm_log.CharmLog.PAUSE
+        dispatch(path)
+    (state,) = json.loads(path.read_text())['endpoints'].values()
+    assert (state['pending'], state['part']) == (300, log_push.LARGEST)
+
+
+def test_a_record_that_is_too_large_even_alone_is_dropped_and_no_other(path, store, clock):
+    messages = lines(20, 100)
+    messages[7] = 'x' * 8000
+    dispatch(path, *messages)
+    loki = store(lambda size: 204 if size <= 4000 else 413)
+    dispatch(path, urls=[loki.url])
+    del messages[7]
+    assert loki.taken == written(messages)
+    assert kept_texts(path) == []
+
+
+def test_a_store_that_finds_everything_too_large_is_left_with_nothing_kept(path, store, clock):
+    loki = store(413)
+    messages = lines(20, 100)
+    dispatch(path, *messages, urls=[loki.url])
+    assert kept_texts(path) == []
+    # Down to single records, each of which was tried.
+    alone = [push for _, _, push in loki.pushes if len(texts(push)) == 1]
+    assert [text for push in alone for text in texts(push)] == written(messages)
+    loki.answer = 204
+    dispatch(path, 'new')
+    assert loki.taken == ['INFO charm: new']
+
+
+def test_what_one_part_delivered_is_not_sent_again_when_a_later_one_fails(path, store, clock):
+    loki = store(lambda size: 204 if len(loki.sizes) <= 2 else 500)
+    dispatch(path, *BACKLOG, urls=[loki.url])
+    assert len(loki.sizes) == 3
+    taken = len(loki.taken)
+    assert 0 < taken < 1000
+    assert kept_texts(path) == written(BACKLOG)[taken:]
+    loki.answer = 204
+    clock.now += charm_log.CharmLog.PAUSE
+    dispatch(path, 'new')
+    assert loki.taken == [*written(BACKLOG), 'INFO charm: new']
+
+
+def test_a_part_with_records_that_are_refused_keeps_no_other_part(path, store, clock):
+    # Loki stores what is not too old, and answers so for the whole push.
+    loki = store(lambda size: 400 if len(loki.sizes) == 2 else 204)
+    dispatch(path, *BACKLOG, urls=[loki.url])
+    assert len(loki.sizes) == 5
+    assert loki.lines == written(BACKLOG)
+    assert kept_texts(path) == []
+
+
+def test_each_store_is_only_sent_what_it_lacks(path, store, clock):
+    well, ill = store(), store(lambda size: 204 if len(ill.sizes) == 1 else 503)
+    dispatch(path, *BACKLOG, urls=[well.url, ill.url])
+    assert well.taken == written(BACKLOG)
+    dispatch(path, 'between')
+    ill.answer = 204
+    clock.now += charm_log.CharmLog.PAUSE
+    dispatch(path, 'after')
+    expected = [*written(BACKLOG), 'INFO charm: between', 'INFO charm: after']
+    assert well.lines == well.taken == ill.taken == expected
+
+
+def test_a_store_that_closes_while_it_is_sent_too_much_gets_smaller_parts(path, store, clock):
+    # As nginx does with client_max_body_size: it answers, and closes, with the body unread. The
+    # answer may be lost with the connection; then it takes some dispatches.
+    messages = lines(1000, 2000)
+    loki = store(lambda size: 204 if size <= 100_000 else 413)
+    loki.reads = 100_000
+    dispatch(path, *messages, urls=[loki.url])
+    for _ in range(4):
+        clock.now += charm_log.CharmLog.PAUSE
+        dispatch(path)
+    assert loki.taken == written(messages)
+
+
+def test_after_the_deadline_no_other_part_is_sent_and_nothing_changes(
+    path, store, clock, monkeypatch
+):
+    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 1.0)
+    release = threading.Event()
+    loki = store(lambda size: 204 if len(loki.sizes) < 3 or release.wait(30) else 500)
+    dispatch(path, *BACKLOG, urls=[loki.url])
+    sent, kept, file = len(loki.sizes), kept_texts(path), path.read_bytes()
+    assert 0 < len(kept) == len(set(kept))
+    release.set()
+    busy = ('(run)', '(process_request_thread)')  # the charm log's and the store's
+    wait_for(lambda: not any(t.name.endswith(busy) for t in threading.enumerate()))
+    assert len(loki.sizes) <= sent + 1  # the one that was on its way
+    assert path.read_bytes() == file
+    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 30.0)
+    clock.now += charm_log.CharmLog.PAUSE
+    loki.taken.clear()
+    dispatch(path)
+    assert loki.taken == kept == written(BACKLOG)[-len(kept) :]
+
+
+def test_parts_are_bounded_in_bytes_not_characters(path, store):
+    messages = lines(300, 5000, '猫')
+    dispatch(path, *messages)
+    loki = store()
+    dispatch(path, urls=[loki.url])
+    assert loki.taken == written(messages)
+    assert max(loki.sizes) <= 2**20
+    assert len(loki.sizes) == 5  # 15 kB each, as UTF-8
+
+
+@pytest.mark.parametrize('fill', ['x', '猫', '🐈', '\n', '\x01'])
+def test_what_is_kept_is_bounded_in_bytes_for_all_stores_together(path, refused, clock, fill):
+    urls = [f'{refused}/{number}' for number in range(10)]
+    messages = lines(1000, 8192, fill)
+    for start in range(0, 1000, 300):
+        dispatch(path, *messages[start : start + 300], urls=urls)
+    size = path.stat().st_size
+    assert size <= charm_log.CharmLog.KEPT_BYTES + 10_000
+    assert size >= charm_log.CharmLog.KEPT_BYTES * 0.8
+    kept = kept_texts(path)
+    expected = [text[: charm_log.CharmLog.RECORD_LENGTH] for text in written(messages)]
+    assert kept == expected[-len(kept) :]
+
+
+def test_what_waits_for_the_first_store_is_bounded_in_bytes(path):
+    for _ in range(3):
+        dispatch(path, *lines(500, 8000))
+    assert path.stat().st_size <= charm_log.CharmLog.KEPT_BYTES + 1000
+
+
+def test_the_file_of_an_older_revision_fails_nothing(path, store):
+    loki = store()
+    record = [1_700_000_000_000_000_000, 'INFO charm: old']
+    path.write_text(
+        json.dumps(
+            {
+                'labels': UNIT.labels,
+                'endpoints': {loki.url: {'records': [record], 'retry': 0.0}},
+                'unsent': [record],
+            }
+        )
+    )
+    dispatch(path, 'one')
+    assert loki.taken == ['INFO charm: one']
+
+
 @pytest.mark.parametrize('answer', [400, 413])
 def test_records_that_a_store_refuses_for_good_are_not_sent_again(path, store, clock, answer):
     loki = store(answer)
@@ -366,18 +525,14 @@ def test_what_is_kept_for_a_store_is_bounded_and_the_newest(path, refused, monke
     monkeypatch.setattr(charm_log.CharmLog, 'KEPT', 10)
     for start in range(0, 30, 6):
         dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[refused])
-    (state,) = json.loads(path.read_text())['endpoints'].values()
-    assert [text for _, text in state['records']] == [
-        f'INFO charm: line {number}' for number in range(20, 30)
-    ]
+    assert kept_texts(path) == [f'INFO charm: line {number}' for number in range(20, 30)]
 
 
 def test_what_is_kept_while_there_is_no_store_is_bounded_and_the_newest(path, monkeypatch):
     monkeypatch.setattr(charm_log.CharmLog, 'KEPT', 10)
     for start in range(0, 30, 6):
         dispatch(path, *(f'line {number}' for number in range(start, start + 6)), urls=[])
-    kept = json.loads(path.read_text())['unsent']
-    assert [text for _, text in kept] == [f'INFO charm: line {n}' for n in range(20, 30)]
+    assert kept_texts(path) == [f'INFO charm: line {number}' for number in range(20, 30)]
 
 
 def test_a_long_record_is_cut(path, store):
@@ -446,10 +601,13 @@ CORRUPTED = {
     'labels of another type': b'{"labels": [1], "endpoints": {}}',
     'endpoints of another type': b'{"labels": {}, "endpoints": [1]}',
     'an endpoint of another type': b'{"labels": {}, "endpoints": {"URL": 1}}',
-    'records that are a text': b'{"endpoints": {"URL": {"records": "ab", "retry": 0}}}',
-    'records of other shapes': b'{"endpoints": {"URL": {"records": [[1], 2, [1, 2]]}}}',
-    'a time that is no number': b'{"endpoints": {"URL": {"records": [], "retry": NaN}}}',
-    'a time that never comes': b'{"endpoints": {"URL": {"records": [], "retry": Infinity}}}',
+    'records that are a text': b'{"records": "ab", "endpoints": {"URL": {"pending": 1}}}',
+    'records of other shapes': b'{"records": [[1], 2, [1, 2]], "endpoints": {}}',
+    'fewer records than none': b'{"records": [[1, "a"]], "endpoints": {"URL": {"pending": -1}}}',
+    'more records than there are': b'{"records": [], "endpoints": {"URL": {"pending": 99}}}',
+    'parts of nothing': b'{"records": [], "endpoints": {"URL": {"part": 0}}}',
+    'a time that is no number': b'{"endpoints": {"URL": {"pending": 0, "retry": NaN}}}',
+    'a time that never comes': b'{"endpoints": {"URL": {"pending": 0, "retry": Infinity}}}',
 }  # fmt: skip
 
 
@@ -472,7 +630,15 @@ def test_a_corrupted_file_is_one_with_nothing_in_it(path, store, content):
                 st.lists(inner, max_size=3),
                 st.dictionaries(
                     st.sampled_from(
-                        ['labels', 'endpoints', 'records', 'retry', 'http://x.invalid']
+                        [
+                            'labels',
+                            'endpoints',
+                            'records',
+                            'pending',
+                            'retry',
+                            'part',
+                            'http://x.invalid',
+                        ]
                     ),
                     inner,
                     max_size=3,

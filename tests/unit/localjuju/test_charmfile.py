@@ -1,7 +1,6 @@
 """Charms as files: what they declare, and unpacking them."""
 
 import os
-import py_compile
 import zipfile
 from pathlib import Path
 
@@ -124,19 +123,6 @@ def test_unpacking_keeps_modes_and_links(tmp_path):
     charmfile.unpack(archive, tmp_path / 'unpacked')
     assert os.access(tmp_path / 'unpacked' / 'dispatch', os.X_OK)
     assert (tmp_path / 'unpacked' / 'bin' / 'python').readlink() == Path('/usr/bin/python3')
-
-
-def test_packed_bytecode_stays_valid(tmp_path):
-    source = tmp_path / 'm.py'
-    source.write_text('x = 1\n')
-    os.utime(source, (1_000_000_001, 1_000_000_001))  # odd: a zip file cannot say so
-    compiled = Path(py_compile.compile(str(source), doraise=True) or '')
-    archive = tmp_path / 'web.charm'
-    with zipfile.ZipFile(archive, 'w') as made:
-        made.write(source, 'venv/m.py')
-        made.write(compiled, f'venv/__pycache__/{compiled.name}')
-    charmfile.unpack(archive, tmp_path / 'unpacked')
-    assert (tmp_path / 'unpacked/venv/m.py').stat().st_mtime == 1_000_000_001
 
 
 def test_units_share_the_environment_but_nothing_that_a_charm_may_write(tmp_path):

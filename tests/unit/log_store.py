@@ -1,0 +1,66 @@
+"""A log store on loopback that answers as it is told to."""
+
+import http.server
+import json
+
+
+def texts(push):
+    """The texts of a push's body."""
+    return [text for stream in push['streams'] for _, text in stream['values']]
+
+
+class Store(http.server.ThreadingHTTPServer):
+    """A log store on loopback that answers every request with `answer`.
+
+    Args:
+        answer: a status, or a function that gives the status for a body of so many bytes.
+
+    Attributes:
+        reads: the bytes of the largest body that it reads before it answers, and closes.
+        pushes: path, headers and decoded body of each request, in order.
+        sizes: the bytes of each body.
+        taken: the texts that arrived in requests which it did not answer with an error, in order.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, answer=204, headers=()):
+        self.answer, self.headers = answer, headers
+        self.reads = float('inf')
+        self.pushes, self.sizes, self.taken = [], [], []
+        super().__init__(('127.0.0.1', 0), _Answer)
+        self.url = f'http://127.0.0.1:{self.server_port}/loki/api/v1/push'
+
+    @property
+    def lines(self):
+        """The texts that arrived, in order."""
+        return [text for _, _, body in self.pushes for text in texts(body)]
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    server: Store  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def do_POST(self):
+        store = self.server
+        size = int(self.headers['Content-Length'])
+        store.sizes.append(size)
+        push = None
+        if size <= store.reads:
+            push = json.loads(self.rfile.read(size))
+            store.pushes.append((self.path, dict(self.headers), push))
+        answer = store.answer(size) if callable(store.answer) else store.answer
+        if push and answer < 300:
+            store.taken += texts(push)
+        self.send_response(answer)
+        for name, value in store.headers:
+            self.send_header(name, value)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def log_message(self, format, *args):
+        pass

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from localjuju import registry, wire
+from localjuju.common import registry, wire
 
 if TYPE_CHECKING:
     import ssl

@@ -2,7 +2,7 @@
 
 from world import World, charm
 
-from localjuju.model import uniter
+from localjuju.model import record, rollout
 from localjuju.model.unitstate import Event
 
 PEER = charm(peers={'peers': 'p'})
@@ -77,7 +77,7 @@ def test_alone_in_a_peer_relation_a_unit_only_sees_it_created():
 def test_pebble_ready_comes_once_installed_and_before_config_changed():
     world = World()
     world.deploy('a', charm(containers={'web': 'image'}))
-    uniter.queue_workload_event(world.model.unit('a/0'), Event('pebble-ready', 'web'))
+    record.queue_workload_event(world.model.unit('a/0'), Event('pebble-ready', 'web'))
     world.settle()
     assert world.take('a/0') == [
         'install',
@@ -93,7 +93,7 @@ def test_nothing_comes_between_config_changed_and_the_start_that_it_queues():
     world.deploy('a', charm(containers={'web': 'image'}))
 
     def pebble_answers(hook):
-        uniter.queue_workload_event(hook.agent.unit, Event('pebble-ready', 'web'))
+        record.queue_workload_event(hook.agent.unit, Event('pebble-ready', 'web'))
 
     world.once('a/0', 'config-changed', pebble_answers)
     world.settle()
@@ -289,12 +289,12 @@ def test_refresh_upgrades_in_place_then_rolls_the_pod():
     unit = world.model.unit('a/0')
     world.model.refresh(world.model.application('a'), charm(containers={'web': 'image'}))
     world.settle()
-    assert uniter.may_roll(world.model, unit)
-    uniter.pod_is_going(unit, world.now)
+    assert rollout.may_roll(world.model, unit)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
-    uniter.pod_is_gone(unit, world.now)
-    uniter.pod_is_up(unit, '10.1.0.99')
-    uniter.queue_workload_event(unit, Event('pebble-ready', 'web'))
+    rollout.pod_is_gone(unit, world.now)
+    rollout.pod_is_up(unit, '10.1.0.99')
+    record.queue_workload_event(unit, Event('pebble-ready', 'web'))
     world.settle()
     assert world.take('a/0') == [
         'upgrade-charm',
@@ -311,15 +311,15 @@ def test_a_refresh_rolls_one_pod_after_the_other_the_highest_number_first():
     world.settle()
     world.model.refresh(world.model.application('a'), charm())
     units = [world.model.unit(f'a/{n}') for n in (2, 1, 0)]
-    assert not any(uniter.may_roll(world.model, unit) for unit in units)
+    assert not any(rollout.may_roll(world.model, unit) for unit in units)
     world.settle()
     rolled = []
-    while ready := [unit for unit in units if uniter.may_roll(world.model, unit)]:
+    while ready := [unit for unit in units if rollout.may_roll(world.model, unit)]:
         (unit,) = ready
         rolled.append(unit.name)
-        uniter.pod_is_going(unit, world.now)
+        rollout.pod_is_going(unit, world.now)
         world.settle()
-        uniter.pod_is_gone(unit, world.now)
+        rollout.pod_is_gone(unit, world.now)
         world.settle()
     assert rolled == ['a/2', 'a/1', 'a/0']
 
@@ -343,9 +343,9 @@ def test_a_failing_upgrade_charm_of_a_rescheduled_pod_backs_off():
     world.forget()
     unit = world.model.unit('a/0')
     world.once('a/0', 'upgrade-charm', lambda hook: 1)
-    uniter.pod_is_going(unit, world.now)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
-    uniter.pod_is_gone(unit, world.now)
+    rollout.pod_is_gone(unit, world.now)
     world.settle()
     assert world.take('a/0') == ['stop', 'upgrade-charm']
     world.now += 5
@@ -361,12 +361,12 @@ def test_a_rescheduled_pod_upgrades_configures_starts_and_sees_no_relation_chang
     world.settle()
     world.forget()
     unit = world.model.unit('a/0')
-    uniter.pod_is_going(unit, world.now)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
-    uniter.pod_is_gone(unit, world.now)
-    uniter.pod_is_up(unit, '10.1.0.99')
+    rollout.pod_is_gone(unit, world.now)
+    rollout.pod_is_up(unit, '10.1.0.99')
     world.settle()
-    uniter.queue_workload_event(unit, Event('pebble-ready', 'web'))
+    record.queue_workload_event(unit, Event('pebble-ready', 'web'))
     world.settle()
     assert world.take('a/0') == [
         'stop',
@@ -383,7 +383,7 @@ def test_while_its_pod_goes_a_unit_runs_only_stop():
     unit = world.model.unit('a/0')
     unit.update_status_due = True
     world.model.application('a').settings['color'] = 'blue'
-    uniter.pod_is_going(unit, world.now)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
     assert world.take('a/0') == ['stop']
 
@@ -393,7 +393,7 @@ def test_a_restarted_container_is_only_ready_again():
     world.deploy('a', charm(containers={'web': 'image'}))
     world.settle()
     world.forget()
-    uniter.queue_workload_event(world.model.unit('a/0'), Event('pebble-ready', 'web'))
+    record.queue_workload_event(world.model.unit('a/0'), Event('pebble-ready', 'web'))
     world.settle()
     assert world.take('a/0') == ['web-pebble-ready']
     assert world.envs['a/0'][-1]['JUJU_WORKLOAD_NAME'] == 'web'
@@ -499,7 +499,7 @@ def test_the_wait_for_a_retry_is_limited():
     world.on('a/0', 'install', lambda hook: 1)
     for _ in range(20):
         world.settle()
-        world.now += uniter.LAST_RETRY
+        world.now += record.LAST_RETRY
     assert len(world.take('a/0')) == 20
 
 
@@ -511,12 +511,12 @@ def test_a_failed_hook_holds_back_all_but_actions_and_commands():
     world.settle()
     world.forget()
     world.model.application('a').settings['color'] = 'blue'
-    uniter.queue_workload_event(unit, Event('pebble-ready', 'web'))
+    record.queue_workload_event(unit, Event('pebble-ready', 'web'))
     world.model.add_task(unit, 'greet')
     world.model.add_task(unit, command='true')
     world.settle()
     assert world.take('a/0') == ['actions/greet', 'juju-exec']
-    uniter.retry_now(unit, skip=False)
+    record.retry_now(unit, skip=False)
     world.settle()
     assert world.take('a/0') == ['update-status', 'web-pebble-ready', 'config-changed']
 
@@ -526,7 +526,7 @@ def test_a_failed_hook_can_be_skipped():
     world.deploy('a')
     world.on('a/0', 'install', lambda hook: 1)
     world.settle()
-    uniter.retry_now(world.model.unit('a/0'), skip=True)
+    record.retry_now(world.model.unit('a/0'), skip=True)
     world.settle()
     assert world.take('a/0') == ['install', 'leader-elected', 'config-changed', 'start']
 
@@ -547,7 +547,7 @@ def test_a_pod_that_goes_does_not_wait_for_a_stop_that_fails():
     world.settle()
     world.on('a/0', 'stop', lambda hook: 1)
     unit = world.model.unit('a/0')
-    uniter.pod_is_going(unit, world.now)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
     assert unit.stopped
     assert unit.failed is None
@@ -562,9 +562,9 @@ def test_a_hook_that_failed_before_the_pod_went_is_retried_after_it_is_back():
     world.once('a/0', 'update-status', lambda hook: 1)
     unit.update_status_due = True
     world.settle()
-    uniter.pod_is_going(unit, world.now)
+    rollout.pod_is_going(unit, world.now)
     world.settle()
-    uniter.pod_is_gone(unit, world.now)
+    rollout.pod_is_gone(unit, world.now)
     world.settle()
     assert world.take('a/0') == [
         'update-status',

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from localjuju.model import hooktools, uniter
+from localjuju.model import environment, hooktools, record, uniter
 from localjuju.model.hookcontext import HookContext
 from localjuju.model.hooktools import Result
 from localjuju.model.model import Model
@@ -110,11 +110,11 @@ class Agent:
                 self._settle()
                 return False
             if event == self.unit.failed and self.unit.resolved == 'skip':
-                uniter.commit(self.model, self.unit, event, self._clock())
+                record.commit(self.model, self.unit, event, self._clock())
                 self.changes.announce()
                 return True
             self.context = context = self._begin(event)
-            env = uniter.environment(self.model, self.unit, event, context.identity)
+            env = environment.environment(self.model, self.unit, event, context.identity)
         started = self._clock()
         outcome = self._run(event, env)
         with self.changes:
@@ -133,7 +133,7 @@ class Agent:
 
     def _begin(self, event: Event) -> HookContext:
         identity = f'{self.unit.name}-{event.hook}-{next(_contexts)}'
-        uniter.prepare(self.unit, event, self._clock())
+        record.prepare(self.unit, event, self._clock())
         if event.task:
             event.task.status = 'running'
             event.task.times['started'] = self._clock()
@@ -174,7 +174,7 @@ class Agent:
                 'juju.worker.uniter.operation',
                 f'ran "{event.hook}" hook (via hook dispatching script: dispatch)',
             )
-            uniter.commit(self.model, self.unit, event, now, context)
+            record.commit(self.model, self.unit, event, now, context)
         else:
             self._log(
                 'ERROR',
@@ -182,7 +182,7 @@ class Agent:
                 f'hook "{event.hook}" (via hook dispatching script: dispatch) failed: '
                 f'exit status {outcome.code}',
             )
-            uniter.fail(self.unit, event, now)
+            record.fail(self.unit, event, now)
         self._record(
             {
                 'unit': self.unit.name,

@@ -14,7 +14,7 @@ from localjuju.common import wire
 from localjuju.controller import charmfile
 from localjuju.controller.agent import Agent, Changes, Outcome
 from localjuju.controller.debuglog import DebugLog
-from localjuju.model import uniter
+from localjuju.model import record, rollout, uniter
 from localjuju.model.hooktools import Result
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Event, Life, Status
@@ -104,11 +104,11 @@ class PodRunner(threading.Thread):
             with self._changes:
                 if generation != self._changes.generation:
                     continue
-                if uniter.may_roll(model, self.unit):
-                    uniter.pod_is_going(self.unit, time.time())
+                if rollout.may_roll(model, self.unit):
+                    rollout.pod_is_going(self.unit, time.time())
                     self._changes.announce()
                     continue
-                finished = uniter.is_pod_finished(self.unit)
+                finished = rollout.is_pod_finished(self.unit)
                 if not finished:
                     self._changes.wait(generation, self._patience())
             if finished:
@@ -160,7 +160,7 @@ class PodRunner(threading.Thread):
             return
         self._has_pod = True
         with self._changes:
-            uniter.pod_is_up(self.unit, address)
+            rollout.pod_is_up(self.unit, address)
             if self.unit.workload.current == 'error':
                 self.unit.workload = Status('waiting', 'installing agent', time.time())
             self._watches = [self._watch(name) for name in charm.containers]
@@ -177,7 +177,7 @@ class PodRunner(threading.Thread):
     def _replace_pod(self) -> None:
         self._delete_pod()
         with self._changes:
-            uniter.pod_is_gone(self.unit, time.time())
+            rollout.pod_is_gone(self.unit, time.time())
             self._changes.announce()
 
     def _delete_pod(self) -> None:
@@ -287,7 +287,7 @@ class PodRunner(threading.Thread):
         """Something happened in a container that the charm is to be told."""
         with self._changes:
             if self.unit.life is not Life.DEAD:
-                uniter.queue_workload_event(self.unit, event)
+                record.queue_workload_event(self.unit, event)
                 self._changes.announce()
 
     def set_ready(self, container: str, ready: bool) -> None:

@@ -93,6 +93,10 @@ class Event:
         return f'{self.subject}-{self.kind}' if self.subject else self.kind
 
 
+#: The hook that follows the first config-changed, and comes first in a new pod after a refresh.
+START = Event('start')
+
+
 @dataclasses.dataclass
 class Unit:
     """A unit, with the state of its agent.

@@ -10,7 +10,7 @@ from typing import Any
 
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
-from localjuju.model import uniter
+from localjuju.model import rollout
 from localjuju.model.charmmeta import ModelError
 from localjuju.model.unitstate import Event, Life
 
@@ -92,7 +92,7 @@ def _delete_pod(controller: Controller, unit: str, kill: bool) -> None:
         target = controller.model.unit(unit)
         if target.life is not Life.ALIVE:
             raise ModelError(f'cannot delete the pod of "{target.name}": it is {target.life}')
-        uniter.pod_is_going(target, time.time(), killed=kill)
+        rollout.pod_is_going(target, time.time(), killed=kill)
         controller.changes.announce()
 
 

@@ -9,7 +9,7 @@ import yaml
 from localjuju.controller import statusview
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
-from localjuju.model import uniter
+from localjuju.model import record
 from localjuju.model.charmmeta import ModelError, action_params
 from localjuju.model.unitstate import Task, Unit
 
@@ -77,5 +77,5 @@ def _resolved(controller: Controller, unit: str, retry: bool) -> None:
         target = controller.model.unit(unit)
         if target.failed is None:
             raise ModelError(f'unit "{target.name}" is not in an error state')
-        uniter.retry_now(target, skip=not retry)
+        record.retry_now(target, skip=not retry)
         controller.changes.announce()

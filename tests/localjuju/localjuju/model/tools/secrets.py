@@ -1,4 +1,4 @@
-"""The hook tools for secrets.
+"""Secrets.
 
 Like all writes, changes are buffered until the hook's end. A secret that the hook created can be
 read at once; a new revision only with ``--refresh`` or ``--peek``.
@@ -22,8 +22,10 @@ from localjuju.model.secretstore import (
     new_id,
 )
 from localjuju.model.toolargs import Arguments, ToolError, UsageError, parse_mapping, rfc3339
+from localjuju.model.tools.table import tool
 from localjuju.model.unitstate import app_of
 
+_OPTIONS = 'label description expire rotate owner file format'
 _KEY = re.compile(r'^[a-z](?:-?[a-z0-9])*$')
 _DURATION = re.compile(r'(\d+(?:\.\d+)?)(h|m(?!s)|s|ms)')
 _SECONDS = {'h': 3600, 'm': 60, 's': 1, 'ms': 0.001}
@@ -61,7 +63,8 @@ def _moment(text: str) -> float:
         raise UsageError(f'expire time or duration "{text}" not valid') from None
 
 
-def secret_add(context: HookContext, arguments: Arguments) -> str:
+@tool('secret-add', options=_OPTIONS)
+def _secret_add(context: HookContext, arguments: Arguments) -> str:
     """``secret-add [--owner application|unit] [--label …] key=value…``: prints the URI."""
     update = _update(arguments)
     if not update.content:
@@ -81,7 +84,8 @@ def secret_add(context: HookContext, arguments: Arguments) -> str:
     return secret.uri
 
 
-def secret_set(context: HookContext, arguments: Arguments) -> None:
+@tool('secret-set', options=_OPTIONS)
+def _secret_set(context: HookContext, arguments: Arguments) -> None:
     """``secret-set <id> [key=value…]``: a new revision, or other metadata."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     update = _update(arguments)
@@ -99,7 +103,8 @@ def secret_set(context: HookContext, arguments: Arguments) -> None:
     context.secrets.updates[identity] = dataclasses.replace(before, **changes)
 
 
-def secret_get(context: HookContext, arguments: Arguments) -> Any:
+@tool('secret-get', options='format label', switches='refresh peek')
+def _secret_get(context: HookContext, arguments: Arguments) -> Any:
     """``secret-get [<id>] [key] [--label …] [--refresh|--peek]``: the content, or one value."""
     identity = bare_id(arguments.optional(0))
     label = arguments.text('label')
@@ -143,7 +148,8 @@ def _content(
     return content
 
 
-def secret_info_get(context: HookContext, arguments: Arguments) -> Any:
+@tool('secret-info-get', options='format label')
+def _secret_info_get(context: HookContext, arguments: Arguments) -> Any:
     """``secret-info-get <id>`` or ``--label``: the metadata of a secret that the unit manages."""
     identity, label = bare_id(arguments.optional(0)), arguments.text('label')
     if bool(identity) == bool(label):
@@ -183,14 +189,16 @@ def _access(context: HookContext, accessor: str, relation: int | None) -> dict[s
     return {'target': f'{kind}-{accessor.replace("/", "-")}', 'scope': tag, 'role': 'view'}
 
 
-def secret_ids(context: HookContext, arguments: Arguments) -> Any:  # noqa: ARG001
+@tool('secret-ids', options='format')
+def _secret_ids(context: HookContext, arguments: Arguments) -> Any:  # noqa: ARG001
     """``secret-ids``: the secrets that the unit manages."""
     ids = {secret.id for secret in context.model.secrets.managed_by(context.unit)}
     gone = {identity for identity, revision in context.secrets.removed if revision is None}
     return sorted((ids | set(context.secrets.created)) - gone)
 
 
-def secret_grant(context: HookContext, arguments: Arguments) -> None:
+@tool('secret-grant', options='relation r unit')
+def _secret_grant(context: HookContext, arguments: Arguments) -> None:
     """``secret-grant --relation <id> [--unit …] <id>``: lets the other side read."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     if not (arguments.text('relation') or arguments.text('r')):
@@ -206,7 +214,8 @@ def secret_grant(context: HookContext, arguments: Arguments) -> None:
     context.secrets.grants[secret.id, accessor] = relation.id
 
 
-def secret_revoke(context: HookContext, arguments: Arguments) -> None:
+@tool('secret-revoke', options='relation r unit app application')
+def _secret_revoke(context: HookContext, arguments: Arguments) -> None:
     """``secret-revoke [--relation <id>] [--app …] [--unit …] <id>``: ends a grant."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     accessor = arguments.text('unit') or arguments.text('app') or arguments.text('application')
@@ -222,7 +231,8 @@ def secret_revoke(context: HookContext, arguments: Arguments) -> None:
         context.secrets.revokes.append((secret.id, accessor, relation))
 
 
-def secret_remove(context: HookContext, arguments: Arguments) -> None:
+@tool('secret-remove', options='revision')
+def _secret_remove(context: HookContext, arguments: Arguments) -> None:
     """``secret-remove <id> [--revision n]``: removes all revisions, or one."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     revision = arguments.text('revision')

@@ -126,6 +126,9 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
         deadline = start + ACTIVE_SECONDS
         while waiting := not_active(status()):
             step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
+            if reasons := client.Model(MODEL).hopeless():
+                listed = ''.join(f'\n   {unit}: {why}' for unit, why in reasons.items())
+                raise DemoError(f'units are in an error that does not pass:{listed}')
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')

@@ -167,6 +167,14 @@ class Model:
         """
         return self.request('stats')
 
+    def hopeless(self) -> dict[str, str]:
+        """The units in an error that does not pass by waiting, each with the reason.
+
+        The machine lacks what their pods need, or the charm's program cannot be run at all. A hook
+        that failed otherwise is none of them: it is tried again, and may pass.
+        """
+        return self.request('hopeless')
+
     # Breaking things
 
     def delete_pod(self, unit: str, *, kill: bool = False) -> None:

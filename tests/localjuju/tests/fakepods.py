@@ -42,13 +42,16 @@ class FakePods:
         self.pods: dict[str, Path] = {}
         self.events: list[tuple[str, str]] = []
         self.services: dict[str, tuple[set[tuple[str, int]], set[str]]] = {}
-        self.broken = ''
+        #: Why no pod can be made, if none can.
+        self.broken: PodError | None = None
+        #: Instead of the script, a dispatch does nothing but exit with this.
+        self.exit = 0
         self._lock = threading.Lock()
         self._count = 1
 
     def create(self, unit: str, containers: Sequence[Container], unit_dir: Path) -> str:
         if self.broken:
-            raise PodError(self.broken)
+            raise self.broken
         assert unit not in self.pods
         assert (unit_dir / 'charm' / 'dispatch').exists()
         with self._lock:
@@ -65,6 +68,8 @@ class FakePods:
 
     def dispatch(self, unit: str, env: Mapping[str, str], timeout: float) -> Completed:
         self.events.append((unit, env['JUJU_DISPATCH_PATH'].removeprefix('hooks/')))
+        if self.exit:
+            return Completed(self.exit, b'', b'')
         try:
             self.script(Charm(unit, env, self.pods[unit]))
         except Exception as e:  # noqa: BLE001 - as the interpreter does

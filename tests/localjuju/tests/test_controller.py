@@ -15,10 +15,12 @@ from fakepods import Charm, FakePods
 from localjuju.client import Model as Client
 from localjuju.client import RequestError
 from localjuju.common import registry
-from localjuju.controller import server
+from localjuju.controller import podrunner, server
 from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
 from localjuju.model.model import Model
+from localjuju.model.unitstate import Status
+from localjuju.pods.namespaces import HopelessError
 from localjuju.pods.pods import PodError, Pods
 
 METADATA = """
@@ -224,14 +226,69 @@ def test_a_forced_removal_leaves_out_the_hooks(running: Running):
     assert running.pods.of('a/0') == [*DEPLOYED, 'pod deleted']
 
 
-def test_a_pod_that_cannot_be_made_shows_why(running: Running):
-    running.pods.broken = 'cannot make a pod: no luck'
+@pytest.mark.parametrize(
+    ('error', 'status', 'hopeless'),
+    [
+        (PodError('cannot run ip: no luck'), 'waiting: cannot run ip: no luck; trying again', {}),
+        (
+            HopelessError('cannot run the charm: no Python'),
+            'error: cannot run the charm: no Python',
+            {'a/0': 'cannot run the charm: no Python'},
+        ),
+    ],
+)
+def test_a_pod_that_cannot_be_made_shows_why(
+    running: Running, error: PodError, status: str, hopeless: dict
+):
+    running.pods.broken = error
     running.deploy('a')
-    running.wait(lambda: running.controller.model.unit('a/0').workload.current == 'error')
-    shown = running.ask('status')['applications']['a']['units']['a/0']['workload-status']
-    assert shown['message'] == 'cannot make a pod: no luck'
+
+    def shown() -> str:
+        unit = running.ask('status')['applications']['a']['units']['a/0']['workload-status']
+        return f'{unit["current"]}: {unit["message"]}'
+
+    running.wait(lambda: shown() == status)
+    assert running.ask('hopeless') == hopeless
     running.ask('remove-application', app='a')
     running.wait(lambda: not running.controller.model.applications)
+
+
+@pytest.mark.parametrize('error', [PodError('cannot'), HopelessError('cannot')])
+def test_a_pod_that_can_be_made_at_last_runs(running: Running, error: PodError, monkeypatch):
+    monkeypatch.setattr(podrunner, '_POD_RETRY', 0.05)
+    running.pods.broken = error
+    running.deploy('a')
+    unit = running.controller.model.unit('a/0')
+    running.wait(lambda: 'cannot' in unit.workload.message)
+    running.pods.broken = None
+    running.settle()
+    assert running.pods.of('a/0') == DEPLOYED
+    assert running.ask('hopeless') == {}
+
+
+@pytest.mark.parametrize(
+    ('code', 'hopeless'), [(1, False), (126, True), (127, True), (137, False)]
+)
+def test_a_hook_whose_program_cannot_be_run_is_hopeless(
+    running: Running, code: int, hopeless: bool
+):
+    running.pods.exit = code
+    running.deploy('a')
+    running.wait(lambda: running.controller.model.unit('a/0').failed)
+    reasons = running.ask('hopeless')
+    assert bool(reasons) is hopeless
+    assert all(
+        f'"install": its program or interpreter cannot be run (exit status {code})' in r
+        for r in reasons.values()
+    )
+
+
+def test_a_unit_whose_agent_broke_is_hopeless(running: Running):
+    running.deploy('a')
+    running.settle()
+    assert running.ask('hopeless') == {}
+    running.controller.model.unit('a/0').agent = Status('failed', 'the local Juju failed')
+    assert running.ask('hopeless') == {'a/0': 'the local Juju failed'}
 
 
 def test_a_destroyed_model_ends_when_its_last_application_is_gone(running: Running):

@@ -18,6 +18,7 @@ from localjuju.model import record, rollout, uniter
 from localjuju.model.hooktools import Result
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Event, Life, Status
+from localjuju.pods.namespaces import HopelessError
 from localjuju.pods.pods import Completed, Container, PodError, Pods
 from localjuju.pods.watch import Watch
 
@@ -64,6 +65,7 @@ class PodRunner(threading.Thread):
         #: The unpacked charm that the unit has a copy of.
         self._charm: Path | None = None
         self._has_pod = False
+        self._pod_failed = False
         self.agent = Agent(
             controller.model,
             unit,
@@ -152,8 +154,13 @@ class PodRunner(threading.Thread):
             address = self._pods.create(self.unit.name, containers, self._folder)
         except (PodError, OSError) as e:
             log.warning('%s: %s', self.unit.name, e)
+            self._pod_failed = True
             with self._changes:
-                self.unit.workload = Status('error', str(e), time.time())
+                # An error is what a human has to see to; it is tried again all the same.
+                if isinstance(e, HopelessError):
+                    self.unit.workload = Status('error', str(e), time.time())
+                else:
+                    self.unit.workload = Status('waiting', f'{e}; trying again', time.time())
                 self.unit.agent = Status('allocating', '', time.time())
                 self._changes.announce()
             self._wait_for_another_try()
@@ -161,7 +168,8 @@ class PodRunner(threading.Thread):
         self._has_pod = True
         with self._changes:
             rollout.pod_is_up(self.unit, address)
-            if self.unit.workload.current == 'error':
+            if self._pod_failed:
+                self._pod_failed = False
                 self.unit.workload = Status('waiting', 'installing agent', time.time())
             self._watches = [self._watch(name) for name in charm.containers]
             self._changes.announce()

@@ -1,8 +1,9 @@
 """Which event a unit sees next: Juju's unit agent, as decisions over a model.
 
-The cycle of a unit's agent: `next_event` says what to run; the hook runs; `record` notes what came
-of it. Nothing here blocks or does I/O. `next_event` itself changes only what Juju changes without a hook: the unit enters the scope of new relations,
-accepts the lead or resigns it. Asked again, it gives the same answer.
+The cycle of a unit's agent: `next_event` says what to run; the hook runs; `record` notes what
+came of it. Nothing here blocks or does I/O. `next_event` itself changes only what Juju changes
+without a hook: the unit enters the scope of new relations, accepts the lead or resigns it. Asked
+again, it gives the same answer.
 
 The order of precedence is that of Juju's uniter: pending upgrade, relation-created, leadership,
 workload, secrets, actions, commands, queued or failed hook, then what remains (install, upgrade,

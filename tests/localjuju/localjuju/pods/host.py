@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localjuju.common import pythons
 from localjuju.pods.bundle import Mount
-from localjuju.pods.namespaces import PodError
+from localjuju.pods.namespaces import HopelessError
 
 #: Of the host's /etc: what programs in /usr need to find each other and to trust certificates.
 _ETC = (
@@ -68,7 +68,7 @@ def charm_python(charm: Path) -> pythons.Python | None:
     """The interpreter for which the unpacked charm was packed, None when it brings no packages.
 
     Raises:
-        PodError: this machine has no such Python.
+        HopelessError: this machine has no such Python.
     """
     folders = sorted(charm.glob('venv/lib/python3.*'))
     if not folders:
@@ -76,7 +76,7 @@ def charm_python(charm: Path) -> pythons.Python | None:
     version = folders[0].name.removeprefix('python')
     python = pythons.find(version)
     if python is None:
-        raise PodError(
+        raise HopelessError(
             f'cannot run the charm in {charm}: it was packed for Python {version}, which this'
             ' machine lacks; install it or pack the charm again'
         )

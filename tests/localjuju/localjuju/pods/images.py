@@ -23,7 +23,7 @@ from pathlib import Path
 from localjuju.common import paths
 from localjuju.common.progress import SetupError, fail, locked, run, say
 from localjuju.pods import debian, goprograms
-from localjuju.pods.namespaces import PodError, unshare_command
+from localjuju.pods.namespaces import HopelessError, PodError, unshare_command
 
 #: Part of every hash: raise it when this module makes other files from the same recipe.
 _FORMAT = 1
@@ -93,17 +93,19 @@ def find(reference: str) -> Image:
     """The root file system for an image reference, with or without ``docker.io/``.
 
     Raises:
-        PodError: images.toml does not know it, or it has not been built.
+        HopelessError: images.toml does not know it, or it has not been built.
     """
     recipes = _table()[2]
     recipe = recipes.get(_short(reference))
     if recipe is None:
         known = ', '.join(sorted(recipes))
-        raise PodError(f'cannot find image {reference}: tests/localjuju/images.toml knows {known}')
+        raise HopelessError(
+            f'cannot find image {reference}: tests/localjuju/images.toml knows {known}'
+        )
     layer = _layer(_short(reference), recipe)
     layers = (layer,) if recipe.only else (layer, _base())
     if not all(folder.exists() for folder in layers):
-        raise PodError(f'cannot find image {reference}: not built yet; run `make setup`')
+        raise HopelessError(f'cannot find image {reference}: not built yet; run `make setup`')
     return Image(layers, recipe.workdir)
 
 

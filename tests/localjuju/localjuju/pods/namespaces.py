@@ -33,6 +33,10 @@ class PodError(Exception):
     """Something about a pod cannot be done. The message reads "cannot …: …"."""
 
 
+class HopelessError(PodError):
+    """A pod cannot be made, and trying again does not help: the machine lacks something."""
+
+
 def missing_programs() -> dict[str, str]:
     """The programs that pods need and this machine lacks, each with its Debian package."""
     wanted = PROGRAMS if os.geteuid() == 0 else PROGRAMS | ROOTLESS_PROGRAMS

@@ -54,6 +54,29 @@ def _to_yaml(controller: Controller, value: Any) -> str:  # noqa: ARG001
     return yaml.safe_dump(value, default_flow_style=False, sort_keys=False)
 
 
+#: What a shell exits with when it cannot run a program, or does not find it.
+_NOT_RUN = (126, 127)
+
+
+@command('hopeless')
+def _hopeless(controller: Controller) -> dict[str, str]:
+    """The units in an error that does not pass by waiting, each with the reason."""
+    with controller.changes:
+        found = {}
+        exits = {entry['unit']: entry['exit'] for entry in controller.stats}
+        for unit in controller.model.units():
+            if unit.workload.current == 'error':
+                found[unit.name] = unit.workload.message
+            elif unit.failed and exits.get(unit.name) in _NOT_RUN:
+                found[unit.name] = (
+                    f'hook failed: "{unit.failed.hook}": its program or interpreter cannot be run'
+                    f' (exit status {exits[unit.name]})'
+                )
+            elif unit.agent.current == 'failed':
+                found[unit.name] = unit.agent.message
+        return found
+
+
 # Model config
 
 

@@ -9,6 +9,7 @@ export PATH := $(COORDINATED_TELEMETRY_CACHE)/tools/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/tests/localjuju
 # One finder for all: what it says goes to tox, the packing and the local Juju. CHARM_PYTHON is the Python that the
 # charms are packed for: 3.12 where the machine has it, else another one.
+comma := ,
 FIND_PYTHON = PYTHONPATH=tests/localjuju python3 -m localjuju.common.pythons
 ifeq ($(CHARM_PYTHON),)
 CHARM_PYTHON := $(shell $(FIND_PYTHON))
@@ -52,7 +53,7 @@ integration: setup pack  # Run Jubilant tests, eg: make integration ARGS='-k flo
 	@$(TOX) -e integration -- $(ARGS)
 
 lint: setup  # ruff, pyright, codespell, charmlint, vendored copies, alert rules
-	@CHARMLINT_PYTHON=$(CHARMLINT_PYTHON) $(TOX) -e lint,static,$(if $(CHARMLINT_PYTHON),charmlint)
+	@CHARMLINT_PYTHON=$(CHARMLINT_PYTHON) $(TOX) -e lint,static$(if $(CHARMLINT_PYTHON),$(comma)charmlint)
 	@$(SAY_SKIPPED)
 
 load: setup pack  # Break and change things under a constant load, into build/load.json; some ten minutes

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import pack
+from localjuju.common import pythons
 
 YAML = """\
 name: example-k8s
@@ -104,3 +105,43 @@ def test_a_failure_quotes_charmcraft_and_leaves_the_former_charm(charm: Path):
 def test_a_folder_without_a_charm_is_said(tmp_path: Path):
     with pytest.raises(pack.PackError, match=r'no charmcraft\.yaml with a name'):
         pack.target_file(tmp_path)
+
+
+# The Python that charms are packed for
+
+
+def found(monkeypatch, scratch: Path, version: str) -> pack.Packer:
+    """The packer of a machine without LXD that has one Python."""
+    python = pythons.Python(version, Path(f'/opt/python{version}'), Path('/opt'))
+    monkeypatch.setattr(pack.setup, 'lxd', lambda: False)
+    monkeypatch.setattr(pack.components, 'ensure', lambda parts: None)
+    monkeypatch.setattr(pythons, 'for_charms', lambda: python)
+    scratch.mkdir()
+    return pack.find_packer(scratch)
+
+
+def test_the_python_that_the_finder_names_is_the_one_on_path(monkeypatch, tmp_path: Path):
+    packer = found(monkeypatch, tmp_path / 'scratch', '3.11')
+    first = packer.environment['PATH'].split(':')[0]
+    assert Path(first, 'python3').readlink() == Path('/opt/python3.11')
+    assert 'PYTHONPATH' not in packer.environment
+
+
+def test_a_charm_that_was_packed_for_another_python_is_packed_again(
+    charm: Path, monkeypatch, tmp_path: Path
+):
+    words = [found(monkeypatch, tmp_path / version, version).words for version in ('3.12', '3.11')]
+    pack.pack(charm, packer(words=words[0]))
+    assert pack.pack(charm, packer(words=words[0])) == 'up to date'
+    assert pack.pack(charm, packer(words=words[1])) != 'up to date'
+
+
+def test_a_machine_without_a_python_is_said(monkeypatch, tmp_path: Path):
+    def none() -> pythons.Python:
+        raise pythons.PythonError('cannot find a Python')
+
+    monkeypatch.setattr(pack.setup, 'lxd', lambda: False)
+    monkeypatch.setattr(pack.components, 'ensure', lambda parts: None)
+    monkeypatch.setattr(pythons, 'for_charms', none)
+    with pytest.raises(pack.PackError, match='cannot find a Python'):
+        pack.find_packer(tmp_path)

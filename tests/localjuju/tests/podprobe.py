@@ -82,6 +82,11 @@ def probe(workdir: Path) -> dict[str, object]:
 
     done = pods.dispatch('a/0', {'GREETING': 'two words'}, 20)
     seen['dispatch'] = [done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()]
+    broken = workdir / 'b-0/charm/dispatch'
+    broken.write_text('#!/nonexistent/python\n')
+    seen['no interpreter'] = pods.dispatch('b/0', {}, 20).returncode
+    broken.chmod(0o644)
+    seen['no program'] = pods.dispatch('b/0', {}, 20).returncode
     seen['stdin'] = pods.exec('a/0', None, ['cat'], stdin=b'in').stdout.decode()
     seen['hosts'] = run('b/0', 'getent', 'hosts', 'a-0.a-endpoints')
     for unit in 'a/0', 'a/1':

@@ -57,6 +57,10 @@ def test_dispatch_runs_in_the_charm_folder_with_hook_tools(seen: dict[str, Any])
     ]
 
 
+def test_a_dispatch_that_cannot_be_run_exits_as_in_a_shell(seen: dict[str, Any]):
+    assert (seen['no interpreter'], seen['no program']) == (127, 126)
+
+
 def test_exec_passes_stdin(seen: dict[str, Any]):
     assert seen['stdin'] == 'in'
 
@@ -101,7 +105,8 @@ def test_a_removed_service_has_no_name(seen: dict[str, Any]):
 
 
 def test_a_timeout_kills_all_that_the_command_started(seen: dict[str, Any]):
-    assert seen['timeout'] == 'cannot finish sh in the charm of b/0: still running after 0.2 s'
+    why = 'cannot finish `sleep 97 & sleep 98` in the charm of b/0: still running after 0.2 s'
+    assert seen['timeout'] == why
     assert seen['left after timeout'] == []
 
 

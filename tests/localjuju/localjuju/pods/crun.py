@@ -119,7 +119,7 @@ class Crun:
                 processes.kill_tree(int(started) if started else process.pid)
                 process.kill()
                 process.communicate()
-                what = f'{argv[0]} in {container.spec.title}'
+                what = f'`{argv[-1]}` in {container.spec.title}'
                 raise PodError(
                     f'cannot finish {what}: still running after {timeout:g} s'
                 ) from None

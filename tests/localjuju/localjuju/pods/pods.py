@@ -160,11 +160,16 @@ class Pods:
             env: added to the container's environment.
             timeout: seconds, after which it and all it started are killed.
 
+        Returns:
+            How it ended: with 126 or 127 if it, or its interpreter, cannot be run.
+
         Raises:
             PodError: the pod does not exist, or the time is over.
         """
         charm = self._running(self._pod(unit), _CHARM)
-        return self._crun.execute(charm, ['./dispatch'], stdin=b'', env=env, timeout=timeout)
+        # By a shell, whose exit codes tell a dispatch that cannot be run from one that failed.
+        argv = ['/bin/sh', '-c', 'exec ./dispatch']
+        return self._crun.execute(charm, argv, stdin=b'', env=env, timeout=timeout)
 
     def exec(
         self,

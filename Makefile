@@ -9,7 +9,6 @@ export PATH := $(COORDINATED_TELEMETRY_CACHE)/tools/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/tests/localjuju
 # One finder for all: what it says goes to tox, the packing and the local Juju. CHARM_PYTHON is the Python that the
 # charms are packed for: 3.12 where the machine has it, else another one.
-comma := ,
 FIND_PYTHON = PYTHONPATH=tests/localjuju python3 -m localjuju.common.pythons
 ifeq ($(CHARM_PYTHON),)
 CHARM_PYTHON := $(shell $(FIND_PYTHON))
@@ -17,6 +16,7 @@ endif
 ifneq ($(CHARM_PYTHON),)
 export CHARM_PYTHON
 endif
+comma := ,
 # charmlint needs a newer Python than the rest. A machine without one can still run all other checks, and is told.
 CHARMLINT_PYTHON ?= $(shell $(FIND_PYTHON) --quiet 3.12 3.13 3.14)
 SAY_SKIPPED = $(if $(CHARMLINT_PYTHON),:,echo 'SKIPPED charmlint: it needs Python 3.12 or newer, and none was found here' >&2)

@@ -5,7 +5,7 @@ seconds, sizes in bytes) and build/bench.png (the growth curves), prints a table
 bound of `bench_figures.BOUNDS` is missed. The machine may be noisy: measurements that are
 compared take turns, and medians count.
 
-    python3 scripts/bench.py [--offline]
+    make bench ARGS=[--offline]
 
 With --offline, only what needs no local Juju.
 """
@@ -15,14 +15,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import bench_figures
+from bench_figures import Figure
+from terminal import Terminal
+
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = [ROOT / 'tests' / name for name in ('unit', 'localjuju', 'integration', 'stores')]
-sys.path[:0] = [str(path) for path in (ROOT / 'lib', *TESTS)]
-
-import bench_figures  # noqa: E402
-from bench_figures import Figure  # noqa: E402
-from terminal import Terminal  # noqa: E402
-
 BUILD = ROOT / 'build'
 
 
@@ -41,7 +38,7 @@ def main() -> int:
         # At once: what comes later may fail, and takes minutes.
         bench_figures.write(figures, BUILD / 'bench.json')
 
-    import bench_testing  # noqa: PLC0415 after the paths, and it takes a while
+    import bench_testing  # noqa: PLC0415 it takes a while
 
     measure('Import the charms', bench_testing.imports())
     measure('Dispatch events of 1 to 1000 workers', bench_testing.events())

@@ -15,7 +15,7 @@ import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
 from coordinator.source import nginx
-from localjuju import pythons
+from localjuju.common import pythons
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = (1, 10, 100, 1000)

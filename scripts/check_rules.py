@@ -17,7 +17,7 @@ from pathlib import Path
 import deployment
 from coordinated_telemetry import rules
 from coordinated_telemetry.topology import Topology
-from localjuju import images, pods
+from localjuju.pods import images, pods
 
 SOURCE = Path(__file__).resolve().parent.parent / 'coordinator-charm' / 'src'
 EXAMPLE = Topology(

@@ -5,7 +5,8 @@ traffic, and shows the metrics, logs and traces of every unit in the stores. Sta
 so that one can look around; with KEEP=0 in the environment it tears down and exits 0 only if
 nothing was missing. build/demo.json has the result, build/demo.log what the programs printed.
 
-Standard library only: this is what runs first on a fresh machine.
+Standard library only: this is what runs first on a fresh machine. The Makefile says in PYTHONPATH
+where the local Juju, tests/integration and tests/stores are.
 """
 
 import json
@@ -19,15 +20,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import deployment
+import telemetry
+from clients import LocalStores, Node, Span, StoreError, Stores
+from localjuju import client
+from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / 'tests' / folder) for folder in ('localjuju', 'integration', 'stores')]
-
-import deployment  # noqa: E402
-import telemetry  # noqa: E402
-from clients import LocalStores, Node, Span, StoreError, Stores  # noqa: E402
-from localjuju import client  # noqa: E402
-from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width  # noqa: E402
-
 BUILD = ROOT / 'build'
 LOG = BUILD / 'demo.log'
 JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
@@ -105,7 +104,7 @@ def status() -> dict[str, Any]:
 def prepare(terminal: Terminal, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
-        run(step, 'python3', '-m', 'localjuju.setup')
+        run(step, 'python3', 'scripts/setup.py')
     seconds['setup'] = step.seconds
     with terminal.step('Pack the charms') as step:
         run(step, 'python3', 'scripts/pack.py', *CHARMS, *STORES)
@@ -127,6 +126,9 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
         deadline = start + ACTIVE_SECONDS
         while waiting := not_active(status()):
             step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
+            if reasons := client.Model(MODEL).hopeless():
+                listed = ''.join(f'\n   {unit}: {why}' for unit, why in reasons.items())
+                raise DemoError(f'units are in an error that does not pass:{listed}')
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')

@@ -25,16 +25,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import environments
+import setup
+from localjuju.common import components, pythons
+from localjuju.common.progress import SetupError
+
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / 'tests' / 'localjuju'))
-
-from localjuju import environments, paths, pythons, setup  # noqa: E402
-from localjuju.namespaces import PodError  # noqa: E402
-from localjuju.progress import SetupError  # noqa: E402
-
 BUILD = CHECKOUT / 'build'
-#: Of Ubuntu 24.04, the base of the charms, then others that a charm runs with just as well.
-PYTHONS = ('3.12', '3.13', '3.11', '3.14')
 _OS_RELEASE = """\
 NAME="Ubuntu"
 ID=ubuntu
@@ -67,19 +64,17 @@ def find_packer(scratch: Path) -> Packer:
     if setup.lxd():
         return Packer(('charmcraft', 'pack'), dict(os.environ), 'by charmcraft in LXD', False)
     try:
-        setup.ensure(setup.selected(['pack']))
-    except (SetupError, PodError) as error:
+        components.ensure((setup.TOOLS, setup.PACK))
+        python = pythons.for_charms()
+    except (SetupError, pythons.PythonError) as error:
         raise PackError(str(error)) from error
-    python = next(filter(None, map(pythons.find, PYTHONS)), None)
-    if python is None:
-        raise PackError(f'cannot pack: no Python {", ".join(PYTHONS)} here')
     (scratch / 'os-release').write_text(_OS_RELEASE)
     # charmcraft takes the `python3` of PATH for the charm's.
     (scratch / 'bin').mkdir()
     for name in 'python3', f'python{python.version}':
         (scratch / 'bin' / name).symlink_to(python.executable)
     programs = environments.charmcraft_dir() / 'bin'
-    path = [scratch / 'bin', programs, paths.tools_dir() / 'bin', os.environ['PATH']]
+    path = [scratch / 'bin', programs, environments.tools_dir() / 'bin', os.environ['PATH']]
     environment = {
         **os.environ,
         'PATH': ':'.join(map(str, path)),
@@ -88,6 +83,8 @@ def find_packer(scratch: Path) -> Packer:
         'XDG_STATE_HOME': str(scratch / 'state'),
         'XDG_RUNTIME_DIR': str(scratch),
     }
+    # What this script is found by is no business of charmcraft's.
+    environment.pop('PYTHONPATH', None)
     version = environments.version('charmcraft')
     words = f'for Python {python.version} by charmcraft {version} on this machine itself'
     return Packer(

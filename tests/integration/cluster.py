@@ -74,6 +74,13 @@ class Cluster(abc.ABC):
             OSError: nothing answered.
         """
 
+    def hopeless(self) -> dict[str, str]:
+        """The units in an error that does not pass by waiting, each with the reason.
+
+        Empty where that cannot be told.
+        """
+        return {}
+
     def run_hook(self, unit: str, hook: str) -> dict[str, int]:
         """Run a hook of a unit now, such as update-status, and wait for its end.
 
@@ -101,6 +108,9 @@ class LocalCluster(Cluster):
 
     def kill_process(self, unit: str, container: str, process: str) -> None:
         self._model.kill_process(unit, container, process)
+
+    def hopeless(self) -> dict[str, str]:
+        return self._model.hopeless()
 
     def run_hook(self, unit: str, hook: str) -> dict[str, int]:
         return self._model.run_hook(unit, hook)['tools']

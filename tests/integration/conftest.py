@@ -22,8 +22,9 @@ import deployment
 from clients import LocalStores, StoreError, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT
-from localjuju import client, pythons
-from model import Model
+from localjuju import client
+from localjuju.common import pythons
+from model import Model, watched
 
 LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 PROGRAM = Path(os.environ.get('JUJU') or LOCAL_JUJU)
@@ -89,7 +90,8 @@ def temporary_model(name: str) -> Iterator[Model]:
     else:
         cluster = KubernetesCluster(juju)
     try:
-        yield Model(juju, cluster, stores)
+        with watched(Model(juju, cluster, stores)) as model:
+            yield model
     finally:
         juju.destroy_model(juju.model, destroy_storage=True, force=True)
 

@@ -1,8 +1,9 @@
 """A model under test: what is deployed in it, and what its units run."""
 
+import contextlib
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,15 +27,31 @@ def eventually(check: Callable[[], T], *, timeout: float = 60, every: float = 0.
 
     Not yet is an AssertionError, or an OSError or StoreError when something does not answer. After
     `timeout` seconds the last of them is raised, so that the report shows what was still wrong.
+    The whole test run ends as soon as a unit is in an error that does not pass: see `watched`.
     """
     deadline = time.monotonic() + timeout
     while True:
         try:
             return check()
         except (AssertionError, OSError, StoreError):
+            for model in _watched:
+                model.end_if_hopeless()
             if time.monotonic() > deadline:
                 raise
             time.sleep(every)
+
+
+_watched: list['Model'] = []
+
+
+@contextlib.contextmanager
+def watched(model: 'Model') -> Iterator['Model']:
+    """Within it, every wait also ends when a unit of the model is in an error that cannot pass."""
+    _watched.append(model)
+    try:
+        yield model
+    finally:
+        _watched.remove(model)
 
 
 @dataclass(frozen=True)
@@ -72,10 +89,25 @@ class Model:
         for one, other in relations:
             eventually(lambda one=one, other=other: integrate(one, other))
 
+    def end_if_hopeless(self) -> None:
+        """End the test run, with the reason, when waiting for a unit of the model is in vain.
+
+        What such a unit lacks (a Python, an image) the units of all other tests lack, too.
+        """
+        if reasons := self.cluster.hopeless():
+            listed = ''.join(f'\n{unit}: {why}' for unit, why in reasons.items())
+            pytest.exit(f'units are in an error that does not pass:{listed}', returncode=1)
+
     def wait(self, ready: Callable[[jubilant.Status], bool], *, timeout: float = 180) -> None:
         """Wait until a status holds and all agents are idle."""
+
+        def hopeless(_: jubilant.Status) -> bool:
+            self.end_if_hopeless()
+            return False
+
         self.juju.wait(
             lambda status: ready(status) and jubilant.all_agents_idle(status),
+            error=hopeless,
             delay=0.5,
             successes=2,
             timeout=timeout,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from deployment import NGINX_PORT
-from localjuju import client, goprograms
+from localjuju import client
+from localjuju.pods import goprograms
 
 RATE = 200
 """Requests in a second; every other one is a `POST /echo`, the rest are `GET /`."""

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from localjuju import images, pods
+from localjuju.pods import images, pods
 
 
 def command(image: str, program: str) -> list[str]:

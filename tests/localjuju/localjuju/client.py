@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from localjuju import registry, wire
+from localjuju.common import registry, wire
 
 if TYPE_CHECKING:
     import ssl
@@ -166,6 +166,14 @@ class Model:
         "exit", "tools": {tool: calls}}…]}``
         """
         return self.request('stats')
+
+    def hopeless(self) -> dict[str, str]:
+        """The units in an error that does not pass by waiting, each with the reason.
+
+        The machine lacks what their pods need, or the charm's program cannot be run at all. A hook
+        that failed otherwise is none of them: it is tried again, and may pass.
+        """
+        return self.request('hopeless')
 
     # Breaking things
 

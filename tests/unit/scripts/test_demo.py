@@ -108,3 +108,22 @@ def test_a_unit_that_is_not_active_or_not_idle_is_waited_for() -> None:
         'backend/0 executing ',
         'tempo/0 unknown: no message',
     ]
+
+
+def test_a_unit_that_cannot_run_ends_the_demo_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reason = 'cannot run the charm: it was packed for Python 3.12, which this machine lacks'
+
+    class Model:
+        def __init__(self, name: str) -> None:
+            assert name == demo.MODEL
+
+        def hopeless(self) -> dict[str, str]:
+            return {'backend/0': reason}
+
+    monkeypatch.setattr(demo, 'juju', lambda *_: '')
+    monkeypatch.setattr(demo, 'status', lambda: {'applications': {}})
+    monkeypatch.setattr(demo.client, 'Model', Model)
+    with pytest.raises(demo.DemoError, match=f'backend/0: {reason}'):
+        demo.deploy(demo.Terminal(), {})

@@ -1,0 +1,84 @@
+"""The environments of the project's toolchain: one with uv and tox, one with charmcraft."""
+
+import re
+from pathlib import Path
+
+from localjuju.common import paths, venvs
+from localjuju.common.progress import locked, run, say
+
+_REQUIREMENTS = Path(__file__).resolve().parent / 'requirements'
+
+
+def tools_dir() -> Path:
+    """The virtual environment with uv and tox; the Makefile knows this place too."""
+    return paths.cache_dir() / 'tools'
+
+
+def charmcraft_dir() -> Path:
+    """The virtual environment with charmcraft, for packing on this machine itself."""
+    return paths.cache_dir() / 'charmcraft'
+
+
+def _requirements(name: str) -> Path:
+    return _REQUIREMENTS / f'{name}.txt'
+
+
+def tools_ready() -> bool:
+    """Whether `install_tools` has nothing to do."""
+    return venvs.is_ready(tools_dir(), _requirements('tools').read_text())
+
+
+def charmcraft_ready() -> bool:
+    """Whether `install_charmcraft` has nothing to do."""
+    return venvs.is_ready(charmcraft_dir(), _requirements('charmcraft').read_text())
+
+
+def install_tools() -> None:
+    """Make the environment with uv, tox and tox-uv. Needs pip of the Python it uses."""
+    folder, wanted = tools_dir(), _requirements('tools')
+    with locked('tools'):
+        if tools_ready():
+            return
+        with say('development tools (uv, tox)'):
+            venvs.make(folder, venvs.python_with_pip())
+            venvs.pip_install(folder, '-r', str(wanted), action='install the tools')
+            venvs.finish(folder, wanted.read_text())
+
+
+def has_apt(python: Path) -> bool:
+    """Whether an interpreter has the bindings of apt."""
+    return venvs.succeeds(python, 'import apt, apt_pkg, apt_inst')
+
+
+def install_charmcraft() -> None:
+    """Make the environment with charmcraft. Needs the tools, and apt's bindings of Debian."""
+    folder, wanted = charmcraft_dir(), _requirements('charmcraft')
+    with locked('charmcraft'):
+        if charmcraft_ready():
+            return
+        with say('charmcraft'):
+            venvs.make(folder, venvs.SYSTEM_PYTHON, '--without-pip')
+            uv = [str(tools_dir() / 'bin/uv'), 'pip', 'install', '--quiet']
+            arguments = ['--python', str(folder / 'bin/python'), '-r', str(wanted)]
+            run([*uv, *arguments], action='install charmcraft')
+            _link_apt(folder)
+            venvs.finish(folder, wanted.read_text())
+
+
+def _link_apt(folder: Path) -> None:
+    """Show the environment Debian's bindings of apt, which PyPI does not have."""
+    script = (
+        'import apt, apt_pkg, apt_inst as i; print(apt.__path__[0], apt_pkg.__file__, i.__file__)'
+    )
+    command = [str(venvs.SYSTEM_PYTHON), '-c', script]
+    files = run(command, action='find the bindings of apt').split()
+    site_packages = next(folder.glob('lib/python3.*/site-packages'))
+    for file in files:
+        (site_packages / Path(file).name).symlink_to(file)
+
+
+def version(name: str) -> str:
+    """The pinned version of a package of the environments."""
+    text = ''.join(file.read_text() for file in sorted(_REQUIREMENTS.glob('*.txt')))
+    match = re.search(rf'^{re.escape(name)}==(\S+)', text, re.MULTILINE)
+    return match[1] if match else ''

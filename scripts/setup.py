@@ -1,0 +1,77 @@
+"""Install and build what `make` needs on this machine, once: the tools, and the local Juju.
+
+    python3 scripts/setup.py [--check] [COMPONENT …]
+
+Without a component: all. The project's own components are here; those of the local Juju are what
+`localjuju.setup` has. What is there already is left alone.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+
+import environments
+from localjuju import setup as localjuju_setup
+from localjuju.common import components, venvs
+from localjuju.common.components import Component, missing_programs, not_installed
+
+
+def lxd() -> bool:
+    """Whether charms can be packed the usual way, by charmcraft's snap in LXD."""
+    if not shutil.which('charmcraft') or not shutil.which('lxc'):
+        return False
+    return subprocess.run(['lxc', 'info'], capture_output=True, timeout=30).returncode == 0
+
+
+def _tools_packages() -> Iterable[str]:
+    return () if environments.tools_ready() else venvs.packages()
+
+
+def _tools_missing() -> Sequence[str]:
+    return [] if environments.tools_ready() else ['uv, tox']
+
+
+def _pack_packages() -> Iterable[str]:
+    found = missing_programs({'git': 'git'})
+    if lxd():
+        return found
+    # charmcraft would install what its uv plugin asks for by itself, but several of them at once
+    # get in each other's way at apt.
+    found += not_installed(('findutils', 'python3-dev', 'python3-venv'))
+    if not environments.charmcraft_ready() and not environments.has_apt(venvs.SYSTEM_PYTHON):
+        found.append('python3-apt')
+    return found
+
+
+def _pack_missing() -> Sequence[str]:
+    return [] if environments.charmcraft_ready() or lxd() else ['charmcraft']
+
+
+def _load_packages() -> Iterable[str]:
+    return missing_programs({'wrk': 'wrk'})
+
+
+TOOLS = Component(
+    'tools', 'uv and tox', (), _tools_packages, _tools_missing, environments.install_tools
+)
+PACK = Component(
+    'pack',
+    'charmcraft',
+    ('tools',),
+    _pack_packages,
+    _pack_missing,
+    environments.install_charmcraft,
+)
+LOAD = Component('load', 'a load generator', (), _load_packages, list, lambda: None)
+COMPONENTS = (TOOLS, PACK, *localjuju_setup.COMPONENTS, LOAD)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Set up, or with --check only tell; 1 when something is missing and cannot be had."""
+    description = 'Install and build what the targets of the Makefile need.'
+    return components.main('setup.py', description, COMPONENTS, argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""The commands of the `juju` program about models, and about what is in one."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from localjuju import JUJU_VERSION
+from localjuju.cli import tables
+from localjuju.cli.commandline import Arguments, UsageError, pairs, seconds
+from localjuju.cli.program import chosen_model, command, say, show
+from localjuju.client import Model, RequestError
+from localjuju.common import registry
+
+#: Time for the controller of a new model to come up, generous for a machine under load.
+_START_SECONDS = 60.0
+
+
+@command('add-model', options='config', switches='no-switch', ignored='c= controller= credential=')
+def _add_model(arguments: Arguments) -> None:
+    name, *_ = arguments.take('model name', more=True)
+    folder = registry.make_folder(name)
+    try:
+        _launch(name, folder / 'log', pairs(arguments.all('config')))
+    except BaseException:
+        registry.forget(name)
+        raise
+    if not arguments.has('no-switch'):
+        registry.switch(name)
+    say(f"Added '{name}' model on local/localhost for user 'admin'")
+
+
+def _launch(name: str, log: Path, config: dict[str, str]) -> None:
+    """Start a model's controller and wait until it answers."""
+    from localjuju.pods import namespaces  # noqa: PLC0415 - no other command needs it
+
+    owner = int(os.environ.get('LOCALJUJU_OWNER') or os.getppid())
+    try:
+        descriptor = os.pidfd_open(owner)
+    except ProcessLookupError:
+        raise RequestError(f'cannot add model "{name}": its owner {owner} is gone') from None
+    argv = [sys.executable, '-m', 'localjuju.controller.main', name]
+    argv += ['--owner-fd', str(descriptor), '--config', json.dumps({'values': config})]
+    # In a user namespace the user has another id, on which the default depends.
+    os.environ['LOCALJUJU_HOME'] = str(registry.home())
+    try:
+        pid = namespaces.launch(argv, descriptor, log)
+    except namespaces.PodError as e:
+        raise RequestError(str(e)) from e
+    deadline = time.monotonic() + _START_SECONDS
+    while not registry.is_running(name):
+        ended, _ = os.waitpid(pid, os.WNOHANG)
+        if ended or time.monotonic() > deadline:
+            if not ended:
+                os.kill(pid, signal.SIGKILL)
+            last = log.read_text(errors='replace').strip().splitlines() or ['it said nothing']
+            why = last[-1].removeprefix('ERROR ')
+            raise RequestError(f'cannot start the controller of model "{name}": {why}')
+        time.sleep(0.01)
+
+
+@command(
+    'destroy-model',
+    switches='force',
+    ignored='no-prompt y yes destroy-storage release-storage no-wait t= timeout=',
+)
+def _destroy_model(arguments: Arguments) -> None:
+    (reference,) = arguments.take('model')
+    model = Model(reference)
+    model.request('destroy-model', force=arguments.has('force'))
+    said = ''
+    while registry.is_running(model.name):
+        with contextlib.suppress(RequestError, registry.RegistryError):
+            waiting = _waited_for(model.request('status')['applications'])
+            if waiting and waiting != said:
+                said = waiting
+                say(waiting)
+        time.sleep(0.05)
+    registry.forget(model.name)
+    say('Model destroyed.')
+
+
+def _waited_for(applications: dict[str, Any]) -> str:
+    """What still has to end, with the units whose failed hooks are in the way."""
+    stuck = [
+        f'{name} ({unit["workload-status"].get("message", "error")})'
+        for app in applications.values()
+        for name, unit in app['units'].items()
+        if unit['workload-status']['current'] == 'error'
+    ]
+    text = f'Waiting for {", ".join(applications)}…' if applications else ''
+    return text + (f' In error: {", ".join(stuck)}; --force does not wait.' if stuck else '')
+
+
+@command('models', options='format', ignored='all uuid exact-time c= controller=')
+def _models(arguments: Arguments) -> None:
+    form = arguments.format('tabular', 'json', 'yaml')
+    names = registry.names()
+    if form == 'tabular':
+        rows = [
+            (n + ('*' if n == registry.current() else ''), 'local', 'available') for n in names
+        ]
+        print(tables.table(('Model', 'Cloud', 'Status'), rows), end='')
+        return
+    shown = [next(iter(Model(name).request('show-model').values())) for name in names]
+    value = {'models': shown, 'current-model': registry.current()}
+    if names:
+        show(Model(names[0]), value, form)
+    else:
+        print(json.dumps(value))
+
+
+@command('show-model', options='format')
+def _show_model(arguments: Arguments) -> None:
+    form = arguments.format('yaml', 'json')
+    model = Model(arguments.positional[0]) if arguments.positional else chosen_model(arguments)
+    show(model, model.request('show-model'), form)
+
+
+@command('switch')
+def _switch(arguments: Arguments) -> None:
+    if not arguments.positional:
+        print(registry.current() or 'no model in focus')
+        return
+    (reference,) = arguments.take('model')
+    model = Model(reference)
+    model.request('show-model')
+    registry.switch(model.name)
+
+
+@command('model-config', options='format reset file')
+def _model_config(arguments: Arguments) -> None:
+    model = chosen_model(arguments)
+    form = arguments.format('tabular', 'json', 'yaml')
+    reset = [name for text in arguments.all('reset') for name in text.split(',')]
+    values = [text for text in arguments.positional if '=' in text]
+    if values or reset:
+        model.request('set-model-config', values=pairs(values), reset=reset)
+        return
+    config = model.request('model-config')
+    if arguments.positional:
+        (key,) = arguments.take('key')
+        if key not in config:
+            raise UsageError(f'key "{key}" not found in the local Juju\'s model config')
+        print(config[key]['Value'])
+    elif form == 'tabular':
+        rows = [(name, each['Source'], each['Value']) for name, each in config.items()]
+        print(tables.table(('Attribute', 'From', 'Value'), rows), end='')
+    else:
+        show(model, config, form)
+
+
+@command(
+    'status', options='format', switches='relations integrations', ignored='color no-color utc'
+)
+def _status(arguments: Arguments) -> None:
+    model = chosen_model(arguments)
+    form = arguments.format('tabular', 'json', 'yaml')
+    status = model.request('status')
+    if arguments.positional:
+        wanted = {name.partition('/')[0] for name in arguments.positional}
+        chosen = {k: v for k, v in status['applications'].items() if k in wanted}
+        status['applications'] = chosen
+    if form == 'tabular':
+        wanted = arguments.has('relations') or arguments.has('integrations')
+        relations = model.request('relations') if wanted else ()
+        print(tables.status(status, relations), end='')
+    else:
+        show(model, status, form)
+
+
+@command('show-unit', options='format endpoint')
+def _show_unit(arguments: Arguments) -> None:
+    model = chosen_model(arguments)
+    form = arguments.format('yaml', 'json')
+    shown: dict[str, Any] = {}
+    for unit in arguments.take('unit', more=True):
+        shown |= model.request('show-unit', unit=unit)
+    show(model, shown, form)
+
+
+@command(
+    'debug-log',
+    options='limit n|lines l|level i|include x|exclude',
+    switches='replay tail no-tail',
+    ignored='date ms utc color location',
+)
+def _debug_log(arguments: Arguments) -> None:
+    model = chosen_model(arguments)
+    query = {
+        'level': arguments.one('level', 'TRACE').upper(),
+        'include': arguments.all('include'),
+        'exclude': arguments.all('exclude'),
+    }
+    lines, position = model.request('debug-log', **query)
+    most = arguments.number('limit', 0) or arguments.number('lines', 0)
+    for line in lines[-most:] if most else lines:
+        print(line)
+    still = arguments.has('no-tail') or arguments.one('limit')
+    while arguments.has('tail') or (sys.stdout.isatty() and not still):
+        lines, position = model.request('debug-log', after=position, wait=5.0, **query)
+        for line in lines:
+            print(line, flush=True)
+
+
+@command('version', options='format', switches='all')
+def _version(arguments: Arguments) -> None:
+    version = (
+        f'{JUJU_VERSION}-genericlinux-{"arm64" if os.uname().machine == "aarch64" else "amd64"}'
+    )
+    if arguments.format('smart', 'json', 'yaml') == 'json':
+        whole = {'version': version, 'git-commit': '', 'git-tree-state': 'localjuju'}
+        print(json.dumps(whole if arguments.has('all') else version))
+    else:
+        print(version)
+
+
+@command('wait-for', options='timeout')
+def _wait_for(arguments: Arguments) -> None:
+    kind, name = arguments.take('"application"', 'name')
+    if kind != 'application':
+        raise UsageError(f'wait-for {kind} is not supported by the local Juju')
+    model = chosen_model(arguments)
+    deadline = time.monotonic() + seconds(arguments.one('timeout', '10m'))
+    while time.monotonic() < deadline:
+        app = model.request('status')['applications'].get(name)
+        if app and app['application-status']['current'] == 'active':
+            return
+        time.sleep(0.2)
+    raise RequestError(f'timed out waiting for "{name}" to reach goal state')

@@ -1,0 +1,1 @@
+"""What every floor stands on: places, protocols, the setup's machinery. The lowest floor."""

@@ -1,0 +1,34 @@
+"""Where the local Juju keeps what it builds once and uses many times.
+
+Everything lives outside the repository, so that a clean checkout stays clean and many checkouts
+share one cache.
+"""
+
+import os
+from pathlib import Path
+
+#: The project's own folder, with pyproject.toml, images.toml and the Go modules.
+LOCALJUJU_DIR = Path(__file__).resolve().parents[2]
+
+
+def cache_dir() -> Path:
+    """The cache's folder, which may not exist yet.
+
+    ``$COORDINATED_TELEMETRY_CACHE`` where that is set, otherwise ``coordinated-telemetry`` in the
+    user's XDG cache folder.
+    """
+    if chosen := os.environ.get('COORDINATED_TELEMETRY_CACHE'):
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get('XDG_CACHE_HOME')
+    return (Path(base) if base else Path.home() / '.cache') / 'coordinated-telemetry'
+
+
+def binary(name: str) -> Path:
+    """The stable path of a Go program that setup builds, whether it is built yet or not."""
+    return cache_dir() / 'bin' / name
+
+
+def search_path() -> str:
+    """PATH with the folders of system programs, which an unprivileged user's PATH often lacks."""
+    folders = os.environ.get('PATH', os.defpath).split(':')
+    return ':'.join([*folders, *(d for d in ('/usr/sbin', '/sbin') if d not in folders)])

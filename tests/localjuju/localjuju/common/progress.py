@@ -1,0 +1,71 @@
+"""What setup tells while it works, and how several setups keep out of each other's way."""
+
+import contextlib
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from localjuju.common import paths
+
+
+class SetupError(Exception):
+    """Something that the local Juju needs cannot be had. The message reads "cannot …: …"."""
+
+
+@contextlib.contextmanager
+def say(what: str) -> Iterator[None]:
+    """Print what is being done, and how long it took once it is done."""
+    start = time.monotonic()
+    print(f'setup: {what} …', flush=True)
+    yield
+    print(f'setup: {what}: {time.monotonic() - start:.0f} s', flush=True)
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock of the part `name` of the cache.
+
+    Another process that wants it meanwhile waits, and says so.
+    """
+    paths.cache_dir().mkdir(parents=True, exist_ok=True)
+    with (paths.cache_dir() / f'.{name}.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f'setup: waiting for another setup of {name}', flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    action: str,
+    stdin: str = '',
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """The stdout of a command.
+
+    Raises:
+        SetupError: "cannot <action>", with the end of what the command wrote, when it fails.
+    """
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, cwd=cwd, env=env)
+    except FileNotFoundError:
+        raise SetupError(f'cannot {action}: no program {argv[0]}') from None
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise SetupError(
+            f'cannot {action}: {Path(argv[0]).name} failed:\n' + '\n'.join(lines[-20:])
+        )
+    return done.stdout
+
+
+def fail(error: Exception) -> int:
+    """Print an error as a program's last word and return its exit code."""
+    print(f'setup: {error}', file=sys.stderr, flush=True)
+    return 1

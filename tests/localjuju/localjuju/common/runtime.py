@@ -1,0 +1,54 @@
+"""The local Juju's own environment: the Python that its controllers run with.
+
+It holds what pyproject.toml lists as `dependencies`, in the versions that are pinned there.
+"""
+
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from localjuju.common import paths, venvs
+from localjuju.common.progress import locked, say
+
+
+def folder() -> Path:
+    """The environment; bin/juju knows this place too."""
+    return paths.cache_dir() / 'localjuju'
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((paths.LOCALJUJU_DIR / 'pyproject.toml').read_text())
+
+
+def requirements() -> list[str]:
+    """The dependencies as pyproject.toml lists them."""
+    return _project()['project']['dependencies']
+
+
+def _pins() -> list[str]:
+    return _project()['tool']['uv']['constraint-dependencies']
+
+
+def _wanted() -> str:
+    """All that the environment depends on, as text."""
+    return '\n'.join([*requirements(), *_pins()])
+
+
+def is_ready() -> bool:
+    """Whether `install` has nothing to do."""
+    return venvs.is_ready(folder(), _wanted())
+
+
+def install() -> None:
+    """Make the environment. Raises SetupError when that cannot be done."""
+    with locked('localjuju'):
+        if is_ready():
+            return
+        with say('environment of the local Juju'), tempfile.TemporaryDirectory() as scratch:
+            pins = Path(scratch, 'pins.txt')
+            pins.write_text('\n'.join(_pins()))
+            venvs.make(folder(), venvs.python_with_pip())
+            arguments = ['--constraint', str(pins), *requirements()]
+            venvs.pip_install(folder(), *arguments, action='install what the local Juju needs')
+            venvs.finish(folder(), _wanted())

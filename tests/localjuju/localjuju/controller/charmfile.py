@@ -1,0 +1,166 @@
+"""A charm as a file: read what it declares, and unpack it."""
+
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localjuju.model.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role
+
+_ROLES: tuple[Role, ...] = ('provides', 'requires', 'peers')
+#: What a charm may declare that the local Juju cannot give it, and would not miss silently.
+_UNSUPPORTED = ('storage', 'devices', 'subordinate', 'payloads', 'functions')
+
+
+def read(path: Path) -> Charm:
+    """What a .charm file, or the folder of an unpacked one, declares.
+
+    Raises ModelError when it is neither, or declares something that is not supported.
+    """
+    if not path.exists():
+        raise ModelError(f'cannot read charm {path}: no such file')
+    files = _metadata_files(path)
+    project = files.get('charmcraft.yaml') or {}
+    metadata = files.get('metadata.yaml') or project
+    if not metadata.get('name'):
+        raise ModelError(f'cannot read charm {path}: it has no metadata.yaml with a name')
+    for key in _UNSUPPORTED:
+        if metadata.get(key):
+            raise ModelError(f'charm "{metadata["name"]}" uses {key}: not supported locally')
+    config = files.get('config.yaml') or project.get('config') or {}
+    actions = files.get('actions.yaml') or project.get('actions') or {}
+    resources = metadata.get('resources') or {}
+    for name, resource in resources.items():
+        if resource.get('type') != 'oci-image':
+            raise ModelError(f'resource "{name}": only oci-image is supported locally')
+    return Charm(
+        name=metadata['name'],
+        source=str(path),
+        endpoints=_endpoints(metadata),
+        containers={n: c['resource'] for n, c in (metadata.get('containers') or {}).items()},
+        resources={n: r.get('upstream-source') for n, r in resources.items()},
+        options={n: _option(n, o) for n, o in (config.get('options') or {}).items()},
+        actions={n: _action(n, a or {}) for n, a in actions.items()},
+        base=_base(files.get('manifest.yaml') or {}),
+    )
+
+
+_FILES = ('metadata.yaml', 'config.yaml', 'actions.yaml', 'charmcraft.yaml', 'manifest.yaml')
+
+
+def _metadata_files(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        if path.is_dir():
+            if not (path / 'dispatch').exists():
+                raise ModelError(f'cannot read charm {path}: it has no dispatch; pack it first')
+            texts = {f: (path / f).read_text() for f in _FILES if (path / f).exists()}
+        else:
+            with zipfile.ZipFile(path) as archive:
+                present = set(archive.namelist())
+                texts = {f: archive.read(f).decode() for f in _FILES if f in present}
+                if 'dispatch' not in present:
+                    raise ModelError(f'cannot read charm {path}: it has no dispatch')
+    except (OSError, zipfile.BadZipFile) as e:
+        raise ModelError(f'cannot read charm {path}: {e}') from e
+    return {name: yaml.safe_load(text) or {} for name, text in texts.items()}
+
+
+def _endpoints(metadata: Mapping[str, Any]) -> dict[str, Endpoint]:
+    endpoints = {}
+    for role in _ROLES:
+        for name, declared in (metadata.get(role) or {}).items():
+            if declared.get('scope') == 'container':
+                raise ModelError(f'endpoint "{name}": scope container is not supported locally')
+            endpoints[name] = Endpoint(name, role, declared['interface'], declared.get('limit'))
+    return endpoints
+
+
+def _option(name: str, declared: Mapping[str, Any]) -> Option:
+    return Option(
+        name,
+        declared.get('type', 'string'),
+        declared.get('default'),
+        str(declared.get('description', '')),
+    )
+
+
+def _action(name: str, declared: Mapping[str, Any]) -> Action:
+    return Action(
+        name,
+        str(declared.get('description', '')),
+        declared.get('params') or {},
+        tuple(declared.get('required') or ()),
+        declared.get('additionalProperties', True) is not False,
+    )
+
+
+def _base(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    for base in manifest.get('bases') or ():
+        return base.get('name', 'ubuntu'), str(base.get('channel', '24.04')).partition('/')[0]
+    return 'ubuntu', '24.04'
+
+
+def unpack(source: Path, target: Path) -> None:
+    """Put the files of a charm (a file or a folder) into a new folder."""
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+        return
+    with zipfile.ZipFile(source) as archive:
+        for entry in archive.infolist():
+            file = target / entry.filename
+            mode = entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.symlink_to(archive.read(entry).decode())
+                continue
+            archive.extract(entry, target)
+            if not entry.is_dir():
+                file.chmod(stat.S_IMODE(mode) or 0o644)
+
+
+def replicate(unpacked: Path, target: Path, former: Path | None = None) -> None:
+    """Give a unit its own copy of an unpacked charm, over what the charm itself wrote.
+
+    The virtual environment, nine tenths of a charm, is shared by hard links: it is never written
+    in place, and a model's memory is limited. All else is the unit's own.
+
+    Args:
+        unpacked: the folder of the unpacked charm.
+        target: the unit's charm folder.
+        former: the folder of the charm that is there so far; what it brought is taken away.
+    """
+    if former:
+        for entry in former.iterdir():
+            _remove(target / entry.name)
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in unpacked.iterdir():
+        copy = os.link if entry.name == 'venv' else shutil.copy2
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, target / entry.name, symlinks=True, copy_function=copy)
+        else:
+            shutil.copy2(entry, target / entry.name, follow_symlinks=False)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def write_resources(folder: Path, images: Mapping[str, str]) -> None:
+    """What resource-get gives for an image: a file that says where the registry has it."""
+    for name, image in images.items():
+        file = folder / name / 'content.yaml'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump({'registrypath': image, 'username': '', 'password': ''}))
+
+
+def remove(folder: Path) -> None:
+    """Remove what a unit had, as far as it is there."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,199 @@
+"""Applications and their relations."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localjuju.controller import charmfile, statusview
+from localjuju.controller.commands.table import command
+from localjuju.controller.controller import Controller
+from localjuju.model.application import Application
+from localjuju.model.charmmeta import Charm, ModelError, parse_settings
+
+# Applications
+
+
+@command('deploy')
+def _deploy(
+    controller: Controller,
+    path: str,
+    app: str = '',
+    units: int = 1,
+    config: Mapping[str, str] | None = None,
+    config_file: str = '',
+    resources: Mapping[str, str] | None = None,
+    trust: bool = False,
+    base: str = '',
+) -> str:
+    charm = _charm(controller, Path(path))
+    if base and base != '@'.join(charm.base):
+        raise ModelError(f'base "{base}" is not the charm\'s, which is {"@".join(charm.base)}')
+    name = app or charm.name
+    settings = parse_settings(charm, {**_config_file(config_file, name), **(config or {})})
+    images = _images(controller, charm, resources or {}, {})
+    with controller.changes:
+        if controller.model.destroying:
+            raise ModelError(f'model "{controller.model.name}" is being destroyed')
+        if name in controller.model.applications:
+            raise ModelError(
+                f'deploying application "{name}": application already exists: deploy the '
+                'application with another name, or use "juju refresh"'
+            )
+    address = controller.address_of_service(name)
+    with controller.changes:
+        added = controller.model.add_application(
+            name, charm, scale=units, settings=settings, images=images, trust=trust
+        )
+        added.address = address
+        added.since = time.time()
+        controller.arrived(name)
+        controller.changes.announce()
+    return name
+
+
+def _charm(controller: Controller, path: Path) -> Charm:
+    """A charm file, read and unpacked."""
+    charm = charmfile.read(path)
+    return dataclasses.replace(charm, source=str(controller.unpacked(path)))
+
+
+def _config_file(text: str, app: str) -> dict[str, str]:
+    """The settings of an application in the text of a ``--config`` YAML file."""
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as e:
+        raise ModelError(f'cannot parse config: {e}') from e
+    if isinstance(data.get(app), dict):
+        data = data[app]
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in data.items()}
+
+
+def _images(
+    controller: Controller, charm: Charm, given: Mapping[str, str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """The image of each resource: the given one, or the former, or the upstream source."""
+    if unknown := sorted(set(given) - set(charm.resources)):
+        raise ModelError(f'unrecognized resource "{unknown[0]}"')
+    images = {}
+    for name, upstream in charm.resources.items():
+        image = given.get(name) or before.get(name) or upstream
+        if not image:
+            raise ModelError(
+                f'local charm missing OCI images for: {name}: it has no upstream-source, '
+                f'give --resource {name}=<image>'
+            )
+        controller.find_image(image)
+        images[name] = image
+    return images
+
+
+@command('refresh')
+def _refresh(
+    controller: Controller,
+    app: str,
+    path: str = '',
+    config: Mapping[str, str] | None = None,
+    resources: Mapping[str, str] | None = None,
+    trust: bool = False,
+) -> None:
+    with controller.changes:
+        application = controller.model.application(app)
+    charm = _charm(controller, Path(path)) if path else application.charm
+    if charm.name != application.charm.name:
+        raise ModelError(
+            f'cannot upgrade "{application.charm.name}" to "{charm.name}": names differ'
+        )
+    settings = parse_settings(charm, config or {})
+    images = _images(controller, charm, resources or {}, application.images)
+    with controller.changes:
+        controller.model.refresh(application, charm)
+        application.settings.update(settings)
+        application.images = images
+        application.trust = application.trust or trust
+        controller.changes.announce()
+
+
+@command('scale')
+def _scale(controller: Controller, app: str, to: int | None = None, by: int = 0) -> dict[str, int]:
+    with controller.changes:
+        application = controller.model.application(app)
+        before = application.scale
+        controller.model.set_scale(application, before + by if to is None else to)
+        controller.changes.announce()
+        return {'before': before, 'after': application.scale}
+
+
+@command('remove-application')
+def _remove_application(controller: Controller, app: str, force: bool = False) -> None:
+    with controller.changes:
+        application = controller.model.application(app)
+        controller.model.destroy_application(application)
+        if force:
+            _force(controller, application)
+        controller.changes.announce()
+
+
+def _force(controller: Controller, application: Application) -> None:
+    for unit in application.units.values():
+        if unit.name in controller.runners:
+            controller.runners[unit.name].force()
+
+
+@command('config')
+def _config(
+    controller: Controller,
+    app: str,
+    values: Mapping[str, str] | None = None,
+    reset: tuple[str, ...] = (),
+    file: str = '',
+) -> dict[str, Any]:
+    with controller.changes:
+        application = controller.model.application(app)
+        charm = application.charm
+        for name in reset:
+            if name not in charm.options:
+                raise ModelError(f'unknown option "{name}"')
+        texts = {**_config_file(file, app), **(values or {})}
+        settings = parse_settings(charm, texts)
+        application.settings.update(settings)
+        for name in set(reset) - set(settings):
+            application.settings.pop(name, None)
+        controller.changes.announce()
+        return statusview.config(application)
+
+
+@command('trust')
+def _trust(controller: Controller, app: str, trust: bool) -> None:
+    with controller.changes:
+        controller.model.application(app).trust = trust
+        controller.changes.announce()
+
+
+# Relations
+
+
+@command('integrate')
+def _integrate(controller: Controller, one: str, other: str) -> None:
+    with controller.changes:
+        controller.model.integrate(one, other)
+        controller.changes.announce()
+
+
+@command('remove-relation')
+def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
+    with controller.changes:
+        model = controller.model
+        if other:
+            relation = model.find_relation(one, other)
+        elif one.isdigit() and int(one) in model.relations:
+            relation = model.relations[int(one)]
+        else:
+            raise ModelError(f'relation "{one}" not found')
+        if relation.is_peer:
+            raise ModelError(f'cannot destroy relation "{relation}": is a peer relation')
+        model.destroy_relation(relation)
+        controller.changes.announce()

@@ -1,0 +1,126 @@
+"""The model as a whole: what it looks like, its config, its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from localjuju.controller import modelconfig, statusview
+from localjuju.controller.commands.table import command
+from localjuju.controller.controller import Controller
+from localjuju.model.charmmeta import ModelError
+
+# Looking
+
+
+@command('status')
+def _status(controller: Controller) -> dict[str, Any]:
+    with controller.changes:
+        return statusview.status(controller.model, controller.changes.generation)
+
+
+@command('relations')
+def _relations(controller: Controller) -> list[dict[str, str]]:
+    with controller.changes:
+        return statusview.relations(controller.model)
+
+
+@command('show-unit')
+def _show_unit(controller: Controller, unit: str) -> dict[str, Any]:
+    with controller.changes:
+        return statusview.show_unit(controller.model, controller.model.unit(unit))
+
+
+@command('show-model')
+def _show_model(controller: Controller) -> dict[str, Any]:
+    with controller.changes:
+        return statusview.show_model(controller.model)
+
+
+@command('debug-log')
+def _debug_log(controller: Controller, **arguments: Any) -> list[Any]:
+    return list(controller.log.read(**arguments))
+
+
+@command('stats')
+def _stats(controller: Controller) -> dict[str, Any]:
+    with controller.changes:
+        return {'dispatches': list(controller.stats)}
+
+
+@command('to-yaml')
+def _to_yaml(controller: Controller, value: Any) -> str:  # noqa: ARG001
+    """For the `juju` program, which has only the standard library."""
+    return yaml.safe_dump(value, default_flow_style=False, sort_keys=False)
+
+
+#: What a shell exits with when it cannot run a program, or does not find it.
+_NOT_RUN = (126, 127)
+
+
+@command('hopeless')
+def _hopeless(controller: Controller) -> dict[str, str]:
+    """The units in an error that does not pass by waiting, each with the reason."""
+    with controller.changes:
+        found = {}
+        exits = {entry['unit']: entry['exit'] for entry in controller.stats}
+        for unit in controller.model.units():
+            if unit.workload.current == 'error':
+                found[unit.name] = unit.workload.message
+            elif unit.failed and exits.get(unit.name) in _NOT_RUN:
+                found[unit.name] = (
+                    f'hook failed: "{unit.failed.hook}": its program or interpreter cannot be run'
+                    f' (exit status {exits[unit.name]})'
+                )
+            elif unit.agent.current == 'failed':
+                found[unit.name] = unit.agent.message
+        return found
+
+
+# Model config
+
+
+@command('model-config')
+def _model_config(controller: Controller) -> dict[str, Any]:
+    with controller.changes:
+        return {
+            name: {
+                'Value': value,
+                'Source': 'default' if value == modelconfig.DEFAULTS[name] else 'model',
+            }
+            for name, value in controller.config.items()
+        }
+
+
+@command('set-model-config')
+def _set_model_config(
+    controller: Controller,
+    values: Mapping[str, str] | None = None,
+    reset: tuple[str, ...] = (),
+) -> None:
+    values = {**{name: modelconfig.DEFAULTS.get(name, '') for name in reset}, **(values or {})}
+    for name in values:
+        if name not in modelconfig.DEFAULTS:
+            known = ', '.join(modelconfig.DEFAULTS)
+            raise ModelError(f'model config "{name}" is not supported locally (only {known})')
+    with controller.changes:
+        if text := values.get('logging-config'):
+            controller.log.threshold = modelconfig.logging_level(text)
+        if text := values.get('update-status-hook-interval'):
+            controller.set_update_status_interval(text)
+        controller.config.update(values)
+
+
+# The end
+
+
+@command('destroy-model')
+def _destroy_model(controller: Controller, force: bool = False) -> None:
+    """Let all applications die. The controller ends when the last one is gone."""
+    with controller.changes:
+        controller.model.destroying = True
+        for application in list(controller.model.applications.values()):
+            controller.model.destroy_application(application)
+        if force:
+            controller.ended.set()
+        controller.changes.announce()

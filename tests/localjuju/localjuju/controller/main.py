@@ -1,0 +1,69 @@
+"""The process of a model's controller: `python3 -m localjuju.controller.main`.
+
+It runs inside the model's outer namespaces (`namespaces.launch`), and ends when the process that
+the model belongs to ends; with it ends all that it started.
+"""
+
+import argparse
+import json
+import logging
+import os
+import select
+import socket
+import sys
+import threading
+
+from localjuju.common import registry
+from localjuju.controller import server
+from localjuju.controller.controller import Controller
+from localjuju.model import hooktools
+from localjuju.model.charmmeta import ModelError
+from localjuju.model.model import Model
+from localjuju.pods.pods import PodError, Pods
+
+log = logging.getLogger(__name__)
+
+
+def _await_owner(descriptor: int, controller: Controller) -> None:
+    """Wait until the owner ended or the model was destroyed."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while not controller.ended.wait(0):
+        if poll.poll(200):
+            log.info('the owner ended')
+            return
+
+
+def main() -> None:
+    """Run the controller of a model until its owner ends or it is destroyed."""
+    parser = argparse.ArgumentParser(description='The controller of a local model.')
+    parser.add_argument('name')
+    parser.add_argument('--owner-fd', type=int, required=True)
+    parser.add_argument('--config', default='{}', help='the model config, as JSON')
+    arguments = parser.parse_args()
+    logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
+    folder = registry.folder(arguments.name)
+    try:
+        pods = Pods(arguments.name, folder, hooktools.NAMES)
+    except PodError as e:
+        sys.exit(f'ERROR {e}')
+    controller = Controller(Model(arguments.name), pods, pods.state / 'model')
+    try:
+        server.run(controller, 'set-model-config', json.loads(arguments.config))
+    except ModelError as e:
+        sys.exit(f'ERROR {e}')
+    path = registry.control_socket(arguments.name)
+    draft = path.with_name('new.sock')
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(draft))
+    listener.listen(128)
+    draft.rename(path)
+    threading.Thread(target=server.serve, args=(controller, listener), daemon=True).start()
+    _await_owner(arguments.owner_fd, controller)
+    registry.forget(arguments.name)
+    # No farewell to threads and pods: the kernel ends them all with this process.
+    os._exit(0)
+
+
+if __name__ == '__main__':
+    main()

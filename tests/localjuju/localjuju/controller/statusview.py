@@ -1,0 +1,266 @@
+"""A model as Juju shows it: the JSON of `juju status`, `show-unit`, `show-model`, `config`."""
+
+import datetime
+import time
+from typing import Any
+
+from localjuju import JUJU_VERSION
+from localjuju.model.application import Application
+from localjuju.model.model import Model
+from localjuju.model.relation import Relation
+from localjuju.model.unitstate import Life, Status, Task, Unit, app_of, by_number
+
+#: How bad a status is, in Juju's order: an application shows its worst unit's.
+_SEVERITY = {
+    'error': 8,
+    'blocked': 7,
+    'waiting': 6,
+    'maintenance': 5,
+    'active': 4,
+    'terminated': 3,
+    'unknown': 2,
+}
+
+
+def _stamp(seconds: float, form: str = '%d %b %Y %H:%M:%S') -> str:
+    """A time (0 is now) as Juju prints it: local, with ``Z`` or ``+01:00``."""
+    moment = datetime.datetime.fromtimestamp(seconds or time.time(), datetime.UTC).astimezone()
+    offset = moment.strftime('%z')
+    return moment.strftime(form) + ('Z' if offset == '+0000' else f'{offset[:3]}:{offset[3:]}')
+
+
+def _status(status: Status, **more: str) -> dict[str, str]:
+    shown = {'current': status.current, 'since': _stamp(status.since), **more}
+    if status.message:
+        shown['message'] = status.message
+    return shown
+
+
+def workload_status(unit: Unit) -> Status:
+    """A unit's workload status, which a failed hook overrides."""
+    if unit.failed:
+        return Status('error', f'hook failed: "{unit.failed.hook}"', unit.agent.since)
+    return unit.workload
+
+
+def application_status(app: Application) -> Status:
+    """What the leader set, otherwise the worst status of a unit."""
+    if app.status:
+        return app.status
+    statuses = [workload_status(unit) for unit in app.units.values()]
+    if not statuses:
+        return Status('unknown', '', app.since)
+    return max(statuses, key=lambda status: _SEVERITY.get(status.current, 0))
+
+
+def agent_status(unit: Unit, generation: int) -> Status:
+    """The status of a unit's agent.
+
+    It is idle only if it has seen the model as it is now and found nothing to do: who asks right
+    after a change must not be told that all is done.
+    """
+    if unit.agent.current == 'idle' and unit.settled != generation:
+        return Status('executing', '', unit.agent.since)
+    return unit.agent
+
+
+def status(model: Model, generation: int) -> dict[str, Any]:
+    """What ``juju status --format json`` prints, for a model in that generation."""
+    return {
+        'model': {
+            'name': model.name,
+            'type': 'caas',
+            'controller': 'localjuju',
+            'cloud': 'local',
+            'region': 'localhost',
+            'version': JUJU_VERSION,
+            'model-status': {
+                'current': 'destroying' if model.destroying else 'available',
+                'since': _stamp(0),
+            },
+            'sla': 'unsupported',
+        },
+        'machines': {},
+        'applications': {
+            app.name: _application(model, app, generation)
+            for app in sorted(model.applications.values(), key=lambda a: a.name)
+        },
+        'storage': {},
+        'controller': {'timestamp': _stamp(0, '%H:%M:%S')},
+    }
+
+
+def _application(model: Model, app: Application, generation: int) -> dict[str, Any]:
+    relations: dict[str, list[dict[str, str]]] = {}
+    for relation in model.relations_of(app.name):
+        remote = relation.remote(app.name)
+        relations.setdefault(relation.end(app.name).endpoint.name, []).append(
+            {
+                'related-application': remote.app,
+                'interface': remote.endpoint.interface,
+                'scope': 'global',
+            }
+        )
+    name, channel = app.charm.base
+    shown: dict[str, Any] = {
+        'charm': f'local:{app.charm.name}-{app.charm.revision}',
+        'base': {'name': name, 'channel': channel},
+        'charm-origin': 'local',
+        'charm-name': app.charm.name,
+        'charm-rev': app.charm.revision,
+        'scale': app.scale,
+        'provider-id': f'{model.uuid}-{app.name}',
+        'address': app.address,
+        'exposed': False,
+        'application-status': _status(application_status(app)),
+        'relations': relations,
+        'units': {n: _unit(app, app.units[n], generation) for n in by_number(app.units)},
+        'endpoint-bindings': {'': 'alpha', **dict.fromkeys(app.charm.endpoints, 'alpha')},
+    }
+    if app.life is not Life.ALIVE:
+        shown['life'] = str(app.life)
+    if app.workload_version:
+        shown['version'] = app.workload_version
+    return shown
+
+
+def relations(model: Model) -> list[dict[str, str]]:
+    """The rows of the table that ``juju status --relations`` adds."""
+    rows = []
+    for relation in model.relations.values():
+        kind = 'peer' if relation.is_peer else 'regular'
+        requirer, provider = relation.ends[0], relation.ends[-1]
+        rows.append(
+            {
+                'provider': str(provider),
+                'requirer': str(requirer),
+                'interface': provider.endpoint.interface,
+                'type': kind,
+                'message': '' if relation.life is Life.ALIVE else str(relation.life),
+            }
+        )
+    return sorted(rows, key=lambda row: (row['provider'], row['requirer']))
+
+
+def _unit(app: Application, unit: Unit, generation: int) -> dict[str, Any]:
+    dying = {} if unit.life is Life.ALIVE else {'life': str(unit.life)}
+    shown: dict[str, Any] = {
+        'workload-status': _status(workload_status(unit)),
+        'juju-status': _status(agent_status(unit, generation), version=JUJU_VERSION, **dying),
+    }
+    if app.leader == unit.name:
+        shown['leader'] = True
+    if unit.ports:
+        shown['open-ports'] = opened_ports(unit)
+    if unit.address:
+        shown['address'] = unit.address
+    shown['provider-id'] = unit.name.replace('/', '-')
+    return shown
+
+
+def opened_ports(unit: Unit) -> list[str]:
+    """The ranges of ports that a unit has opened, sorted."""
+    return sorted({ports for ports, _ in unit.ports})
+
+
+def show_unit(model: Model, unit: Unit) -> dict[str, Any]:
+    """What ``juju show-unit --format json`` prints."""
+    app = model.application(unit.app)
+    shown: dict[str, Any] = {
+        'opened-ports': opened_ports(unit),
+        'charm': f'local:{app.charm.name}-{app.charm.revision}',
+        'leader': app.leader == unit.name,
+        'life': str(unit.life),
+        'relation-info': [_relation(r, unit) for r in model.relations_of(unit.app)],
+        'provider-id': unit.name.replace('/', '-'),
+        'address': unit.address,
+    }
+    if app.workload_version:
+        shown['workload-version'] = app.workload_version
+    return {unit.name: shown}
+
+
+def _relation(relation: Relation, unit: Unit) -> dict[str, Any]:
+    remote = relation.remote(unit.app)
+
+    def data(name: str) -> dict[str, Any]:
+        return {'in-scope': name in relation.scope, 'data': relation.data.get(name, {})}
+
+    related = [n for n in relation.scope if app_of(n) == remote.app and n != unit.name]
+    return {
+        'relation-id': relation.id,
+        'endpoint': relation.end(unit.app).endpoint.name,
+        'related-endpoint': remote.endpoint.name,
+        'application-data': relation.data.get(remote.app, {}),
+        'local-unit': data(unit.name),
+        'related-units': {name: data(name) for name in by_number(related)},
+    }
+
+
+def show_model(model: Model) -> dict[str, Any]:
+    """What ``juju show-model --format json`` prints."""
+    return {
+        model.name: {
+            'name': f'admin/{model.name}',
+            'short-name': model.name,
+            'model-uuid': model.uuid,
+            'model-type': 'caas',
+            'controller-uuid': '10ca1000-0000-4000-8000-000000000000',
+            'controller-name': 'localjuju',
+            'is-controller': False,
+            'owner': 'admin',
+            'cloud': 'local',
+            'region': 'localhost',
+            'type': 'kubernetes',
+            'life': 'dying' if model.destroying else 'alive',
+            'status': {'current': 'available'},
+            'users': {},
+            'agent-version': JUJU_VERSION,
+        }
+    }
+
+
+def config(app: Application) -> dict[str, Any]:
+    """What ``juju config --format json`` prints."""
+    settings = {}
+    for option in app.charm.options.values():
+        value = app.settings.get(option.name, option.default)
+        shown: dict[str, Any] = {
+            'description': option.description,
+            'type': option.type,
+            'source': 'user' if option.name in app.settings else 'default',
+        }
+        if option.default is not None:
+            shown['default'] = option.default
+        else:
+            shown['source'] = 'user' if option.name in app.settings else 'unset'
+        if value is not None:
+            shown['value'] = value
+        settings[option.name] = shown
+    trust = {'default': False, 'source': 'user' if app.trust else 'default', 'value': app.trust}
+    return {
+        'application': app.name,
+        'charm': app.charm.name,
+        'application-config': {
+            'trust': {'description': 'trusted', 'type': 'bool', **trust},
+        },
+        'settings': settings,
+    }
+
+
+def task(task: Task) -> dict[str, Any]:
+    """A task as ``juju run --format json`` prints it, with its unit."""
+    shown: dict[str, Any] = {
+        'id': str(task.id),
+        'unit': task.unit,
+        'status': task.status,
+        'finished': task.finished,
+        'timing': {what: _stamp(at) for what, at in task.times.items()},
+    }
+    if task.results:
+        shown['results'] = task.results
+    if task.message:
+        shown['message'] = task.message
+    if task.log:
+        shown['log'] = task.log
+    return shown

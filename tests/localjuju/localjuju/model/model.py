@@ -1,0 +1,327 @@
+"""What a Juju model is: applications, units, relations and their databags, leadership, config.
+
+Plain data and its invariants; no I/O, no locks, no clocks of its own. The controller guards a
+model with one lock, `uniter` decides from it which event a unit sees next, `hooktools` reads and
+writes it on behalf of a charm.
+
+Invariants:
+- A databag belongs to one unit or one application in one relation. It is written only by its
+  owner, and every net difference (and nothing else) raises its version by one.
+- A relation exists until the last unit in its scope has left. Its databags, those of departed
+  units included, exist as long as the relation.
+- An application has a leader whenever it has a living unit.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from localjuju.model import secretstore
+from localjuju.model.application import Application
+from localjuju.model.charmmeta import Charm, ConfigValue, ModelError, Role
+from localjuju.model.relation import End, Relation
+from localjuju.model.unitstate import Life, Task, Unit, app_of
+
+
+class Model:
+    """A model by its name. All changes go through its methods or hold to the invariants above."""
+
+    def __init__(self, name: str, *, identity: str = ''):
+        self.name = name
+        self.uuid = identity or str(uuid.uuid4())
+        self.applications: dict[str, Application] = {}
+        self.relations: dict[int, Relation] = {}
+        self.secrets = secretstore.Store(self.leader_of, self.relations)
+        self.destroying = False
+        self._next_relation = 0
+        self._next_task = 1
+
+    # Looking things up
+
+    def application(self, name: str) -> Application:
+        """An application by name; ModelError if there is none."""
+        if name not in self.applications:
+            raise ModelError(f'application "{name}" not found')
+        return self.applications[name]
+
+    def leader_of(self, name: str) -> str:
+        """The name of an application's leading unit; ModelError if there is no application."""
+        return self.application(name).leader
+
+    def unit(self, name: str) -> Unit:
+        """A unit by name, ``app/leader`` included; ModelError if there is none."""
+        app = self.applications.get(app_of(name))
+        if app and name.endswith('/leader'):
+            name = app.leader or name
+        if app is None or name not in app.units:
+            raise ModelError(f'unit "{name}" not found')
+        return app.units[name]
+
+    def units(self) -> Iterator[Unit]:
+        """All units."""
+        for app in self.applications.values():
+            yield from app.units.values()
+
+    def relations_of(self, app: str) -> list[Relation]:
+        """The relations that an application takes part in, oldest first."""
+        return [r for r in self.relations.values() if any(e.app == app for e in r.ends)]
+
+    # Applications and units
+
+    def add_application(
+        self,
+        name: str,
+        charm: Charm,
+        *,
+        scale: int = 1,
+        settings: Mapping[str, ConfigValue] | None = None,
+        images: Mapping[str, str] | None = None,
+        trust: bool = False,
+    ) -> Application:
+        """Add an application with its peer relations and its units."""
+        if name in self.applications:
+            raise ModelError(f'application already exists: {name}')
+        app = Application(
+            name, charm, dict(images or {}), dict(settings or {}), scale=scale, trust=trust
+        )
+        self.applications[name] = app
+        self._add_peer_relations(app)
+        self.reconcile_scale(app)
+        return app
+
+    def _add_peer_relations(self, app: Application) -> None:
+        present = {r.ends[0].endpoint.name for r in self.relations_of(app.name) if r.is_peer}
+        for endpoint in sorted(app.charm.endpoints.values(), key=lambda e: e.name):
+            if endpoint.role == 'peers' and endpoint.name not in present:
+                self._add_relation(End(app.name, endpoint))
+
+    def refresh(self, app: Application, charm: Charm) -> None:
+        """Give an application a new charm; its units run upgrade-charm.
+
+        Raises ModelError when the new charm lacks an endpoint that is in use.
+        """
+        for relation in self.relations_of(app.name):
+            old = relation.end(app.name).endpoint
+            new = charm.endpoints.get(old.name)
+            if new is None or (new.role, new.interface) != (old.role, old.interface):
+                raise ModelError(
+                    f'cannot upgrade application "{app.name}": would break relation "{relation}"'
+                )
+        app.charm = dataclasses.replace(charm, revision=app.charm.revision + 1)
+        app.charm_version += 1
+        app.settings = {k: v for k, v in app.settings.items() if k in charm.options}
+        self._add_peer_relations(app)
+
+    def set_scale(self, app: Application, scale: int) -> None:
+        """Scale an application: the highest unit numbers come last and go first."""
+        if app.life is not Life.ALIVE:
+            raise ModelError(f'application "{app.name}" is not alive')
+        if scale < 0:
+            raise ModelError('cannot remove more units than currently exist')
+        app.scale = scale
+        self.reconcile_scale(app)
+
+    def reconcile_scale(self, app: Application) -> None:
+        """Make units until there are as many as wanted, let the others die.
+
+        A unit's number is free again only when its former owner is gone.
+        """
+        wanted = [f'{app.name}/{n}' for n in range(app.scale)] if app.life is Life.ALIVE else []
+        for name in wanted:
+            if name not in app.units:
+                app.units[name] = Unit(name)
+                if not app.leader:
+                    self._set_leader(app, name)
+        for unit in app.units.values():
+            if unit.name not in wanted and unit.life is Life.ALIVE:
+                self._let_die(unit)
+
+    def _let_die(self, unit: Unit) -> None:
+        unit.life = Life.DYING
+        for relation in self.relations.values():
+            if unit.name in relation.scope:
+                relation.leaving.add(unit.name)
+
+    def bury(self, unit: Unit) -> None:
+        """A unit has run its last hook: the others see it gone, another one leads."""
+        app = self.application(unit.app)
+        unit.life = Life.DEAD
+        for relation in list(self.relations.values()):
+            self.leave_scope(relation, unit.name)
+        self.secrets.forget_consumer(unit.name)
+        self.secrets.remove_owned_by(unit.name)
+        if app.leader == unit.name:
+            self.elect(app)
+
+    def remove_unit(self, unit: Unit) -> None:
+        """Forget a buried unit, now that its pod is gone and its number free."""
+        app = self.application(unit.app)
+        del app.units[unit.name]
+        if app.life is Life.ALIVE:
+            self.reconcile_scale(app)
+        else:
+            self._forget_if_gone(app)
+
+    def destroy_application(self, app: Application) -> None:
+        """Let an application die: its relations break, its units stop."""
+        app.life = Life.DYING
+        app.scale = 0
+        for relation in self.relations_of(app.name):
+            if not relation.is_peer:
+                self.destroy_relation(relation)
+        self.reconcile_scale(app)
+        self._forget_if_gone(app)
+
+    def _forget_if_gone(self, app: Application) -> None:
+        if app.life is Life.ALIVE or app.units:
+            return
+        relations = self.relations_of(app.name)
+        if any(not relation.is_peer for relation in relations):
+            return
+        for relation in relations:
+            del self.relations[relation.id]
+        self.secrets.remove_owned_by(app.name)
+        self.applications.pop(app.name, None)
+
+    # Leadership
+
+    def _set_leader(self, app: Application, unit: str) -> None:
+        if app.leader != unit:
+            app.leader = unit
+            app.leader_version += 1
+
+    def elect(self, app: Application, *, but: str = '') -> str:
+        """Choose a new leader, if there is anyone to choose: the installed before the others."""
+        candidates = [u for u in app.units.values() if u.name != but and u.life is Life.ALIVE]
+        candidates.sort(key=lambda u: (not u.installed, u.number))
+        self._set_leader(app, candidates[0].name if candidates else '')
+        return app.leader
+
+    def depose(self, app: Application) -> str:
+        """Take the lead from the leader and give it to another unit, whose name is returned."""
+        others = [u for u in app.units.values() if u.life is Life.ALIVE and u.name != app.leader]
+        if not others:
+            raise ModelError(f'cannot depose the leader of "{app.name}": no other unit is alive')
+        return self.elect(app, but=app.leader)
+
+    # Relations
+
+    def _add_relation(self, *ends: End) -> Relation:
+        relation = Relation(self._next_relation, ends)
+        self._next_relation += 1
+        self.relations[relation.id] = relation
+        return relation
+
+    def integrate(self, one: str, other: str) -> Relation:
+        """Relate two applications, each given as ``app`` or ``app:endpoint``.
+
+        Raises ModelError, with Juju's words, when no pair of endpoints or more than one fits, or
+        the relation is there already, or a limit would be exceeded.
+        """
+        pairs = self._candidates(one, other)
+        if not pairs:
+            raise ModelError('no relations found')
+        if len(pairs) > 1:
+            names = '; '.join(f'"{a} {b}"' for a, b in pairs)
+            raise ModelError(f'ambiguous relation: "{one} {other}" could refer to {names}')
+        requirer, provider = pairs[0]
+        key = f'{requirer} {provider}'
+        if any(str(relation) == key for relation in self.relations.values()):
+            raise ModelError(f'cannot add relation "{key}": relation {key} already exists')
+        for end in pairs[0]:
+            self._check_limit(end, key)
+            if self.application(end.app).life is not Life.ALIVE:
+                raise ModelError(f'cannot add relation "{key}": {end.app} is not alive')
+        return self._add_relation(requirer, provider)
+
+    def _check_limit(self, end: End, key: str) -> None:
+        limit = end.endpoint.limit
+        count = sum(end in relation.ends for relation in self.relations.values())
+        if limit is not None and count >= limit:
+            raise ModelError(
+                f'cannot add relation "{key}": establishing a new relation for {end} '
+                f'would exceed its maximum relation limit of {limit}'
+            )
+
+    def _candidates(self, one: str, other: str) -> list[tuple[End, End]]:
+        """All pairs of endpoints (requirer, provider) that two specifications can mean."""
+        pairs = []
+        for requirer, provider in ((one, other), (other, one)):
+            for a in self._ends(requirer, 'requires'):
+                for b in self._ends(provider, 'provides'):
+                    if a.endpoint.interface == b.endpoint.interface and a.app != b.app:
+                        pairs.append((a, b))
+        return pairs
+
+    def _ends(self, specification: str, role: Role) -> list[End]:
+        name, _, wanted = specification.partition(':')
+        endpoints = self.application(name).charm.endpoints
+        if wanted and wanted not in endpoints:
+            raise ModelError(f'application "{name}" has no "{wanted}" relation')
+        chosen = [endpoints[wanted]] if wanted else endpoints.values()
+        return [End(name, endpoint) for endpoint in chosen if endpoint.role == role]
+
+    def find_relation(self, one: str, other: str) -> Relation:
+        """The one existing relation that two specifications mean, or ModelError."""
+        keys = {f'{a} {b}' for a, b in self._candidates(one, other)}
+        found = [relation for relation in self.relations.values() if str(relation) in keys]
+        if not found:
+            raise ModelError(f'relation "{one} {other}" not found')
+        if len(found) > 1:
+            names = '; '.join(f'"{relation}"' for relation in found)
+            raise ModelError(f'ambiguous relation: "{one} {other}" could refer to {names}')
+        return found[0]
+
+    def destroy_relation(self, relation: Relation) -> None:
+        """Let a relation die; it is gone when the last unit has left its scope."""
+        relation.life = Life.DYING
+        self._forget_relation_if_empty(relation)
+
+    def enter_scope(self, relation: Relation, unit: Unit) -> None:
+        """A unit takes part from now on: the others see it and its addresses."""
+        relation.scope.add(unit.name)
+        relation.leaving.discard(unit.name)
+        relation.data.pop(unit.name, None)
+        self.publish_addresses(relation, unit)
+
+    def publish_addresses(self, relation: Relation, unit: Unit) -> None:
+        """Write what Juju itself writes into a unit's databag: how to reach it.
+
+        On Kubernetes that is the application's service, which outlives the pod.
+        """
+        address = self.application(unit.app).address or unit.address
+        egress = f'{address}/32' if address else ''
+        keys = {'egress-subnets': egress, 'ingress-address': address, 'private-address': address}
+        relation.write(unit.name, keys)
+
+    def leave_scope(self, relation: Relation, unit: str) -> None:
+        """A unit takes part no longer. Its databag stays readable."""
+        relation.scope.discard(unit)
+        relation.leaving.discard(unit)
+        self._forget_relation_if_empty(relation)
+
+    def _forget_relation_if_empty(self, relation: Relation) -> None:
+        if relation.life is Life.ALIVE or relation.scope or relation.id not in self.relations:
+            return
+        del self.relations[relation.id]
+        self.secrets.forget_relation(relation.id)
+        for end in relation.ends:
+            if end.app in self.applications:
+                self._forget_if_gone(self.applications[end.app])
+
+    # Tasks
+
+    def add_task(
+        self,
+        unit: Unit,
+        action: str = '',
+        params: dict[str, Any] | None = None,
+        command: str = '',
+        timeout: float = 300.0,
+    ) -> Task:
+        """Queue an action or a command on a unit."""
+        task = Task(self._next_task, unit.name, action, params or {}, command, timeout)
+        self._next_task += 1
+        unit.tasks.append(task)
+        return task

@@ -1,0 +1,274 @@
+"""Secrets: owners, revisions, grants and consumers, with Juju's rules of who may do what.
+
+An owner is a unit (``app/0``), an application (``app``) or the model's user (the empty string).
+A grant names a unit or an application and the relation it is scoped to: it ends with the
+relation. A consumer (a unit) tracks the revision that it read first and moves on only when it
+refreshes.
+"""
+
+import dataclasses
+import random
+from collections.abc import Callable, Container, Iterator, Mapping
+
+from localjuju.model.unitstate import Unit
+
+Content = dict[str, str]
+
+#: Rotation policies and their periods in seconds (a month is 30 days).
+ROTATION = {
+    'never': 0,
+    'hourly': 3600,
+    'daily': 86400,
+    'weekly': 7 * 86400,
+    'monthly': 30 * 86400,
+    'quarterly': 90 * 86400,
+    'yearly': 365 * 86400,
+}
+
+
+class SecretNotFoundError(LookupError):
+    """There is no such secret, as far as the asker may know."""
+
+    def __init__(self, what: str):
+        super().__init__(f'secret "{what}" not found')
+
+
+class SecretDeniedError(Exception):
+    """The secret is there, but not for the asker."""
+
+    def __init__(self) -> None:
+        super().__init__('permission denied')
+
+
+@dataclasses.dataclass
+class Revision:
+    """One version of a secret's content. Times are seconds since the epoch."""
+
+    content: Content
+    created: float
+    expires: float | None = None
+
+
+@dataclasses.dataclass
+class Consumer:
+    """What one unit knows of a secret: its label for it, and revisions.
+
+    ``tracked`` is what it reads; ``told`` is the newest it was told of by secret-changed.
+    """
+
+    label: str = ''
+    tracked: int = 0
+    told: int = 0
+
+
+@dataclasses.dataclass
+class Secret:
+    """A secret.
+
+    ``grants`` maps a unit or application to the id of a relation, None for a user's grant;
+    ``obsolete_told`` and ``expiry_told`` are revisions that the owner was told of.
+    """
+
+    id: str
+    owner: str
+    created: float
+    label: str = ''
+    name: str = ''
+    description: str = ''
+    rotation: str = 'never'
+    rotates: float | None = None
+    updated: float = 0.0
+    auto_prune: bool = False
+    revisions: dict[int, Revision] = dataclasses.field(default_factory=dict)
+    latest: int = 0
+    grants: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    consumers: dict[str, Consumer] = dataclasses.field(default_factory=dict)
+    obsolete_told: set[int] = dataclasses.field(default_factory=set)
+    expiry_told: set[int] = dataclasses.field(default_factory=set)
+
+    @property
+    def uri(self) -> str:
+        """Its ``secret:<id>``."""
+        return f'secret:{self.id}'
+
+    def add_revision(self, content: Mapping[str, str], now: float, expires: float | None) -> None:
+        """A new revision, unless the content is the same as the latest one's."""
+        if self.latest and self.revisions[self.latest].content == dict(content):
+            return
+        self.latest += 1
+        self.revisions[self.latest] = Revision(dict(content), now, expires)
+        self.updated = now
+
+    def obsolete(self) -> list[int]:
+        """Former revisions that no consumer tracks any longer."""
+        tracked = {consumer.tracked for consumer in self.consumers.values()}
+        return [r for r in sorted(self.revisions) if r != self.latest and r not in tracked]
+
+
+def new_id() -> str:
+    """An id of the shape of Juju's: 20 characters of base 32."""
+    return ''.join(random.choices('0123456789abcdefghijklmnopqrstuv', k=20))
+
+
+def bare_id(uri: str) -> str:
+    """The id in ``secret:<id>``, ``secret://<model uuid>/<id>`` or ``<id>``."""
+    return uri.removeprefix('secret:').rpartition('/')[2]
+
+
+class Store:
+    """The secrets of a model.
+
+    Args:
+        leader_of: gives the name of an application's leading unit.
+        relations: the ids of the model's relations, as they are at any time.
+    """
+
+    def __init__(self, leader_of: Callable[[str], str], relations: Container[int]):
+        self._leader_of = leader_of
+        self._relations = relations
+        self._secrets: dict[str, Secret] = {}
+
+    def __iter__(self) -> Iterator[Secret]:
+        return iter(self._secrets.values())
+
+    def find(self, uri: str) -> Secret:
+        """A secret by URI, id or a user's name; SecretNotFoundError if there is none."""
+        identity = bare_id(uri)
+        if identity in self._secrets:
+            return self._secrets[identity]
+        for secret in self._secrets.values():
+            if not secret.owner and secret.name == uri:
+                return secret
+        raise SecretNotFoundError(identity)
+
+    def add(self, secret: Secret) -> None:
+        """Add a secret that has its first revision."""
+        self._secrets[secret.id] = secret
+
+    # Who may do what
+
+    def leads(self, unit: Unit) -> bool:
+        """Whether the unit is its application's leader."""
+        return self._leader_of(unit.app) == unit.name
+
+    def can_manage(self, secret: Secret, unit: Unit) -> bool:
+        """Whether the unit may change the secret: it owns it, or leads the owner."""
+        return secret.owner == unit.name or (secret.owner == unit.app and self.leads(unit))
+
+    def can_view(self, secret: Secret, unit: Unit) -> bool:
+        """Whether the unit may read the content: it or its application owns it or was granted."""
+        if secret.owner in (unit.name, unit.app):
+            return True
+        for accessor in (unit.name, unit.app):
+            if accessor in secret.grants:
+                relation = secret.grants[accessor]
+                if relation is None or relation in self._relations:
+                    return True
+        return False
+
+    def managed_by(self, unit: Unit) -> list[Secret]:
+        """The secrets that the unit may change."""
+        return [s for s in self._secrets.values() if self.can_manage(s, unit)]
+
+    def owned_with_label(self, owner: str, label: str) -> Secret | None:
+        """The secret that an owner gave this label."""
+        for secret in self._secrets.values():
+            if label and (secret.owner, secret.label) == (owner, label):
+                return secret
+        return None
+
+    def with_label(self, unit: Unit, label: str) -> Secret:
+        """The secret that the unit knows by a label, as its owner or as a consumer."""
+        for owner in (unit.name, unit.app):
+            if secret := self.owned_with_label(owner, label):
+                return secret
+        for secret in self._secrets.values():
+            consumer = secret.consumers.get(unit.name)
+            if consumer and consumer.label == label:
+                return secret
+        raise SecretNotFoundError(label)
+
+    def read(
+        self, secret: Secret, unit: Unit, *, label: str = '', refresh: bool, peek: bool
+    ) -> Content:
+        """A secret's content as a unit sees it. Reading makes the unit a consumer.
+
+        Raises SecretDeniedError without a grant.
+        """
+        if not self.can_view(secret, unit):
+            raise SecretDeniedError
+        consumer = secret.consumers.get(unit.name)
+        if consumer is None:
+            consumer = Consumer(tracked=secret.latest, told=secret.latest)
+            secret.consumers[unit.name] = consumer
+        if label and secret.owner not in (unit.name, unit.app):
+            consumer.label = label
+        if refresh or consumer.tracked not in secret.revisions:
+            consumer.tracked = secret.latest
+            # The reader knows it now: no secret-changed for it any more.
+            consumer.told = secret.latest
+        return secret.revisions[secret.latest if peek else consumer.tracked].content
+
+    # Taking away
+
+    def remove(self, secret: Secret, revision: int | None = None) -> None:
+        """Remove one revision, or (also with the last revision) the secret."""
+        if revision is not None:
+            secret.revisions.pop(revision, None)
+            if secret.revisions:
+                secret.latest = max(secret.revisions)
+                return
+        self._secrets.pop(secret.id, None)
+
+    def remove_owned_by(self, owner: str) -> None:
+        """A unit's or application's secrets end with it."""
+        for secret in [s for s in self._secrets.values() if s.owner == owner]:
+            self.remove(secret)
+
+    def forget_consumer(self, unit: str) -> None:
+        """A unit that is gone tracks nothing."""
+        for secret in self._secrets.values():
+            secret.consumers.pop(unit, None)
+            secret.grants.pop(unit, None)
+
+    def forget_relation(self, relation: int) -> None:
+        """Grants end with the relation they are scoped to."""
+        for secret in self._secrets.values():
+            secret.grants = {k: v for k, v in secret.grants.items() if v != relation}
+
+    # What a unit ought to be told
+
+    def changed(self, unit: Unit) -> tuple[Secret, str] | None:
+        """A secret (and the unit's label for it) with a revision that the unit was not told of."""
+        for secret in self._secrets.values():
+            consumer = secret.consumers.get(unit.name)
+            if consumer is None or consumer.told >= secret.latest:
+                continue
+            if self.can_view(secret, unit) and not self.can_manage(secret, unit):
+                own = secret.owner == unit.app
+                return secret, secret.label if own else consumer.label
+        return None
+
+    def newly_obsolete(self, unit: Unit) -> tuple[Secret, int] | None:
+        """A revision that no one tracks and that its owner was not told of."""
+        for secret in self.managed_by(unit):
+            for revision in secret.obsolete():
+                if revision not in secret.obsolete_told:
+                    return secret, revision
+        return None
+
+    def expired(self, unit: Unit, now: float) -> tuple[Secret, int] | None:
+        """A revision past its expiry that its owner was not told of."""
+        for secret in self.managed_by(unit):
+            for number, revision in secret.revisions.items():
+                due = revision.expires is not None and revision.expires <= now
+                if due and number not in secret.expiry_told:
+                    return secret, number
+        return None
+
+    def to_rotate(self, unit: Unit, now: float) -> Secret | None:
+        """A secret whose rotation is due."""
+        for secret in self.managed_by(unit):
+            if secret.rotates is not None and secret.rotates <= now:
+                return secret
+        return None

@@ -1,0 +1,1 @@
+"""The hook tools: a function each, over the context of one running hook."""

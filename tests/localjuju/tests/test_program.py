@@ -1,0 +1,174 @@
+"""The `juju` program: its arguments, its tables, what it refuses."""
+
+import pytest
+
+from localjuju.cli import main as cli
+from localjuju.cli import tables
+from localjuju.cli import tasks as cli_tasks
+from localjuju.cli.commandline import Arguments, Grammar, UsageError, pairs, seconds
+from localjuju.common import registry
+
+GRAMMAR = Grammar(options='n|num-units config', switches='trust', ignored='force to-ignore=')
+
+
+@pytest.mark.parametrize(
+    ('argv', 'positional', 'options', 'switches'),
+    [
+        (['./x.charm', 'app', '-n', '2'], ['./x.charm', 'app'], {'num-units': ['2']}, set()),
+        (['--num-units=2', 'x'], ['x'], {'num-units': ['2']}, set()),
+        (['--config', 'a=b', '--config', 'c=d'], [], {'config': ['a=b', 'c=d']}, set()),
+        (
+            ['--model', 'm', '--trust', '--force', '--to-ignore', '1'],
+            [],
+            {'model': ['m']},
+            {'trust'},
+        ),
+        (['--', '-n'], ['-n'], {}, set()),
+    ],
+)
+def test_arguments_are_parsed(argv, positional, options, switches):
+    arguments = Arguments.parse(argv, GRAMMAR)
+    assert arguments.positional == positional
+    assert arguments.options == options
+    assert arguments.switches == switches
+
+
+def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
+    arguments = Arguments.parse(['-m', 'm', 'app/0', 'ls', '-l'], Grammar(interspersed=False))
+    assert arguments.positional == ['app/0', 'ls', '-l']
+
+
+@pytest.mark.parametrize(
+    ('argv', 'why'),
+    [
+        (['deploy', './x', '--to', 'lxd:1'], 'option --to is not supported by the local Juju'),
+        (['deploy', 'postgresql-k8s'], 'cannot deploy "postgresql-k8s": only a path'),
+        (['deploy'], 'no charm specified'),
+        (['offer', 'x:y'], 'juju offer is not supported by the local Juju; see "juju help"'),
+        (['remove-unit', 'app/0'], 'application name must be specified'),
+        (['remove-unit', 'app'], 'specify the number of units'),
+        (['ssh', 'app/0'], 'an interactive ssh is not supported'),
+        (['status', '--format', 'xml'], 'format "xml" is not supported'),
+        (['status', '-m', 'none'], 'model "none" not found'),
+        (['status'], 'no model in focus'),
+        (['exec', 'ls'], 'You must specify a target'),
+        (['run', 'app', 'act'], 'invalid unit name "app"'),
+        (['run', 'app/0'], 'no action specified'),
+        (['trust', 'app'], 'needs --scope=cluster'),
+        (['add-unit', 'app', '-n', 'two'], 'invalid value "two" for option --num-units'),
+    ],
+)
+def test_what_is_not_possible_is_named(argv, why, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('LOCALJUJU_HOME', str(tmp_path))
+    monkeypatch.delenv('JUJU_MODEL', raising=False)
+    if argv[0] in ('run', 'add-unit', 'remove-unit', 'trust', 'exec') or '--format' in argv:
+        argv = [argv[0], '-m', 'none', *argv[1:]]
+    with pytest.raises(SystemExit) as exited:
+        cli.main(argv)
+    assert exited.value.code == 1
+    said = capsys.readouterr()
+    assert said.err.startswith('ERROR ')
+    assert why in said.err
+    assert said.out == ''
+
+
+def test_a_dead_model_says_so_and_is_cleaned_up(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('LOCALJUJU_HOME', str(tmp_path))
+    registry.make_folder('m')
+    registry.switch('m')
+    for why in ('model "m" is dead', 'no model in focus'):
+        with pytest.raises(SystemExit):
+            cli.main(['status'])
+        assert why in capsys.readouterr().err
+    assert not registry.folder('m').exists()
+
+
+@pytest.mark.parametrize(
+    ('name', 'why'), [('Big', 'not a valid name'), ('x' * 100, 'too long for a socket')]
+)
+def test_a_models_name_is_checked(name, why, tmp_path, monkeypatch):
+    monkeypatch.setenv('LOCALJUJU_HOME', str(tmp_path))
+    with pytest.raises(registry.RegistryError, match=why):
+        registry.make_folder(name)
+
+
+@pytest.mark.parametrize('reference', ['m', 'admin/m', 'ctl:m', 'ctl:admin/m'])
+def test_a_models_name_may_come_with_controller_and_user(reference):
+    assert registry.bare_name(reference) == 'm'
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'), [('60s', 60), ('2.5s', 2.5), ('1m30s', 90), ('1h', 3600), ('5ms', 0.005)]
+)
+def test_durations(text, value):
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize('text', ['', '5', 's', '5 s', '5x'])
+def test_no_durations(text):
+    with pytest.raises(UsageError, match='invalid duration'):
+        seconds(text)
+
+
+def test_values_may_come_from_a_file(tmp_path):
+    (tmp_path / 'v').write_text('text')
+    assert pairs(['a=b=c', f'd=@{tmp_path}/v']) == {'a': 'b=c', 'd': 'text'}
+    with pytest.raises(UsageError, match='expected "key=value"'):
+        pairs(['a'])
+
+
+def test_parameters_of_actions_nest_and_have_types():
+    texts = ['a.b=1', 'a.c=x', 'd=true', 'e=[1, 2]']
+    assert cli_tasks._parameters(texts) == {'a': {'b': 1, 'c': 'x'}, 'd': True, 'e': [1, 2]}
+
+
+def test_results_of_actions_are_printed_as_a_tree():
+    results = {'a': {'b': '1'}, 'text': 'one\ntwo\n', 'c': 'x\n'}
+    assert tables.tree(results) == 'a:\n  b: 1\ntext: |\n  one\n  two\nc: x\n'
+
+
+UNIT = {
+    'workload-status': {'current': 'active', 'message': 'fine'},
+    'juju-status': {'current': 'idle'},
+    'leader': True,
+    'address': '10.1.0.2',
+    'open-ports': ['80/tcp', '81/tcp'],
+}
+STATUS = {
+    'model': {
+        'name': 'm', 'controller': 'localjuju', 'cloud': 'local', 'region': 'localhost',
+        'version': '3.6.12', 'sla': 'unsupported',
+    },
+    'controller': {'timestamp': '12:00:00Z'},
+    'applications': {
+        'web': {
+            'application-status': {'current': 'active'},
+            'units': {'web/0': UNIT},
+            'scale': 2,
+            'charm-name': 'web-k8s',
+            'charm-rev': 0,
+            'address': '10.152.183.20',
+            'exposed': False,
+        },
+    },
+}  # fmt: skip
+
+
+def test_the_status_table():
+    relation = {
+        'provider': 'web:db', 'requirer': 'c:db', 'interface': 'sql', 'type': 'regular',
+        'message': '',
+    }  # fmt: skip
+    assert tables.status(STATUS, [relation]) == (
+        'Model  Controller  Cloud/Region     Version  SLA          Timestamp\n'
+        'm      localjuju   local/localhost  3.6.12   unsupported  12:00:00Z\n'
+        '\n'
+        'App  Version  Status  Scale  Charm    Channel  Rev  Address        Exposed  Message\n'
+        'web           active    1/2  web-k8s             0  10.152.183.20  no\n'
+        '\n'
+        'Unit    Workload  Agent  Address   Ports          Message\n'
+        'web/0*  active    idle   10.1.0.2  80/tcp,81/tcp  fine\n'
+        '\n'
+        'Integration provider  Requirer  Interface  Type     Message\n'
+        'web:db                c:db      sql        regular\n'
+    )

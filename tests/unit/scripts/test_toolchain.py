@@ -1,0 +1,71 @@
+"""What the project's own setup brings, beside what the local Juju's does."""
+
+import configparser
+import fnmatch
+import subprocess
+import types
+from pathlib import Path
+
+import pytest
+
+import setup
+from localjuju import setup as localjuju_setup
+from localjuju.common import components, pythons
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def names(*wanted: str) -> list[str]:
+    return [component.name for component in components.selected(setup.COMPONENTS, wanted)]
+
+
+def test_all_is_the_projects_own_and_the_local_jujus():
+    own = {'tools', 'pack', 'load'}
+    assert set(names()) == own | {component.name for component in localjuju_setup.COMPONENTS}
+
+
+def test_packing_needs_the_tools_and_nothing_of_the_local_juju():
+    assert names('pack') == ['tools', 'pack']
+    assert names('tools') == ['tools']
+
+
+@pytest.mark.parametrize('lxd', [False, True])
+def test_charmcraft_finds_installed_what_it_would_install_itself(monkeypatch, lxd):
+    listing = 'findutils ii \npython3-dev rc \n'
+    monkeypatch.setattr(
+        components.subprocess, 'run', lambda *_, **__: types.SimpleNamespace(stdout=listing)
+    )
+    monkeypatch.setattr(setup, 'lxd', lambda: lxd)
+    monkeypatch.setattr(setup, 'missing_programs', lambda programs: [])
+    monkeypatch.setattr(setup.environments, 'charmcraft_ready', lambda: True)
+    assert list(setup.PACK.packages()) == ([] if lxd else ['python3-dev', 'python3-venv'])
+
+
+# What finds a Python
+
+
+def test_tox_passes_on_all_that_leads_to_a_python():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / 'tox.ini')
+    passed = [*tox['testenv']['pass_env'].split(), 'PATH']  # which tox passes anyway
+    lost = [v for v in pythons.VARIABLES if not any(fnmatch.fnmatch(v, p) for p in passed)]
+    assert lost == []
+
+
+def made(target: str, *variables: str) -> str:
+    """The commands of a target of the Makefile."""
+    command = ['make', '--dry-run', target, *variables]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize('target', ['lint', 'test'])
+def test_a_charmlint_that_cannot_run_is_named_at_the_end(target: str):
+    commands = made(target, 'CHARMLINT_PYTHON=')
+    assert '-e lint,static\n' in commands
+    assert 'SKIPPED charmlint: it needs Python 3.12' in commands.splitlines()[-1]
+
+
+def test_a_charmlint_that_can_run_runs():
+    commands = made('lint', 'CHARMLINT_PYTHON=/opt/python3.12')
+    assert 'CHARMLINT_PYTHON=/opt/python3.12 tox run -e lint,static,charmlint\n' in commands
+    assert 'SKIPPED' not in commands

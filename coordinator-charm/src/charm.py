@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A renewal is due when a secret expires; other names or code come with the events left out here.
-_NOT_ABOUT_CERTIFICATES = (ops.RelationEvent, ops.WorkloadEvent, ops.UpdateStatusEvent)
+_CHECK_KEY = 3600.0
+"""Seconds after which an update-status looks whether key and request are still there."""
 
 
 class CoordinatorCharm(reconciler.ReconcilingCharm):
@@ -100,7 +100,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
         if not seen.ca and broken != tls.ENDPOINT:
             return None
-        if seen.serves_issued and isinstance(event, _NOT_ABOUT_CERTIFICATES):
+        if seen.serves_issued and self._is_not_about_certificates(event):
             return seen.kept  # such as when a worker joins: there is nothing to ask for
         if bags.report.ignores(seen.ca):
             return None
@@ -113,6 +113,12 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         except ValueError as error:
             bags.report.ignore(seen.ca or tls.ENDPOINT, databag.reason(error))
         return None
+
+    def _is_not_about_certificates(self, event: ops.EventBase) -> bool:
+        """A renewal is due when a secret expires; new code and names have their own events."""
+        if isinstance(event, ops.UpdateStatusEvent):
+            return not self.is_due(_CHECK_KEY)
+        return isinstance(event, ops.RelationEvent | ops.WorkloadEvent)
 
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx.PORT)

@@ -42,12 +42,12 @@ class Memory:
         self._new: dict[str, dict[str, Any]] = {}
         self._due: set[tuple[str, str]] = set()
         self._turn = 0
-        if not isinstance(event, _FULL_READ_EVENTS):
-            # Whatever is wrong with it, the databags themselves are there to be read.
-            with contextlib.suppress(ValueError, TypeError, AttributeError):
-                owner, known, turn = pydantic_core.from_json(text)
-                if owner == self._owner:
-                    self._turn = int(turn)
+        # Whatever is wrong with it, the databags themselves are there to be read.
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            owner, known, turn = pydantic_core.from_json(text)
+            if owner == self._owner:
+                self._turn = int(turn)
+                if not isinstance(event, _FULL_READ_EVENTS):
                     self._known = {key: dict(value) for key, value in known.items()}
         if isinstance(event, ops.UpdateStatusEvent):
             self._take_turn()

@@ -51,6 +51,7 @@ class ReconcilingCharm(ops.CharmBase):
             version='',
             awaited='',
             awaited_since=0.0,
+            checked=0.0,
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
@@ -119,6 +120,15 @@ class ReconcilingCharm(ops.CharmBase):
             self._stored.awaited, self._stored.awaited_since = what, now
             return 0.0
         return now - since
+
+    def is_due(self, period: float) -> bool:
+        """Whether so many seconds have passed since this last said so; for what costs much."""
+        now = time.time()
+        # A clock that was set back starts anew.
+        if 0 <= now - float(str(self._stored.checked)) < period:
+            return False
+        self._stored.checked = now
+        return True
 
     def _on_any_event(self, event: ops.EventBase) -> None:
         remembered = str(self._stored.databags)

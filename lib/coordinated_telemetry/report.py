@@ -4,8 +4,6 @@ import dataclasses
 
 import ops
 
-from . import addresses
-
 _WITH_REASON = 2
 _NAMED = 8
 
@@ -43,8 +41,8 @@ class Report:
     ignored: list[Ignored] = dataclasses.field(default_factory=list)
 
     def ignore(self, name: str, why: str) -> None:
-        """Record that what `name` sent is not used; `why` may be any text."""
-        item = Ignored(name, addresses.shorten(why, 200))
+        """Record that what `name` sent is not used, once."""
+        item = Ignored(name, why)
         if item not in self.ignored:
             self.ignored.append(item)
 

@@ -8,10 +8,25 @@ from typing import Any
 
 import yaml
 
+from . import addresses
+
 DEPTH = 20
 """How deeply mappings and lists may be nested."""
 
-_LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+_SAFE: type[yaml.SafeLoader] = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+
+class _Loader(_SAFE):
+    """PyYAML's own takes the last of several equal keys, where others fail."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    raise ValueError(f'it has the key "{addresses.shorten(key.value)}" twice')
+                keys.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def load(text: str, *, aliases: bool = False) -> Any:
@@ -22,11 +37,11 @@ def load(text: str, *, aliases: bool = False) -> Any:
         aliases: whether it may have any; a file of the charm's own may.
 
     Raises:
-        ValueError: if it is no YAML, has tags, or is nested more than `DEPTH` deep.
+        ValueError: if it is no YAML, has tags or a key twice, or is nested more than `DEPTH` deep.
     """
     try:
         _check(text, aliases)
-        return yaml.load(text, Loader=_LOADER)  # noqa: S506 it is a safe one
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 it is a safe one
     except yaml.YAMLError as error:
         raise ValueError(f'not YAML: {str(error).splitlines()[0]}') from None
     except KeyError as error:  # PyYAML lets it through for some values
@@ -35,7 +50,7 @@ def load(text: str, *, aliases: bool = False) -> Any:
 
 def _check(text: str, aliases: bool) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_SAFE):
         if isinstance(event, yaml.AliasEvent) and not aliases:
             raise ValueError('it has aliases')
         if (tag := getattr(event, 'tag', None)) is not None:

@@ -30,8 +30,9 @@ def checked_config(text: str) -> str:
     Raises:
         ValueError: if it is not a YAML mapping, or one that does harm when it is loaded.
     """
-    if not isinstance(yaml_text.load(text), dict):
-        raise ValueError('expected a mapping')
+    options = yaml_text.load(text)
+    if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
+        raise ValueError('expected a mapping of names')
     return text
 
 

@@ -6,42 +6,41 @@ it:
 - the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
   `workload_tracing_receivers`, `ca_cert`;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
+
+Both sides are in one model: labels and addresses are those of that model. A relation to another
+one is not used, whichever side offered it.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import ops
-import pydantic
 
-from . import addresses, databags, pem
-from .topology import Topology
+from . import addresses, databag, databags, pem
+from .roles import Roles
+from .topology import CharmName, Topology
 
-_NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')  # Juju's rule for charms and applications
-_CROSS_MODEL = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names an application of elsewhere
+COORDINATOR_PORT = 8080
+"""Where a coordinator serves clients and workers, over HTTP or, with `ca_cert`, HTTPS."""
 
-
-def _check_name(value: str) -> str:
-    if len(value) > 128 or not _NAME.fullmatch(value):
-        raise ValueError(f'expected the name of a charm, got "{addresses.shorten(value)}"')
-    return value
+_OFFERED = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names who is related to an offer
 
 
-class UnitTopology(databags.Databag):
-    """Who a worker unit says it is; only the charm's name is taken from here."""
+class UnitTopology(databag.Databag):
+    """Who a worker unit claims to be; only the charm's name is taken from here."""
 
     application: str
     unit: str
-    charm_name: Annotated[str, pydantic.AfterValidator(_check_name)]
+    charm_name: CharmName
 
 
-class WorkerUnitData(databags.Databag):
+class WorkerUnitData(databag.Databag):
     """A worker unit's databag.
 
     Attributes:
-        address: the host where the workload and its metrics are reached.
+        address: the host that serves the workload and its metrics.
         juju_topology: who the unit is.
     """
 
@@ -49,69 +48,38 @@ class WorkerUnitData(databags.Databag):
     juju_topology: UnitTopology
 
 
-class WorkerApplicationData(databags.Databag):
+class WorkerApplicationData(databag.Databag):
     """A worker application's databag; `role` is a comma-separated list of roles."""
 
     role: str | None = None
 
 
-class CoordinatorData(databags.Databag):
-    """The coordinator application's databag.
-
-    The values of the mappings are checked one by one when they are read: a bad one is left out
-    and the others are used.
+class CoordinatorData(databag.Databag):
+    """The coordinator application's databag. Whatever is wrong in it is ignored by itself.
 
     Attributes:
         worker_config: the workload's configuration file, the same for all workers.
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL, for the worker charms.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
-        ca_cert: the CA that the coordinator's certificate is from, in PEM; absent while it serves
-            plain HTTP.
+        ca_cert: the CA of the coordinator's certificate, in PEM; absent while it serves plain
+            HTTP.
     """
 
-    worker_config: str
+    # What coordinated-workers publishes, and this library does not.
+    retired = frozenset(
+        (
+            *('privkey_secret_id', 'server_cert', 's3_tls_ca_chain', 'remote_write_endpoints'),
+            *('tracing_receivers', 'worker_labels', 'worker_ports'),
+        )
+    )
+    remedy = "shorten the workers' configuration"
+
+    worker_config: str | None = None
     loki_endpoints: dict[str, Any] | None = None
     charm_tracing_receivers: dict[str, Any] | None = None
     workload_tracing_receivers: dict[str, Any] | None = None
-    ca_cert: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Roles:
-    """The roles that workers can have.
-
-    Attributes:
-        minimal_deployment: role → how many units it takes at the least.
-        meta_roles: role → the roles that it stands for.
-    """
-
-    minimal_deployment: Mapping[str, int]
-    meta_roles: Mapping[str, tuple[str, ...]]
-
-    def expand(self, text: str) -> tuple[str, ...]:
-        """The roles that a comma-separated list stands for, sorted.
-
-        Raises:
-            ValueError: if any of them is not known.
-        """
-        roles: set[str] = set()
-        for role in filter(None, (part.strip() for part in text.split(','))):
-            if role in self.meta_roles:
-                roles.update(self.meta_roles[role])
-            elif role in self.minimal_deployment:
-                roles.add(role)
-            else:
-                known = ', '.join([*self.minimal_deployment, *self.meta_roles])
-                raise ValueError(f'unknown role "{addresses.shorten(role)}", known are {known}')
-        return tuple(sorted(roles))
-
-    def missing(self, workers: Iterable['Worker']) -> list[str]:
-        """The roles that have fewer units than the minimal deployment needs, sorted."""
-        have = [role for worker in workers for role in worker.roles]
-        return sorted(
-            role for role, least in self.minimal_deployment.items() if have.count(role) < least
-        )
+    ca_cert: pem.Certificates | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,25 +105,19 @@ class Workers:
         related: whether any worker application is related at all.
         units: those that published, by application and number.
         awaited: names of applications and units that have not published yet.
+        applications: the topology of each application that has units, by name; without a charm's
+            name while none of them published it. One that was scaled to 0 is not in it: nothing
+            of it is scraped or missed.
     """
 
     related: bool = False
     units: tuple[Worker, ...] = ()
     awaited: tuple[str, ...] = ()
+    applications: tuple[Topology, ...] = ()
 
     def of_role(self, role: str) -> list[Worker]:
         """The workers that have this role."""
         return [worker for worker in self.units if role in worker.roles]
-
-    def applications(self) -> list[Topology]:
-        """The topology of each worker application, by name."""
-        found = {
-            worker.topology.application: worker.topology.for_application(
-                worker.topology.application, worker.topology.charm
-            )
-            for worker in reversed(self.units)
-        }
-        return [found[name] for name in sorted(found)]
 
 
 def read_workers(
@@ -163,46 +125,95 @@ def read_workers(
 ) -> Workers:
     """Read all workers (coordinator's side).
 
-    What a unit says of itself counts only where it agrees with Juju: an application or unit name
-    of somebody else in its databag leaves that unit out.
+    What a unit claims about itself counts only where it agrees with Juju, and an address only for
+    the first unit that has it.
     """
-    relations = bags.relations(endpoint)
-    workers: list[Worker] = []
+    found: list[Worker] = []
     awaited: list[str] = []
-    applications: set[str] = set()
-    for relation in relations:
+    applications: dict[str, Topology] = {}
+    related: set[str] = set()
+    for relation in _in_model(bags, endpoint, coordinator):
         name = relation.app.name
-        if name in applications:
-            bags.leave_out(name, 'related more than once, the first relation counts')
+        if name in related:
+            bags.report.ignore(name, 'related more than once: the first relation counts')
             continue
-        applications.add(name)
-        if _CROSS_MODEL.fullmatch(name):
-            bags.leave_out(name, 'the relation "cluster" does not cross models')
-            continue
-        application = bags.load(relation, relation.app, WorkerApplicationData)
-        if application is None and not bags.is_left_out(name):
-            awaited.append(name)
-        try:
-            of_application = roles.expand((application and application.role) or '')
-        except ValueError as error:
-            # Its units serve nothing, and are watched all the same.
-            bags.leave_out(name, databags.reason(error))
-            of_application = ()
-        for unit in bags.units(relation):
-            data = bags.load(relation, unit, WorkerUnitData)
-            if data is None:
-                if not bags.is_left_out(unit.name):
-                    awaited.append(unit.name)
-                continue
-            claimed = data.juju_topology
-            if (claimed.application, claimed.unit) != (name, unit.name):
-                says = addresses.shorten(f'{claimed.unit} of {claimed.application}')
-                bags.leave_out(unit.name, f'says it is {says}')
-                continue
-            topology = coordinator.for_unit(name, unit.name, claimed.charm_name)
-            workers.append(Worker(topology, data.address, of_application))
-    workers.sort(key=lambda worker: worker.topology.application)
-    return Workers(bool(relations), tuple(workers), tuple(awaited))
+        related.add(name)
+        of_application = _read_roles(bags, relation, roles, awaited)
+        units = bags.units(relation)
+        charm = ''
+        for unit in units:
+            data = _read_unit(bags, relation, unit, awaited)
+            if data is not None:
+                topology = coordinator.for_unit(name, unit.name, data.juju_topology.charm_name)
+                charm = charm or topology.charm
+                found.append(Worker(topology, data.address, of_application))
+        if units:
+            applications[name] = coordinator.for_application(name, charm)
+    found.sort(key=lambda worker: worker.topology.application)
+    return Workers(
+        related=bool(related),
+        units=tuple(_with_own_address(bags, found)),
+        awaited=tuple(awaited),
+        applications=tuple(applications[name] for name in sorted(applications)),
+    )
+
+
+def _in_model(
+    bags: databags.Databags, endpoint: str, topology: Topology
+) -> Iterator[ops.Relation]:
+    """The relations of an endpoint within the unit's own model; others are ignored."""
+    for relation in bags.relations(endpoint):
+        model = bags.remote_model(relation)
+        if _OFFERED.fullmatch(relation.app.name) or model not in ('', topology.model_uuid):
+            bags.report.ignore(
+                relation.app.name, f'it is in another model, which "{endpoint}" cannot cross'
+            )
+            bags.drop(relation)
+        else:
+            yield relation
+
+
+def _read_roles(
+    bags: databags.Databags, relation: ops.Relation, roles: Roles, awaited: list[str]
+) -> tuple[str, ...]:
+    name = relation.app.name
+    data = bags.load(relation, relation.app, WorkerApplicationData)
+    if data is None and not bags.report.ignores(name):
+        awaited.append(name)
+    try:
+        return roles.expand((data and data.role) or '')
+    except ValueError as error:
+        # Its units serve nothing, and are watched all the same.
+        bags.report.ignore(name, databag.reason(error))
+        return ()
+
+
+def _read_unit(
+    bags: databags.Databags, relation: ops.Relation, unit: ops.Unit, awaited: list[str]
+) -> WorkerUnitData | None:
+    data = bags.load(relation, unit, WorkerUnitData)
+    if data is None:
+        if not bags.report.ignores(unit.name):
+            awaited.append(unit.name)
+        return None
+    claimed = data.juju_topology
+    if (claimed.application, claimed.unit) != (relation.app.name, unit.name):
+        claims = addresses.shorten(f'{claimed.unit} of {claimed.application}')
+        bags.report.ignore(unit.name, f'claims to be {claims}')
+        return None
+    return data
+
+
+def _with_own_address(bags: databags.Databags, workers: list[Worker]) -> Iterator[Worker]:
+    """The workers without those that publish the address of another one."""
+    owners: dict[str, str] = {}
+    for worker in workers:
+        unit = worker.topology.unit
+        owner = owners.setdefault(worker.address.lower(), unit)
+        if owner == unit:
+            yield worker
+        else:
+            bags.report.ignore(unit, f'has the address of {owner}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,70 +222,60 @@ class Coordinator:
 
     Attributes:
         application: its name in Juju.
-        worker_config: the workload's configuration file, bounded in size, otherwise as it came.
+        worker_config: the workload's configuration file, bounded in size, otherwise as it came;
+            None if there is none.
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port).
-        ca_cert: certificates in PEM that the coordinator's is from, or '' for plain HTTP.
+        ca_cert: the CA of the coordinator's certificate in PEM, or '' for plain HTTP.
     """
 
     application: str
-    worker_config: str
+    worker_config: str | None
     loki_endpoints: Mapping[str, str]
     charm_tracing_receivers: Mapping[str, str]
     workload_tracing_receivers: Mapping[str, str]
     ca_cert: str = ''
 
 
-def read_coordinator(bags: databags.Databags, endpoint: str) -> Coordinator | None:
-    """Read the coordinator's data (worker's side); None while it is not ready or left out."""
-    for relation in bags.relations(endpoint):
+_CHECKS: dict[str, Callable[[str, str], str]] = {
+    'loki_endpoints': lambda _, url: addresses.check_url(url),
+    'charm_tracing_receivers': addresses.check_receiver,
+    'workload_tracing_receivers': addresses.check_receiver,
+}
+
+
+def read_coordinator(
+    bags: databags.Databags, endpoint: str, worker: Topology
+) -> Coordinator | None:
+    """Read the coordinator's data (worker's side); None while it is not ready or ignored."""
+    for relation in _in_model(bags, endpoint, worker):
+        name = relation.app.name
         data = bags.load(relation, relation.app, CoordinatorData)
         if data is not None:
-            name = relation.app.name
-
-            def checked(
-                key: str, of: Mapping[str, Any] | None, name: str = name
-            ) -> dict[str, str]:
-                return _checked(bags, f'{name} {key}', of or {})
-
-            return Coordinator(
-                application=name,
-                worker_config=data.worker_config,
-                loki_endpoints=checked('loki_endpoints', data.loki_endpoints),
-                charm_tracing_receivers=checked(
-                    'charm_tracing_receivers', data.charm_tracing_receivers
-                ),
-                workload_tracing_receivers=checked(
-                    'workload_tracing_receivers', data.workload_tracing_receivers
-                ),
-                ca_cert=_checked_ca(bags, f'{name} ca_cert', data.ca_cert),
-            )
+            urls = {
+                key: _checked(bags, f'{name} {key}', getattr(data, key), check)
+                for key, check in _CHECKS.items()
+            }
+            ca_cert = data.ca_cert or ''
+            return Coordinator(name, data.worker_config, **urls, ca_cert=ca_cert)
     return None
 
 
-def _checked(bags: databags.Databags, name: str, urls: Mapping[str, Any]) -> dict[str, str]:
-    """The entries whose URL is fit to be used; the others are left out one by one."""
+def _checked(
+    bags: databags.Databags,
+    name: str,
+    urls: Mapping[str, Any] | None,
+    check: Callable[[str, str], str],
+) -> dict[str, str]:
+    """The entries whose URL passes the check; the others are ignored one by one."""
     accepted: dict[str, str] = {}
-    for key, url in sorted(urls.items()):
-        check: Callable[[str], str] = (
-            addresses.check_host_port if key.endswith('_grpc') else addresses.check_url
-        )
+    for key, url in sorted((urls or {}).items()):
         try:
-            accepted[key] = check(url if isinstance(url, str) else '')
+            accepted[key] = check(key, url if isinstance(url, str) else '')
         except ValueError as error:
-            bags.leave_out(f'{name} {addresses.shorten(key)}', databags.reason(error))
+            bags.report.ignore(f'{name} {addresses.shorten(key)}', databag.reason(error))
     return accepted
-
-
-def _checked_ca(bags: databags.Databags, name: str, certificates: str | None) -> str:
-    if certificates is None:
-        return ''
-    try:
-        return pem.check_certificates(certificates)
-    except ValueError as error:
-        bags.leave_out(name, databags.reason(error))
-        return ''
 
 
 def ensure_worker_data(

@@ -9,11 +9,11 @@ What the charm itself logs goes to the same URLs: see `charm_log`.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databag, databags, publication, report, rules
 from .topology import Topology
 
 LAYER = 'telemetry-logs'
@@ -22,25 +22,24 @@ LAYER = 'telemetry-logs'
 _PREFIX = 'telemetry-'  # of the log targets that are ours
 
 
-class _EndpointUrl(databags.Databag):
+class _EndpointUrl(databag.Databag):
     url: addresses.Url
 
 
-class EndpointData(databags.Databag):
+class EndpointData(databag.Databag):
     """The unit databag of a `loki_push_api` provider."""
 
     endpoint: _EndpointUrl
 
 
-class RequirerData(databags.Databag):
+class RequirerData(publication.Publication):
     """The application databag of a `loki_push_api` requirer."""
 
-    metadata: dict[str, str]
-    alert_rules: dict[str, list[rules.Group]]
+    metadata: publication.Metadata
 
 
 def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
-    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid has no part."""
+    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid is left out."""
     found: dict[str, str] = {}
     for relation in bags.relations(endpoint):
         for unit in bags.units(relation):
@@ -48,6 +47,20 @@ def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
             if data is not None:
                 found[unit.name] = data.endpoint.url
     return found
+
+
+def trusted(found: report.Report, endpoints: Mapping[str, str]) -> dict[str, str]:
+    """The endpoints that logs can be sent to; the others are noted.
+
+    Nothing here knows the CA of a store, so an https endpoint would fail every push, unseen.
+    """
+    untrusted = [unit for unit, url in endpoints.items() if url.startswith('https:')]
+    if untrusted:
+        first = endpoints[untrusted[0]]
+        found.note(
+            f'logs are not sent to {", ".join(untrusted[:3])}: no CA certificate for {first}'
+        )
+    return {unit: url for unit, url in endpoints.items() if unit not in untrusted}
 
 
 def ensure_rules(
@@ -59,16 +72,9 @@ def ensure_rules(
 ) -> bool:
     """Publish log alert rules to every store; leader only. True if anything was changed."""
     data = RequirerData(
-        metadata={
-            'model': requirer.model,
-            'model_uuid': requirer.model_uuid,
-            'application': requirer.application,
-            'unit': f'{requirer.application}/0',
-            'charm_name': requirer.charm,
-        },
-        alert_rules={'groups': groups} if groups else {},
+        metadata=publication.Metadata.of(requirer), alert_rules=publication.published(groups)
     )
-    return bags.ensure(endpoint, application, data)
+    return publication.ensure(bags, endpoint, application, data)
 
 
 def log_targets(

@@ -12,8 +12,10 @@ from typing import Any
 
 import ops
 
-from . import addresses, databags, rules
+from . import addresses, databag, databags, publication, rules
 from .topology import Topology, unit_number
+
+_OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that a scraper adds by itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,26 +33,41 @@ class Target:
     port: int
 
 
-class ScrapeMetadata(databags.Databag):
-    """The topology of the provider, which a scraper falls back on."""
+class UnitData(databag.Databag):
+    """The unit databag of a `prometheus_scrape` provider: plain texts."""
 
-    model: str
-    model_uuid: str
-    application: str
-    unit: str
-    charm_name: str
+    plain = True
+    # COS's library reads all of these, so that one with an old value moves targets elsewhere.
+    retired = frozenset(
+        (
+            'external_url',
+            'prometheus_scrape_host',
+            'prometheus_scrape_unit_fqdn',
+            'prometheus_scrape_unit_path',
+        )
+    )
+
+    prometheus_scrape_unit_address: str
+    prometheus_scrape_unit_name: str
 
 
-class ProviderData(databags.Databag):
+class ProviderData(publication.Publication):
     """The application databag of a `prometheus_scrape` provider."""
 
-    scrape_metadata: ScrapeMetadata
+    retired = frozenset(('external_url',))
+
+    scrape_metadata: publication.Metadata
     scrape_jobs: list[dict[str, Any]]
-    alert_rules: dict[str, list[rules.Group]]
 
 
 def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
-    """One scrape job for each application, each of its units with the unit's own labels."""
+    """One scrape job for each application, each of its units with the unit's own labels.
+
+    A label is stated once wherever that is enough, as there may be a thousand targets: those of
+    the model are the provider's (`scrape_metadata`), and those that all units of a job share are
+    in its relabelling, which also wins over the provider's application in every version of the
+    scraper's library. The rules have no `$`: a collector may take it for an environment variable.
+    """
 
     def by_unit(target: Target) -> tuple[str, int]:
         return unit_number(target.topology.unit)
@@ -58,20 +75,32 @@ def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> li
     jobs = itertools.groupby(
         sorted(targets, key=by_unit), key=lambda target: target.topology.application
     )
-    return [
-        {
-            'job_name': application,
-            'metrics_path': metrics_path,
-            'static_configs': [
-                {
-                    'targets': [addresses.join(target.address, target.port)],
-                    'labels': target.topology.labels,
-                }
-                for target in of_application
-            ],
-        }
-        for application, of_application in jobs
-    ]
+    return [_job(application, list(units), metrics_path) for application, units in jobs]
+
+
+def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str, Any]:
+    labels = [target.topology.labels for target in targets]
+    shared = {
+        label: labels[0][label]
+        for label in ('juju_application', 'juju_charm')
+        # Two charms in one application: while it is refreshed to another.
+        if all(one[label] == labels[0][label] for one in labels)
+    }
+    stated = {*_OF_THE_PROVIDER, *shared}
+    return {
+        'job_name': application,
+        'metrics_path': metrics_path,
+        'relabel_configs': [
+            {'target_label': label, 'replacement': value} for label, value in shared.items()
+        ],
+        'static_configs': [
+            {
+                'targets': [addresses.join(target.address, target.port)],
+                'labels': {label: own[label] for label in own if label not in stated},
+            }
+            for target, own in zip(targets, labels, strict=True)
+        ],
+    }
 
 
 def ensure_scrape_data(
@@ -82,20 +111,16 @@ def ensure_scrape_data(
     jobs: list[dict[str, Any]],
     groups: list[rules.Group],
 ) -> bool:
-    """Publish jobs and alert rules to every scraper; leader only. True if anything changed."""
+    """Publish jobs and alert rules to every scraper; leader only. True if anything changed.
+
+    Without room for all rules, those of some applications are left out: `publication.ensure`.
+    """
     data = ProviderData(
-        scrape_metadata=ScrapeMetadata(
-            model=provider.model,
-            model_uuid=provider.model_uuid,
-            application=provider.application,
-            # The leader's own name here would change every alert rule's source on each election.
-            unit=f'{provider.application}/0',
-            charm_name=provider.charm,
-        ),
+        scrape_metadata=publication.Metadata.of(provider),
         scrape_jobs=jobs,
-        alert_rules={'groups': groups} if groups else {},
+        alert_rules=publication.published(groups),
     )
-    return bags.ensure(endpoint, application, data)
+    return publication.ensure(bags, endpoint, application, data)
 
 
 def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBase) -> bool:
@@ -112,11 +137,11 @@ def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBas
         address = None
     if address is None:  # the pod has none yet; wildcard targets, which need it, are not used here
         return False
-    data = {
+    data = UnitData(
         # Its IP, while targets have names: COS's scraper moves a target at an address that a unit
         # publishes into a job of that unit alone, and back when the unit departs. Of a job that is
         # gone, Prometheus keeps the last `up` for five minutes: with a 0, HostDown may fire.
-        'prometheus_scrape_unit_address': str(address),
-        'prometheus_scrape_unit_name': charm.unit.name,
-    }
+        prometheus_scrape_unit_address=str(address),
+        prometheus_scrape_unit_name=charm.unit.name,
+    )
     return bags.ensure(endpoint, charm.unit, data)

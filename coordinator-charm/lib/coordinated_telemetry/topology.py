@@ -1,15 +1,32 @@
 """Who a unit is: one type, and one set of labels for metrics, logs and traces."""
 
 import dataclasses
+import re
 import socket
+from typing import Annotated
 
 import ops
+import pydantic
+
+from . import addresses
 
 LABELS = ('juju_model', 'juju_model_uuid', 'juju_application', 'juju_unit', 'juju_charm')
 """The labels that every sample, log line and span of a unit carries."""
 
 CLUSTER_DOMAIN = 'cluster.local'
 """Kubernetes' default DNS domain, for where the pod cannot tell its own."""
+
+_NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')  # Juju's rule for charms and applications
+
+
+def _check_charm_name(value: str) -> str:
+    if len(value) > 128 or not _NAME.fullmatch(value):
+        raise ValueError(f'expected the name of a charm, got "{addresses.shorten(value)}"')
+    return value
+
+
+CharmName = Annotated[str, pydantic.AfterValidator(_check_charm_name)]
+"""The name of a charm: safe in labels, matchers and OTEL_RESOURCE_ATTRIBUTES."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -66,28 +83,40 @@ def unit_number(unit: str) -> tuple[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Hosts:
-    """DNS names inside the model, as Juju's Kubernetes services give them."""
+    """DNS names in the model's Kubernetes namespace, as Juju's services give them.
 
-    model: str
+    Attributes:
+        namespace: the model's name, but for the model `controller`: `controller-NAME`.
+        domain: the cluster's DNS domain.
+    """
+
+    namespace: str
     domain: str = CLUSTER_DOMAIN
 
     @classmethod
     def of(cls, topology: Topology) -> 'Hosts':
-        """The names as this pod sees them: the domain is taken from the pod's own name.
+        """The names as this pod sees them, after the pod's own.
 
         Kubernetes writes the pod's own name to /etc/hosts, so this asks no server and gives the
-        same answer in every hook. A pod that cannot tell (a unit test) gets the default domain.
+        same answer in every hook. A pod that cannot tell (a unit test) gets the model's name and
+        the default domain.
         """
-        fqdn = socket.getfqdn()
-        _, found, domain = fqdn.partition(f'-endpoints.{topology.model}.svc.')
-        return cls(topology.model, domain if found else CLUSTER_DOMAIN)
+        service = f'.{topology.application}-endpoints.'
+        _, _, rest = socket.getfqdn().partition(service)
+        namespace, found, domain = rest.rstrip('.').partition('.svc.')
+        try:
+            if not found or '.' in namespace:
+                raise ValueError
+            return cls(addresses.check_host(namespace), addresses.check_host(domain))
+        except ValueError:
+            return cls(topology.model)
 
     def unit(self, unit: str) -> str:
         """The name that resolves to this one unit's pod, wherever it is rescheduled to."""
         application = unit.rpartition('/')[0]
         pod = unit.replace('/', '-')
-        return f'{pod}.{application}-endpoints.{self.model}.svc.{self.domain}'
+        return f'{pod}.{application}-endpoints.{self.namespace}.svc.{self.domain}'
 
     def application(self, application: str) -> str:
         """The name of the application's service, which reaches a ready unit on opened ports."""
-        return f'{application}.{self.model}.svc.{self.domain}'
+        return f'{application}.{self.namespace}.svc.{self.domain}'

@@ -346,7 +346,7 @@ def test_receivers_as_deep_as_can_be_read_do_not_make_all_others_forgotten(unit,
     tempo = scene.tempo('charm-tracing', databag={'receivers': raw}, id=17)
     settled = unit.update_status(unit.state(*deployment(charm_tracing=tempo)))
     calls.clear()
-    unit.update_status(settled)
+    unit.ctx.run(unit.ctx.on.install(), settled)
     sources = {source for _, source, _ in calls.of('relation-get')}
     assert {source for source in sources if '/' in source} == {'coordinator/0'}
 

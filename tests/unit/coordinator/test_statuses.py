@@ -106,7 +106,7 @@ STATUSES = {
         [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
         active(
             '1 worker (backend 1, frontend 1); ignored: remote-0123456789abcdef0123456789abcdef '
-            '(the relation "cluster" does not cross models)'
+            '(it is in another model, which "cluster" cannot cross)'
         ),
     ),
     'somebody else': (
@@ -118,19 +118,19 @@ STATUSES = {
             )
         ],
         active(
-            '1 worker (backend 1, frontend 1); ignored: both/1 (says it is other/0 of other), '
-            'both/2 (says it is both/0 of both)'
+            '1 worker (backend 1, frontend 1); ignored: both/1 (claims to be other/0 of other), '
+            'both/2 (claims to be both/0 of both)'
         ),
     ),
     'no certificate yet': (
         [scene.workers('both'), scene.certificates()],
-        waiting('[certificates] plain HTTP until ca issues a certificate'),
+        waiting('[certificates] serving plain HTTP until ca issues a certificate'),
     ),
     'a certificate that makes no sense': (
         [scene.workers('both'), scene.certificates({'certificates': '1'})],
         waiting(
-            '[certificates] plain HTTP until ca issues a certificate; ignored: ca (certificates: '
-            'Input should be a valid list)'
+            '[certificates] serving plain HTTP until ca issues a certificate; ignored: ca '
+            '(certificates: Input should be a valid list)'
         ),
     ),
     'traces over TLS': (

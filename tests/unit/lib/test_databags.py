@@ -8,7 +8,6 @@ from unittest import mock
 import hypothesis
 import ops
 import pydantic
-import pydantic_core
 import pytest
 from hypothesis import strategies as st
 from ops import testing
@@ -205,7 +204,7 @@ def test_a_databag_that_is_too_big_is_not_decoded(ctx, monkeypatch):
     def refuse(text: str) -> Any:
         raise AssertionError('decoded')
 
-    monkeypatch.setattr(pydantic_core, 'from_json', refuse)
+    monkeypatch.setattr(databag, '_decode', refuse)
     units = {0: {**named('a'), 'numbers': '[' * (databag.MAX_BYTES + 1)}}
     read = run(ctx, ctx.on.start(), state(db(units)))
     assert read.units() == []

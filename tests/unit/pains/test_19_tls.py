@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import json
 import re
+import time
 
 import pytest
 from charmlibs.interfaces import tls_certificates as tls
@@ -114,7 +115,7 @@ def test_pain_19_it_serves_plain_http_until_there_is_a_certificate(unit, plain):
     assert files(unit) == {}
     assert 'ca_cert' not in plain.get_relation(11).local_app_data
     assert plain.unit_status == testing.WaitingStatus(
-        '[certificates] plain HTTP until ca issues a certificate'
+        '[certificates] serving plain HTTP until ca issues a certificate'
     )
 
 
@@ -256,7 +257,8 @@ def test_pain_19_the_old_certificate_serves_until_the_new_one_is_there(unit, ser
     assert request(renewing) != request(served)
     assert outcome(unit, renewing) == before
     assert renewing.unit_status == testing.ActiveStatus(
-        '1 worker (backend 1, frontend 1); the old certificate until ca issues another'
+        '1 worker (backend 1, frontend 1); '
+        'serving the previous certificate until ca issues a new one'
     )
     unit.ctx.exec_history.clear()
     after = coordinators.answered(unit, renewing)
@@ -483,7 +485,7 @@ def test_pain_19_a_ca_that_denies_is_named_with_its_reason(unit, plain):
     databag = coordinators.encoded(request_errors=[{'csr': request(plain), 'error': error}])
     after = coordinators.answered(unit, plain, databag)
     assert after.unit_status == testing.WaitingStatus(
-        '[certificates] plain HTTP until ca issues a certificate; ignored: '
+        '[certificates] serving plain HTTP until ca issues a certificate; ignored: '
         r'ca (it denies the certificate: not\n"ours")'
     )
 
@@ -500,9 +502,11 @@ def test_pain_19_what_is_wrong_with_anothers_certificate_is_not_this_units_conce
 
 
 def test_pain_19_without_its_key_a_running_nginx_goes_on_and_another_certificate_is_asked_for(
-    unit, served
+    unit, served, monkeypatch
 ):
     before = outcome(unit, served)
+    now = time.time()
+    monkeypatch.setattr(time, 'time', lambda: now + 3601)  # it looks once in an hour
     after = unit.update_status(dataclasses.replace(served, secrets=[]))
     assert outcome(unit, after) == before
     assert request(after) != request(served)

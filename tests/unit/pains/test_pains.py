@@ -407,7 +407,7 @@ def test_pain_13_nobody_can_be_somebody_else(unit, topology_claimed):
     after = unit.update_status(unit.state(*deployment))
     units = sorted(labels['juju_unit'] for labels in scraped(after).values())
     assert units == ['coordinator/0', 'victim/0', 'w/0']
-    assert 'ignored: w/1 (says it is ' in after.unit_status.message
+    assert 'ignored: w/1 (claims to be ' in after.unit_status.message
 
 
 # 14. 1,000 workers: 14 s per hook, all units re-parsed per worker; N+12 relation-get per hook.

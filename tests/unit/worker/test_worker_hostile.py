@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import authority
 import hostile
 import juju
+from coordinated_telemetry import databag as databag_lib
 from worker import scene
 from worker.source import workload
 
@@ -144,10 +145,8 @@ KEYS = (
 )
 GOOD = {
     *((key, raw) for key in KEYS[1:4] for raw in ('null', 'empty mapping')),
+    ('worker_config', 'null'),
     ('ca_cert', 'null'),
-    # A text of another kind is left out by itself.
-    ('ca_cert', 'empty text'),
-    ('ca_cert', 'control character'),
     ('loki_endpoints', 'mapping of null'),
     ('loki_endpoints', 'mapping of lists'),
     ('charm_tracing_receivers', 'mapping of null'),
@@ -155,62 +154,85 @@ GOOD = {
     ('workload_tracing_receivers', 'mapping of null'),
     ('workload_tracing_receivers', 'mapping of lists'),
 }
-BAD_DATABAGS = {
-    **{
-        f'{key}: {case}': {**scene.published(), key: raw}
-        for key in KEYS
-        for case, raw in hostile.RAW.items()
-        if (key, case) not in GOOD
-    },
-    **{
-        f'configuration: {case}': scene.published(worker_config=text)
-        for case, text in {
-            'empty': '',
-            'a list': '- a\n',
-            'a text': 'text',
-            'nested': 'a: {b: c}\n',
-            'two documents': 'a: b\n---\nc: d\n',
-            'an alias': 'a: &x b\nc: *x\n',
-            'a billion laughs': 'a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n',
-            'a tag that PyYAML fails on': 'a: !!bool x\n',
-            'an object': 'a: !!python/object/apply:os.getcwd []\n',
-            'deep': '[' * 200_000,
-            'a number that is too large': f'a: {"1:" * 10_000}1.5\nb',
-            'a control character': 'a: \0\n',
-            'braces': '"};{\n',
-        }.items()
-    },
-    'no configuration': {'loki_endpoints': '{}'},
-    'too big in all': {**scene.published(), 'foreign': hostile.LONG},
+BAD_CONFIGURATIONS = {
+    'empty': '',
+    'a list': '- a\n',
+    'a text': 'text',
+    'two documents': 'a: b\n---\nc: d\n',
+    'the same key twice': 'a: b\na: c\n',
+    'an alias': 'a: &x b\nc: *x\n',
+    'a billion laughs': 'a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n',
+    'a tag that PyYAML fails on': 'a: !!bool x\n',
+    'an object': 'a: !!python/object/apply:os.getcwd []\n',
+    'deep': '[' * 200_000,
+    'a number that is too large': f'a: {"1:" * 10_000}1.5\nb',
+    'a control character': 'a: \0\n',
+    'braces': '"};{\n',
 }
 
 
-def test_a_coordinator_whose_data_makes_no_sense_is_as_one_that_is_away(tmp_path):
+def after_databag(unit, running, databag):
+    """The state of a running unit after the coordinator published this, and who is ignored."""
+    relation = dataclasses.replace(running.get_relation(21), remote_app_data=databag)
+    state = dataclasses.replace(running, relations=[relation])
+    after, ignored = run(unit, state, unit.ctx.on.config_changed())
+    return after, list(ignored)
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_a_key_that_makes_no_sense_is_ignored_alone(tmp_path, key):
+    """The workload keeps its configuration, and all that the other keys say is done."""
     unit = scene.Worker(tmp_path)
     running = unit.update_status(unit.state(scene.coordinator(id=21)))
+    good = scene.published()
+
+    def outcome(databag):
+        after, ignored = after_databag(unit, running, databag)
+        return scene.outcome(unit, after), ignored
+
+    without, nobody = outcome({name: raw for name, raw in good.items() if name != key})
+    away, _ = outcome({})
+    assert nobody == []
+    for case, raw in hostile.RAW.items():
+        databag = {**good, key: raw}
+        size = sum(len(name) + len(text) for name, text in databag.items())
+        expected = away if size > databag_lib.MAX_BYTES else without
+        if (key, case) not in GOOD:
+            assert outcome(databag) == (expected, ['coordinator']), case
+
+
+@pytest.mark.parametrize('case', BAD_CONFIGURATIONS)
+def test_telemetry_does_not_wait_for_a_valid_configuration(unit, case):
+    running = unit.update_status(unit.state(scene.coordinator(id=21)))
+    databag = scene.published(
+        worker_config=BAD_CONFIGURATIONS[case],
+        loki_endpoints={'loki/0': 'http://new:3100/push'},
+        workload_tracing_receivers={'otlp_grpc': 'new:4317'},
+    )
+    after, ignored = after_databag(unit, running, databag)
+    assert ignored == ['coordinator']
+    assert unit.config == scene.CONFIG
+    targets = juju.enabled_log_targets(after.get_container('workload'))
+    assert list(targets) == ['http://new:3100/push']
+    environment = scene.service(after)['environment']
+    assert environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] == 'http://new:4317'
+
+
+def test_a_databag_that_is_too_big_is_as_one_that_is_away(unit):
+    running = unit.update_status(unit.state(scene.coordinator(id=21)))
     before = scene.outcome(unit, running)
-    for databag in BAD_DATABAGS.values():
-        relation = dataclasses.replace(running.get_relation(21), remote_app_data=databag)
-        state = dataclasses.replace(running, relations=[relation])
-        after, ignored = run(unit, state, unit.ctx.on.config_changed())
-        assert scene.outcome(unit, after) == before
-        assert list(ignored) == ['coordinator']
+    databag = {**scene.published(), 'foreign': hostile.LONG}
+    after, ignored = after_databag(unit, running, databag)
+    assert scene.outcome(unit, after) == before
+    assert ignored == ['coordinator']
 
 
-@pytest.mark.parametrize(
-    'case',
-    [
-        'worker_config: one megabyte of [',
-        'loki_endpoints: no JSON',
-        'configuration: an alias',
-        'configuration: deep',
-        'no configuration',
-    ],
-)
-def test_a_coordinator_whose_data_makes_no_sense_is_named(unit, calls, case):
-    state = unit.state(scene.coordinator(BAD_DATABAGS[case], id=21))
-    after, ignored = run(unit, state)
+@pytest.mark.parametrize('case', ['an alias', 'deep', 'two documents'])
+def test_a_configuration_that_makes_no_sense_is_named_and_starts_nothing(unit, calls, case):
+    databag = scene.published(worker_config=BAD_CONFIGURATIONS[case])
+    after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert unit.config is None
+    assert after.get_container('workload').plan.services == {}
     check_named(unit, calls, after, ignored, ['coordinator'])
 
 
@@ -267,10 +289,10 @@ def is_config(raw):
 
 
 def usable(raw, is_url):
-    """The valid entries of a mapping, or None when it is none."""
+    """The valid entries of a mapping; none when it is no mapping."""
     found = hostile.decoded(raw)
-    if raw == 'null' or not isinstance(found, dict):
-        return {} if raw == 'null' else None
+    if not isinstance(found, dict):
+        return {}
     return {
         key: url
         for key, url in found.items()
@@ -302,20 +324,18 @@ def mappings(*keys):
 def test_all_that_is_valid_is_used_and_nothing_else(databag):
     of_loki, *receivers = (usable(databag[key], hostile.is_url) for key in KEYS[1:4])
     ca = hostile.decoded(databag['ca_cert'])
-    sizes = sum(len(key) + len(raw) for key, raw in databag.items())
-    mappings_are = [found is not None for found in (of_loki, *receivers)]
-    is_text = databag['ca_cert'] == 'null' or isinstance(ca, str)
-    whole = all([*mappings_are, is_text, is_config(databag['worker_config']), sizes <= 262144])
+    whole = sum(len(key) + len(raw) for key, raw in databag.items()) <= 262144
     with tempfile.TemporaryDirectory() as scratch, juju.recorded() as calls:
         unit, reference = (scene.Worker(Path(scratch, name)) for name in ('hostile', 'valid'))
         after, _ = run(unit, unit.state(scene.coordinator(databag, id=21)))
         valid = {
-            'worker_config': databag['worker_config'],
             'loki_endpoints': json.dumps(of_loki),
             'charm_tracing_receivers': json.dumps(receivers[0]),
             'workload_tracing_receivers': json.dumps(receivers[1]),
             'ca_cert': json.dumps(CA if ca == CA else None),
         }
+        if is_config(databag['worker_config']):
+            valid['worker_config'] = databag['worker_config']
         expected = reference.state(scene.coordinator(valid if whole else {}, id=21))
         assert scene.outcome(unit, after) == scene.outcome(
             reference, reference.update_status(expected)

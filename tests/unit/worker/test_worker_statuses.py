@@ -56,10 +56,7 @@ STATUSES = {
     'a configuration that is none': (
         [scene.coordinator(scene.published(worker_config='- a'))],
         {},
-        waiting(
-            f'{WAITING}; ignored: coordinator (worker_config: expected a mapping of names to '
-            'plain values)'
-        ),
+        waiting(f'{WAITING}; ignored: coordinator (worker_config: expected a mapping of names)'),
     ),
     'fine': ([scene.coordinator()], {}, active('ready: all')),
     'fine with two roles': (

@@ -10,9 +10,12 @@ One module for each signal, and what they share:
 - `reconciler`, `containers`, `rolling`: how a charm of this kind goes about its work;
 - `rules`: alert rules, scoped to the application they watch;
 - `metrics`: scrape jobs and rules for a scraper (`prometheus_scrape`);
-- `logs`: Pebble log targets and log rules (`loki_push_api`); `charm_log`: the charm's own;
+- `logs`: Pebble log targets and log rules (`loki_push_api`); `charm_log`: the charm's own,
+  sent by `log_push`;
 - `traces`: where charms and workloads send their spans (`tracing`).
 
 Nothing here sets a status or defers an event. What is read is untrusted until a model of this
 package accepted it; what failed is left out, alone, and named in a `databags.LeftOut`.
 """
+
+__version__ = '1.0.0'

@@ -112,6 +112,19 @@ def check_host_port(value: str) -> str:
     return value
 
 
+def check_receiver(protocol: str, url: str) -> str:
+    """Accept where spans of a protocol are sent: `host:port` for gRPC, otherwise a URL.
+
+    Args:
+        protocol: such as `otlp_grpc` or `otlp_http`.
+        url: what was sent for it.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return check_host_port(url) if protocol.endswith('_grpc') else check_url(url)
+
+
 def join(host: str, port: int) -> str:
     """`host:port` as it is written in URLs and configurations, an IPv6 host in brackets."""
     return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'

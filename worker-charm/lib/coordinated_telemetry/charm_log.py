@@ -1,62 +1,46 @@
 """The charm's own log, sent to the same stores as its workload's."""
 
+import collections
 import contextlib
-import http.client
-import json
 import logging
 import pathlib
-import threading
 import time
 import types
-import urllib.error
-import urllib.request
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 import pydantic
 
+from . import log_push
 from .topology import Topology
 
+_T = TypeVar('_T')
 _Record = tuple[int, str]  # nanoseconds since the epoch, text
 
 
 class _Endpoint(pydantic.BaseModel):
-    records: list[_Record] = []
+    pending: pydantic.NonNegativeInt = 0  # how many of the kept records, the newest, it lacks
     retry: pydantic.FiniteFloat = 0.0  # seconds since the epoch
+    part: int = log_push.LARGEST  # bytes to push at once
 
 
 class _Kept(pydantic.BaseModel):
-    """What is kept between dispatches."""
+    """What is kept between dispatches; what other revisions keep besides is not read."""
 
     labels: dict[str, str] = {}
     endpoints: dict[str, _Endpoint] = {}  # by push URL
-    # What was logged while there was no endpoint at all, such as during the deployment.
-    unsent: list[_Record] = []
-
-
-# A store that answers so would refuse the same records again, and all that follow with them: they
-# are too old, or too many.
-_REFUSED = (400, 413)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Like urllib's own, without redirects: a POST would become a GET, which any page answers."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPErrorProcessor,
-        urllib.request.HTTPDefaultErrorHandler,
-    ):
-        opener.add_handler(handler())
-    return opener
+    # Once for all endpoints: what one lacks are the newest. While there is no endpoint at all,
+    # such as during the deployment, they wait for the first ones.
+    records: list[_Record] = []
 
 
 class CharmLog(logging.Handler):
     """Sends what the charm logs in a dispatch to the stores, at the dispatch's end.
 
-    One push for each endpoint, all at once, with a short time limit. What a store did not take is
-    kept on disk, bounded, and sent in a later dispatch; a store that did not answer is left alone
-    for a while. Nothing that goes wrong here ever fails a hook or makes it slow.
+    One push for each endpoint, or several if it is large, to all endpoints at once, with a short
+    time limit. What a store did not take is kept on disk, bounded, and sent in a later dispatch; a
+    store that did not answer is left alone for a while. Nothing that goes wrong here ever fails a
+    hook or makes it slow.
 
     Use it around ops.main, and tell it in each reconcile where logs go:
 
@@ -68,11 +52,14 @@ class CharmLog(logging.Handler):
     """
 
     TIMEOUT = 1.0
-    """Seconds that a push may take."""
+    """Seconds that all pushes of a dispatch may take."""
     PAUSE = 30.0
     """Seconds for which an endpoint that failed is not tried again."""
     KEPT = 1000
-    """Records kept while an endpoint is away, or there is none; the oldest are dropped."""
+    """Records kept while endpoints are away, or there is none; the oldest are dropped."""
+    KEPT_BYTES = 6 * 2**20
+    """Bytes of all kept records on disk; the oldest are dropped. To read and write as much takes
+    some 70 ms, a tenth of a dispatch."""
     RECORD_LENGTH = 8192
     """Characters of one record that are kept."""
 
@@ -85,12 +72,12 @@ class CharmLog(logging.Handler):
         self._path = path.absolute()
         self._stored = ''
         self._kept = _Kept()
-        self._new: list[_Record] = []
+        self._new = collections.deque[_Record](maxlen=self.KEPT)
 
     def __enter__(self) -> 'CharmLog':
         # A file that is not there, or not as it was written, is one with nothing in it.
         with contextlib.suppress(OSError, ValueError):
-            self._stored = self._path.read_text()
+            self._stored = self._path.read_text('utf-8')
             self._kept = _Kept.model_validate_json(self._stored)
         logging.getLogger().addHandler(self)
         CharmLog.current = self
@@ -127,66 +114,56 @@ class CharmLog(logging.Handler):
     def send_to(self, urls: Collection[str], topology: Topology) -> None:
         """Send this dispatch's records, and what was kept, to these push URLs from now on."""
         before = self._kept
-        unsent = [] if before.endpoints else before.unsent
+        # The first endpoints get all that waited for them, later ones what is logged from now on.
+        pending = 0 if before.endpoints else len(before.records)
         endpoints = {
-            url: before.endpoints.get(url, _Endpoint(records=list(unsent))) for url in sorted(urls)
+            url: before.endpoints.get(url, _Endpoint(pending=pending)) for url in sorted(urls)
         }
-        self._kept = _Kept(
-            labels=topology.labels, endpoints=endpoints, unsent=[] if urls else before.unsent
-        )
+        records = before.records
+        if before.endpoints:
+            records = _newest(records, max((e.pending for e in endpoints.values()), default=0))
+        self._kept = _Kept(labels=topology.labels, endpoints=endpoints, records=records)
 
     def _push(self) -> None:
+        kept = self._kept
+        values = self._add_new()
         now = time.time()
-        endpoints = self._kept.endpoints
-        if not endpoints:
-            self._kept.unsent = [*self._kept.unsent, *self._new][-self.KEPT :]
-        for state in endpoints.values():
-            state.records = [*state.records, *self._new][-self.KEPT :]
+        for state in kept.endpoints.values():
             if state.retry > now + self.PAUSE:  # the clock was set back
                 state.retry = 0.0
         due = {
-            url: state for url, state in endpoints.items() if state.records and state.retry <= now
+            url: state
+            for url, state in kept.endpoints.items()
+            if state.pending and state.retry <= now
         }
-        if not due:
-            return
-        taken: set[str] = set()
-        # A socket's time limit starts anew with every byte, and a name's lookup has none: these
-        # threads are not waited for beyond the deadline, and die with the process.
-        senders = [
-            threading.Thread(target=self._send, args=(url, state.records, taken), daemon=True)
+        pushes = [
+            log_push.Push(url, kept.labels, _newest(values, state.pending), state.part)
             for url, state in due.items()
         ]
-        deadline = time.monotonic() + self.TIMEOUT
-        started: list[threading.Thread] = []
-        # A pod may have only so many threads; what they did not send is kept.
-        with contextlib.suppress(RuntimeError):
-            for sender in senders:
-                sender.start()
-                started.append(sender)
-        for sender in started:
-            sender.join(max(0.0, deadline - time.monotonic()))
-        for url, state in due.items():
-            if url in taken:
-                state.records, state.retry = [], 0.0
-            else:
-                state.retry = time.time() + self.PAUSE
+        outcomes = log_push.push(pushes, self.TIMEOUT)
+        for state, outcome in zip(due.values(), outcomes, strict=True):
+            state.pending -= outcome.settled
+            state.part = outcome.part
+            state.retry = time.time() + self.PAUSE if state.pending else 0.0
+        if kept.endpoints:
+            lacking = max(state.pending for state in kept.endpoints.values())
+            kept.records = _newest(kept.records, lacking)
 
-    def _send(self, url: str, records: list[_Record], taken: set[str]) -> None:
-        values = [[str(nanoseconds), text] for nanoseconds, text in records]
-        body = json.dumps({'streams': [{'stream': self._kept.labels, 'values': values}]})
-        request = urllib.request.Request(  # noqa: S310 the URL was validated when it was read
-            url, body.encode(), {'Content-Type': 'application/json'}, method='POST'
-        )
-        # What is wrong with a store is not this charm's to log, least of all into that store.
-        try:
-            with _opener().open(request, timeout=self.TIMEOUT):
-                taken.add(url)
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                if refusal.code in _REFUSED:
-                    taken.add(url)
-        except (OSError, ValueError, http.client.HTTPException):
-            pass
+    def _add_new(self) -> list[bytes]:
+        """Put this dispatch's records to the kept ones, within bounds; all of them, rendered."""
+        kept = self._kept
+        records = [*kept.records, *self._new][-self.KEPT :]
+        values = [log_push.render(record) for record in records]
+        size = count = 0
+        for value in reversed(values):
+            size += len(value) + 1
+            if size > self.KEPT_BYTES:
+                break
+            count += 1
+        kept.records = _newest(records, count)
+        for state in kept.endpoints.values():
+            state.pending = min(state.pending + len(self._new), count)
+        return _newest(values, count)
 
     def _keep(self) -> None:
         kept = self._kept.model_dump_json()
@@ -194,8 +171,12 @@ class CharmLog(logging.Handler):
             return
         with contextlib.suppress(OSError):
             replacement = self._path.with_suffix('.new')
-            replacement.write_text(kept)
+            replacement.write_text(kept, 'utf-8')
             replacement.replace(self._path)
+
+
+def _newest(items: list[_T], count: int) -> list[_T]:
+    return items[max(0, len(items) - count) :]
 
 
 def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology) -> None:

@@ -2,112 +2,66 @@
 
 All that another application puts into a databag is untrusted. `Databags.load` gives it as an
 instance of a strict model, or as nothing: a databag without any of the model's keys is *not
-ready*, and one that the model refuses is *left out*, alone, with its name and the reason in
-`Databags.left_out`.
+ready*, and one that the model refuses is *ignored*, alone, and named with the reason in the
+report. A key that the model can do without is ignored alone.
 
 Reading a databag costs a process (`relation-get`), so what units published is remembered between
-hooks and read again only when Juju says that it changed. The cost of an event thus does not depend
-on the units that it is not about. A memory that is lost, old or another unit's means a full read.
-Applications are few, and read in every hook.
+hooks (`memory.py`) and read again when Juju says that it changed. The cost of an event thus does
+not depend on the units that it is not about. Applications are few, and read in every hook. If the
+memory is missing, outdated or from another unit, everything is read.
 """
 
 import contextlib
-import dataclasses
-import json
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import ops
-import pydantic
-import pydantic_core
 
-from . import addresses, topology
+from . import databag, report, topology
+from .memory import Memory
 
-MAX_BYTES = 256 * 1024
-"""A databag with more in it is left out before any of it is decoded."""
+MAX_WRITTEN = 8 * 1024 * 1024
+"""How many bytes one hook writes; the next one goes on. Juju commits all databags that a hook
+changed as one document of MongoDB, of 16 MiB at most, or fails the hook, again and again."""
 
-_FORMAT = 1  # of the remembered text; raise it when `_remembered` changes its shape
-
-# After these anything may have changed without an event of its own: the charm's code, its view
-# of the model, or the permission to read.
-_FULL_READ_EVENTS = (
-    ops.UpgradeCharmEvent,
-    ops.StartEvent,
-    ops.ConfigChangedEvent,
-    ops.LeaderElectedEvent,
-)
-
-
-class Databag(pydantic.BaseModel):
-    """What a databag holds: each field is a key, its value JSON-encoded.
-
-    Strict (no coercion) and frozen; keys that are not fields are ignored. A field that is None is
-    absent from the databag.
-    """
-
-    # Built at the first use: a hook uses some of them.
-    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
-
-    @pydantic.model_serializer(mode='wrap')
-    def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # ops' Relation.save writes "null" for None, but erases what is not there.
-        return {key: value for key, value in serialize(self).items() if value is not None}
-
-
-_Model = TypeVar('_Model', bound=Databag)
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class LeftOut:
-    """Something that came over a relation and is not used.
-
-    Attributes:
-        name: the unit, application or endpoint at fault, as an operator knows it.
-        why: what is wrong with it, printable and bounded.
-    """
-
-    name: str
-    why: str
-
-    def __str__(self) -> str:
-        return f'{self.name} ({self.why})'
-
-
-def reason(error: ValueError) -> str:
-    """A validation error as one short line: the first field at fault and what is wrong with it."""
-    if not isinstance(error, pydantic.ValidationError):
-        return addresses.shorten(str(error), 160)
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    field = addresses.shorten('.'.join(str(part) for part in first['loc']), 60)
-    message = first['msg'].removeprefix('Value error, ')
-    return f'{field}: {message}' if field else message
+_Model = TypeVar('_Model', bound=databag.Databag)
 
 
 class Databags:
-    """The remote databags as one event sees them.
+    """The databags as one event sees them.
 
-    The unit that is departing and the relation that is broken are not there any more: ops still
-    lists them during their own events.
+    Some relations that ops lists are not there: a broken one and one without an application; and
+    one that Juju refuses to read or write (after an offer or an application was removed with
+    `--force`, or before another model has heard of it). Nor is a departing unit.
 
     Args:
         charm: whose relations these are.
         event: the event of this dispatch.
+        found: where to say what is ignored.
         remembered: what `remember` returned at the end of an earlier dispatch, or ''.
+        refused: the relations that Juju was found to refuse in this dispatch: id → a note.
     """
 
-    def __init__(self, charm: ops.CharmBase, event: ops.EventBase, remembered: str = '') -> None:
+    def __init__(
+        self,
+        charm: ops.CharmBase,
+        event: ops.EventBase,
+        found: report.Report,
+        remembered: str = '',
+        refused: Mapping[int, str] = types.MappingProxyType({}),
+    ) -> None:
         self._charm = charm
         self._event = event
-        self._owner = [_FORMAT, charm.model.uuid, charm.unit.name]
-        self._remembered: dict[str, Any] = {}
-        if not isinstance(event, _FULL_READ_EVENTS):
-            # Whatever is wrong with it, the databags themselves are there to be read.
-            with contextlib.suppress(ValueError, TypeError):
-                owner, known = pydantic_core.from_json(remembered)
-                if owner == self._owner:
-                    self._remembered = dict(known)
-        self._seen: dict[str, Any] = {}
-        self.left_out: list[LeftOut] = []
+        self.report = found
+        self.refused: dict[int, str] = {}
+        """The relations that turned out to be refused since: id → a note."""
+        self._memory = Memory(charm, event, remembered)
+        self._dropped = set(refused)
+        self._probed: set[int] = set()
+        self._written = 0  # bytes
+        for note in refused.values():
+            found.note(note)
 
     @property
     def departing(self) -> bool:
@@ -119,12 +73,21 @@ class Databags:
 
     def remember(self) -> str:
         """What was read, for the next dispatch; databags that are gone are forgotten."""
-        return json.dumps([self._owner, self._seen], sort_keys=True)
+        return self._memory.text()
 
     def relations(self, endpoint: str) -> list[ops.Relation]:
-        """The relations of an endpoint, oldest first, without a broken one."""
-        related = self._charm.model.relations[endpoint]
-        return sorted((r for r in related if r.active), key=lambda relation: relation.id)
+        """The relations of an endpoint that can be used, oldest first."""
+        related: list[ops.Relation] = []
+        with self._refusable(endpoint):
+            related = self._charm.model.relations[endpoint]
+        for relation in related:
+            # ops calls inactive what is broken, and what Juju cannot list the units of.
+            if not relation.active and not self._is_broken(relation):
+                self.refuse(relation)
+        return sorted(
+            (r for r in related if r.active and r.app and r.id not in self._dropped),
+            key=lambda relation: relation.id,
+        )
 
     def units(self, relation: ops.Relation) -> list[ops.Unit]:
         """The remote units of a relation by number, without the departing one."""
@@ -134,25 +97,50 @@ class Databags:
             units.discard(event.departing_unit or event.unit)
         return sorted(units, key=lambda unit: topology.unit_number(unit.name))
 
+    def drop(self, relation: ops.Relation) -> None:
+        """From now on treat this relation as one that is not there."""
+        self._dropped.add(relation.id)
+
+    def refuse(self, relation: ops.Relation) -> None:
+        """Treat a relation that Juju lists and refuses as one that is not there, and note it."""
+        if relation.id not in self._dropped:
+            other = f' with {relation.app.name}' if relation.app else ''
+            note = _refusal(f'{relation.name}:{relation.id}{other}')
+            self.refused[relation.id] = note
+            self.report.note(note)
+            self.drop(relation)
+
+    def remote_model(self, relation: ops.Relation) -> str:
+        """The UUID of the model at the other side, or '' if Juju cannot tell (before 3.6.2)."""
+        known = self._memory.model_of(relation)
+        if known is None:
+            known = ''
+            with self._refusable(relation):
+                known = _model_of(relation)
+        self._memory.keep_model(relation, known)
+        return known
+
     def load(
         self,
         relation: ops.Relation,
         source: ops.Unit | ops.Application,
         model: type[_Model],
     ) -> _Model | None:
-        """The databag of `source` as a `model`; None when it is not ready or left out."""
+        """The databag of `source` as a `model`; None when it is not ready or ignored."""
         if isinstance(source, ops.Application):
             return self._use(source, self._read(relation, source, model), model)
-        key = f'{relation.id} {source.name} {model.__name__}'
-        known = None if self._is_about(relation, source) else self._remembered.get(key)
-        if known is not None:
-            # What another version of this charm remembered may not fit the model.
-            with contextlib.suppress(ValueError, TypeError):
-                loaded = self._use(source, known, model)
-                self._seen[key] = known
-                return loaded
-        self._seen[key] = self._read(relation, source, model)
-        return self._use(source, self._seen[key], model)
+        name = model.__name__
+        if not self._is_about(relation, source):
+            known = self._memory.recall(relation, source, name)
+            if known is not None:
+                # What another version of this charm remembered may not fit the model.
+                with contextlib.suppress(ValueError, TypeError):
+                    loaded = self._use(source, known, model)
+                    self._memory.keep(relation, source, name, known)
+                    return loaded
+        known = self._read(relation, source, model)
+        self._memory.keep(relation, source, name, known)
+        return self._use(source, known, model)
 
     def own(
         self, endpoint: str, owner: ops.Unit | ops.Application, model: type[_Model]
@@ -167,38 +155,53 @@ class Databags:
         self,
         endpoint: str,
         owner: ops.Unit | ops.Application,
-        databag: Databag | Mapping[str, str],
+        content: databag.Databag,
+        values: dict[str, str] | None = None,
     ) -> bool:
         """Make the own databag of every relation of an endpoint hold this.
 
-        Keys that are not in it are left as they are.
+        Absent fields and retired keys are erased, keys of others stay. What is too large is not
+        written, and blocks. What is too much for one hook is left to the next.
 
         Args:
             endpoint: whose relations.
             owner: the own unit, or the own application (leader only).
-            databag: a model, whose absent fields are erased; or plain strings, written as such.
+            content: what it is to hold.
+            values: the same, `databag.encoded`, for whoever has it.
 
         Returns:
             True if anything was changed.
         """
+        relations = self.relations(endpoint)
+        if not relations:
+            return False
+        values = values or databag.encoded(content)
+        if (size := databag.size_of(values)) > content.max_bytes:
+            remedy = f': {content.remedy}' if content.remedy else ''
+            self.report.blocked.append(
+                f'[{endpoint}] cannot publish {size} bytes, at most {content.max_bytes}{remedy}'
+            )
+            return False
+        absent = {*type(content).model_fields, *content.retired} - values.keys()
         changed = False
-        for relation in self.relations(endpoint):
-            content = relation.data[owner]
-            before = dict(content)
-            if isinstance(databag, Databag):
-                relation.save(databag, owner, encoder=_encode)
-            else:
-                content.update(databag)
-            changed |= dict(content) != before
+        for relation in relations:
+            before = self._content(relation, owner)
+            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
+            update = {key: text for key, text in update.items() if before.get(key, '') != text}
+            if not update or relation.id in self._dropped:
+                continue
+            if self._written + (size := databag.size_of(update)) > MAX_WRITTEN:
+                self.report.waiting.append(f'[{endpoint}] the next hook publishes the rest')
+                break
+            with self._refusable(relation):
+                relation.data[owner].update(update)
+                self._written += size
+                changed = True
         return changed
 
-    def is_left_out(self, name: str) -> bool:
-        """Whether something that `name` sent is not used."""
-        return any(item.name == name for item in self.left_out)
-
-    def leave_out(self, name: str, why: str) -> None:
-        """Note that what `name` sent is not used."""
-        self.left_out.append(LeftOut(name, why))
+    def _is_broken(self, relation: ops.Relation) -> bool:
+        event = self._event
+        return isinstance(event, ops.RelationBrokenEvent) and event.relation.id == relation.id
 
     def _use(
         self,
@@ -207,8 +210,8 @@ class Databags:
         model: type[_Model],
     ) -> _Model | None:
         loaded = model.model_validate(known['data']) if 'data' in known else None
-        if 'why' in known:
-            self.leave_out(source.name, known['why'])
+        for why in known.get('why', ()):
+            self.report.ignore(source.name, why)
         return loaded
 
     def _is_about(self, relation: ops.Relation, unit: ops.Unit) -> bool:
@@ -217,35 +220,77 @@ class Databags:
             return False
         return unit == event.unit
 
+    def _content(
+        self, relation: ops.Relation, source: ops.Unit | ops.Application
+    ) -> Mapping[str, str]:
+        """The databag as text; empty if Juju refuses it."""
+        content: dict[str, str] = {}
+        if relation.id not in self._dropped:
+            with self._refusable(relation):
+                content = dict(relation.data[source])
+                # Of a relation that Juju does not know any more, ops says that its databags are
+                # empty. Asking for the other model tells it from one that is not ready.
+                if not content and source.name.partition('/')[0] != self._charm.app.name:
+                    self._probe(relation)
+        return content
+
+    def _probe(self, relation: ops.Relation) -> None:
+        if relation.id not in self._probed:
+            self._probed.add(relation.id)
+            _model_of(relation)
+
+    @contextlib.contextmanager
+    def _refusable(self, relation: ops.Relation | str) -> Iterator[None]:
+        """Refuse the relation, or note the endpoint, if Juju does in this context.
+
+        Any other error is the hook's: Juju runs it again.
+        """
+        try:
+            yield
+        except ops.ModelError as error:
+            if not _is_refusal(error):
+                raise
+            if isinstance(relation, str):
+                self.report.note(_refusal(relation))
+            else:
+                self.refuse(relation)
+
     def _read(
         self,
         relation: ops.Relation,
         source: ops.Unit | ops.Application,
         model: type[_Model],
     ) -> dict[str, Any]:
-        """Read a databag: `{'data': …}`, `{'why': …}` when left out, `{}` when not ready."""
-        content = relation.data[source]
-        if not model.model_fields.keys() & content.keys():
-            return {}
-        size = sum(len(key) + len(value) for key, value in content.items())
-        if size > MAX_BYTES:
-            return {'why': f'{size} bytes of relation data, at most {MAX_BYTES} are read'}
-        values: dict[str, Any] = {}
-        for key in sorted(model.model_fields.keys() & content.keys()):
-            try:
-                values[key] = _decode(content[key])
-            except ValueError as error:
-                return {'why': f'{key}: not JSON, {reason(error)}'}
-        try:
-            return {'data': model.model_validate(values).model_dump(mode='json')}
-        except ValueError as error:
-            return {'why': reason(error)}
+        return databag.parse(model, self._content(relation, source))
 
 
-def _decode(value: str) -> Any:
-    # Unlike json.loads this refuses all that is wrong, deep nesting too, with a ValueError.
-    return pydantic_core.from_json(value.encode(errors='surrogatepass'))
+def _model_of(relation: ops.Relation) -> str:
+    """The UUID of the model at the other side; '' if Juju cannot tell (before 3.6.2).
+
+    Raises:
+        ops.ModelError: if Juju refuses the relation.
+    """
+    try:
+        return relation.remote_model.uuid
+    except OSError:  # there is no such hook tool
+        return ''
+    except ops.ModelError as error:
+        if _is_refusal(error):
+            raise
+        return ''
 
 
-def _encode(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def _refusal(what: str) -> str:
+    return f'Juju refuses the relation {what}: treated as removed'
+
+
+def _is_refusal(error: ops.ModelError) -> bool:
+    """Whether Juju says that it does not know the relation, or that it is none of this unit's.
+
+    Which of the two it says depends on its version and on the hook tool. ops has an error of its
+    own for most of them.
+    """
+    said = str(error).lower()
+    return isinstance(error, ops.RelationNotFoundError) or (
+        'permission denied' in said or 'relation not found' in said
+    )

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import ops
 
-from . import databags
+from . import charm_log, databags, traces
+from .report import Report
 from .topology import Hosts, Topology
 
 logger = logging.getLogger(__name__)
@@ -24,19 +25,16 @@ _LOG_LENGTH = 120_000
 
 
 class ReconcilingCharm(ops.CharmBase):
-    """The base of both charms: subclasses say what `reconcile` does.
+    """The base of both charms: subclasses say what `reconcile` and `describe` do.
 
-    It remembers databags between hooks, logs what is left out once, and does nothing more once
-    the unit is being removed: a dying unit sees its relations shrink, must publish none of that,
-    and its workload serves what it has to the end.
+    It remembers databags between hooks, logs what is ignored once, sets the unit's status, and
+    does nothing more once the unit is being removed: a dying unit sees its relations shrink, must
+    publish none of that, and its workload serves what it has to the end.
 
     Attributes:
         topology: who this unit is.
         hosts: the DNS names in its model.
-        faults: what an operator must do something about, as found in this dispatch.
-        unsettled: what did not work in this dispatch and is tried again in the next.
-        notes: what an operator should know of, as found in this dispatch.
-        left_out: what came over a relation and is not used, as found in this dispatch.
+        report: what this dispatch has to say to an operator.
     """
 
     _stored = ops.StoredState()
@@ -48,26 +46,61 @@ class ReconcilingCharm(ops.CharmBase):
         self._stored.set_default(
             databags='',
             departing=False,
-            left_out='',
+            ignored='',
             notes='',
             version='',
             awaited='',
             awaited_since=0.0,
+            checked=0.0,
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
-        self.faults: list[str] = []
-        self.unsettled: list[str] = []
-        self.notes: list[str] = []
-        self.left_out: list[databags.LeftOut] = []
+        self.report = Report()
+        self._is_reconciled = False  # a dying unit reads nothing
         for event in self.on.events().values():
             kind = event.event_type
             if issubclass(kind, ops.HookEvent) and not issubclass(kind, _OTHER_EVENTS):
                 framework.observe(event, self._on_any_event)
+        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
-        """Read, compute, write. Called once in a dispatch, unless the unit is dying."""
+        """Read, compute, write. Not called once the unit is dying.
+
+        Called again in the same dispatch if Juju refused a relation: this time without it.
+        """
         raise NotImplementedError
+
+    def describe(self) -> str:
+        """Add what blocks and what is awaited to the report; return the status when all is well.
+
+        Called after `reconcile`, at the end of the dispatch.
+        """
+        return ''
+
+    def withdraw(self, bags: databags.Databags) -> None:
+        """Take back what is published of an application that is scaled to 0; leader only.
+
+        Called in the first dispatch in which its last unit is dying, while the relations are
+        still whole.
+        """
+
+    def ensure_own_telemetry(
+        self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''
+    ) -> None:
+        """Send this charm's own log and traces there from now on.
+
+        Call it first, so that what is logged and traced from then on has somewhere to go.
+
+        Args:
+            log_endpoints: Loki unit → push URL.
+            receivers: protocol → URL.
+            ca: certificates in PEM to trust, or ''.
+        """
+        charm_log.ensure_charm_log(log_endpoints, self.topology)
+        destination = traces.charm_destination(receivers, ca)
+        traces.ensure_charm_tracing(destination, ca)
+        if destination.refused:
+            self.report.note(f'charm traces are not sent: {destination.refused}')
 
     def ensure_version(self, event: ops.EventBase, read: Callable[[], str]) -> None:
         """Tell Juju the workload's version, which only a new container can have changed."""
@@ -88,17 +121,46 @@ class ReconcilingCharm(ops.CharmBase):
             return 0.0
         return now - since
 
+    def is_due(self, period: float) -> bool:
+        """Whether so many seconds have passed since this last said so; for what costs much."""
+        now = time.time()
+        # A clock that was set back starts anew.
+        if 0 <= now - float(str(self._stored.checked)) < period:
+            return False
+        self._stored.checked = now
+        return True
+
     def _on_any_event(self, event: ops.EventBase) -> None:
-        bags = databags.Databags(self, event, str(self._stored.databags))
-        if bags.departing or self._stored.departing:
+        remembered = str(self._stored.databags)
+        bags = databags.Databags(self, event, self.report, remembered)
+        if self._stored.departing:
+            return
+        if bags.departing:
             self._stored.departing = True
+            # goal-state counts the units that stay.
+            if self.unit.is_leader() and self.app.planned_units() == 0:
+                self.withdraw(bags)
             return
         self.reconcile(event, bags)
-        if (remembered := bags.remember()) != self._stored.databags:
-            self._stored.databags = remembered
-        self.left_out = sorted(set(bags.left_out))
-        self._log_new('left_out', 'left out: %s', [str(item) for item in self.left_out])
-        self._log_new('notes', '%s', self.notes)
+        refused: dict[int, str] = {}
+        while bags.refused:
+            # What was computed took it for one that is there. Each pass finds one more at least.
+            refused |= bags.refused
+            self.report = Report()
+            bags = databags.Databags(self, event, self.report, remembered, refused)
+            self.reconcile(event, bags)
+        self._is_reconciled = True
+        if (text := bags.remember()) != self._stored.databags:
+            self._stored.databags = text
+        ignored = sorted(map(str, self.report.ignored))
+        self._log_new('ignored', 'ignored: %s', ignored)
+        self._log_new('notes', '%s', self.report.notes)
+
+    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        if self._is_reconciled:
+            fine = self.describe()
+            for status in self.report.statuses(fine):
+                event.add_status(status)
 
     def _log_new(self, key: str, message: str, found: list[str]) -> None:
         """Log in one line what the last dispatch has not found already."""
@@ -109,40 +171,13 @@ class ReconcilingCharm(ops.CharmBase):
             logger.warning(message, '; '.join(new)[:_LOG_LENGTH])
 
 
-def statuses(
-    blocked: Iterable[str],
-    waiting: Iterable[str],
-    fine: str,
-    *,
-    notes: list[str],
-    left_out: list[databags.LeftOut],
-) -> list[ops.StatusBase]:
-    """All statuses that apply, each with what else is to be said; Juju shows the most urgent one.
+def run(charm: type[ReconcilingCharm], name: str) -> None:
+    """Run a charm as `ops.main` does, with its own log and traces labelled and sent.
 
     Args:
-        blocked: what an operator must do something about.
-        waiting: what passes by itself.
-        fine: what is said when there is neither.
-        notes: what an operator should know of.
-        left_out: what came over a relation and is not used.
+        charm: its class.
+        name: its name, as in charmcraft.yaml.
     """
-    return [
-        *(ops.BlockedStatus(summary(message, notes, left_out)) for message in blocked),
-        *(ops.WaitingStatus(summary(message, notes, left_out)) for message in waiting),
-        ops.ActiveStatus(summary(fine, notes, left_out)),
-    ]
-
-
-def summary(message: str, notes: list[str], left_out: list[databags.LeftOut]) -> str:
-    """The message of a status, and after it in short what is not used.
-
-    Args:
-        message: what is fine, awaited or to be done.
-        notes: what an operator should know of.
-        left_out: the first two come with their reasons, some others with their names.
-    """
-    if left_out:
-        named = [*map(str, left_out[:2]), *(item.name for item in left_out[2:8])]
-        more = f' and {len(left_out) - 8} more' if len(left_out) > 8 else ''
-        notes = [*notes, f'left out: {", ".join(named)}{more}']
-    return '; '.join([message, *notes])
+    traces.label_charm_spans(name)
+    with charm_log.CharmLog():
+        ops.main(charm)

@@ -17,14 +17,14 @@ from typing import Any
 
 import ops
 
-from . import databags
+from . import databag, databags
 from .topology import unit_number
 
 PATIENCE = 300.0
 """Seconds after which a unit changes over all the same: those before it may never be able to."""
 
 
-class PeerData(databags.Databag):
+class PeerData(databag.Databag):
     """A unit's databag on the peer relation; `runs` is absent while its workload does not."""
 
     runs: str | None = None

@@ -13,22 +13,62 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
+import pydantic
 
+from . import addresses, databag, yaml_text
 from .topology import Topology
 
 PLACEHOLDER = '%%juju_topology%%'
+
 _SUFFIXES = ('.rule', '.rules', '.yml', '.yaml')
 _DURATION = re.compile(r'([0-9]+(ms|[smhdwy]))+')
-_LABEL_NAME = re.compile(r'[a-zA-Z_][a-zA-Z0-9_]*')
-_GROUP_KEYS = {'name', 'rules', 'interval', 'limit'}  # what Prometheus and Loki both know
-_RULE_KEYS = {'alert', 'expr', 'for', 'keep_firing_for', 'labels', 'annotations'}
-_LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 Group = dict[str, Any]
 """A rule group as Prometheus and Loki read it: `name`, `rules` and perhaps `interval`."""
+
+
+def _check_duration(text: str) -> str:
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f'"{addresses.shorten(text)}" is no duration')
+    return text
+
+
+def _check_scope(expr: str) -> str:
+    if PLACEHOLDER not in expr:
+        raise ValueError(f'no {PLACEHOLDER} in it')
+    return expr
+
+
+_Text = Annotated[str, pydantic.Field(min_length=1)]
+_Duration = Annotated[str, pydantic.AfterValidator(_check_duration)]
+_LabelName = Annotated[str, pydantic.Field(pattern='^[a-zA-Z_][a-zA-Z0-9_]*$')]
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(strict=True, extra='forbid', defer_build=True)
+
+
+class AlertRule(_Strict):
+    """An alert rule of a group; a group of recording rules is refused."""
+
+    alert: _Text
+    expr: Annotated[str, pydantic.AfterValidator(_check_scope)]
+    for_: Annotated[_Duration, pydantic.Field(alias='for')] = '0s'
+    keep_firing_for: _Duration = '0s'
+    labels: dict[_LabelName, str] = {}
+    annotations: dict[_LabelName, str] = {}
+
+
+class RuleGroup(_Strict):
+    """What Prometheus and Loki both know of a rule group."""
+
+    name: _Text
+    # COS's consumer fails on an empty list.
+    rules: Annotated[list[AlertRule], pydantic.Field(min_length=1)]
+    interval: _Duration = '1m'
+    limit: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +96,10 @@ def load(folder: pathlib.Path) -> Rules:
         if path.suffix not in _SUFFIXES:
             continue
         try:
-            text = path.read_text()
-            _check_depth(text)
-            content = yaml.load(text, Loader=_LOADER)  # noqa: S506 it is a safe one
-        # PyYAML lets a KeyError through for some tags.
-        except (yaml.YAMLError, ValueError, KeyError, OSError) as error:
-            faults.append(f'cannot read alert rules {path.name}: {_first_line(error)}')
+            content = yaml_text.load(path.read_text(), aliases=True)
+        except (ValueError, OSError) as error:
+            why = str(error).split('\n', 1)[0]
+            faults.append(f'cannot read alert rules {path.name}: {why}')
             continue
         found = content.get('groups') if isinstance(content, dict) else None
         if not isinstance(found, list):
@@ -69,14 +107,15 @@ def load(folder: pathlib.Path) -> Rules:
             continue
         for number, group in enumerate(found):
             try:
-                checked = _checked(group)
+                RuleGroup.model_validate(group)
                 # A store refuses all groups of a file when two of them have one name.
-                if any(other['name'] == checked['name'] for other in groups):
+                if any(other['name'] == group['name'] for other in groups):
                     raise ValueError('another group has its name')
-                groups.append(checked)
+                groups.append(group)
             except ValueError as error:
                 name = group.get('name', number) if isinstance(group, dict) else number
-                faults.append(f'cannot use alert rule group {path.name}: {name}: {error}')
+                why = _why(error, group)
+                faults.append(f'cannot use alert rule group {path.name}: {name}: {why}')
     return Rules(tuple(groups), tuple(faults))
 
 
@@ -104,64 +143,11 @@ def render(groups: Iterable[Group], application: Topology) -> list[Group]:
     ]
 
 
-def _checked(group: Any) -> Group:
-    """Give the group back if a store would take it.
-
-    Raises:
-        ValueError: naming the rule and what is wrong with it.
-    """
-    if not isinstance(group, dict) or not _is_text(group.get('name')):
-        raise ValueError('it has no name')
-    if unknown := {str(key) for key in group} - _GROUP_KEYS:
-        raise ValueError(f'it has unknown keys {", ".join(sorted(unknown))}')
-    if 'interval' in group and not _DURATION.fullmatch(str(group['interval'])):
-        raise ValueError(f'its interval {group["interval"]!r} is no duration')
-    if 'limit' in group and type(group['limit']) is not int:
-        raise ValueError(f'its limit {group["limit"]!r} is no number')
-    rules = group.get('rules')
-    # COS's consumer fails on an empty list.
-    if not isinstance(rules, list) or not rules:
-        raise ValueError('it has no rules')
-    for rule in rules:
-        if not isinstance(rule, dict) or not _is_text(rule.get('alert')):
-            raise ValueError('a rule has no "alert"')
-        name = rule['alert']
-        if unknown := {str(key) for key in rule} - _RULE_KEYS:
-            raise ValueError(f'{name} has unknown keys {", ".join(sorted(unknown))}')
-        expr = rule.get('expr')
-        if not isinstance(expr, str) or PLACEHOLDER not in expr:
-            raise ValueError(f'{name} has no {PLACEHOLDER} in its expr')
-        for key in ('for', 'keep_firing_for'):
-            if key in rule and not _DURATION.fullmatch(str(rule[key])):
-                raise ValueError(f'{name} has "{key}" {rule[key]!r}, which is no duration')
-        for key in ('labels', 'annotations'):
-            texts = rule.get(key, {})
-            if not isinstance(texts, dict) or not all(
-                isinstance(label, str) and _LABEL_NAME.fullmatch(label) and isinstance(text, str)
-                for label, text in texts.items()
-            ):
-                raise ValueError(f'{name} has "{key}" that are not names with texts')
-    return group
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _check_depth(text: str) -> None:
-    """Refuse nesting on which libyaml's loader would end the process.
-
-    Raises:
-        ValueError: if there is more of it than rules can have.
-        yaml.YAMLError: if it is not YAML.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > 20:
-            raise ValueError('it is nested too deeply')
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split('\n', 1)[0]
+def _why(error: ValueError, group: Any) -> str:
+    """The first thing that is wrong with a group, the rule by its name: `Down.for: …`."""
+    why = databag.reason(error)
+    if found := re.match(r'rules\.(\d+)\.', why):
+        rule = group['rules'][int(found[1])]
+        name = rule.get('alert') if isinstance(rule, dict) else None
+        why = f'{name or f"rule {found[1]}"}.{why[found.end() :]}'
+    return why

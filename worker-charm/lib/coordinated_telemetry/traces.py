@@ -12,7 +12,7 @@ from typing import Any
 import ops
 import pydantic
 
-from . import addresses, databags
+from . import addresses, databag, databags
 from .topology import Topology
 
 CHARM_PROTOCOLS = ('otlp_http',)
@@ -22,13 +22,13 @@ WORKLOAD_PROTOCOLS = ('otlp_grpc', 'otlp_http')
 """`otlp_grpc` for the spans; its URL has no scheme, which is learned from that of `otlp_http`."""
 
 
-class RequirerData(databags.Databag):
+class RequirerData(databag.Databag):
     """The application databag of a `tracing` requirer: names of protocols."""
 
     receivers: list[str]
 
 
-class _ProviderData(databags.Databag):
+class _ProviderData(databag.Databag):
     # [{"protocol": {"name": "otlp_http", "type": "http"}, "url": "http://…:4318"}, …]
     receivers: list[Any]
 
@@ -62,21 +62,15 @@ def read_receivers(
     """
     found: dict[str, str] = {}
     for relation in bags.relations(endpoint):
-        if not relation.app:
-            continue
         data = bags.load(relation, relation.app, _ProviderData)
         for entry in data.receivers if data else ():
             try:
                 receiver = _Receiver.model_validate(entry, strict=True)
                 protocol = receiver.protocol.name
                 if protocol in protocols and protocol not in found:
-                    found[protocol] = (
-                        addresses.check_host_port(receiver.url)
-                        if protocol.endswith('_grpc')
-                        else addresses.check_url(receiver.url)
-                    )
+                    found[protocol] = addresses.check_receiver(protocol, receiver.url)
             except ValueError as error:
-                bags.leave_out(f'{relation.app.name} {endpoint}', databags.reason(error))
+                bags.report.ignore(f'{relation.app.name} {endpoint}', databag.reason(error))
     return dict(sorted(found.items()))
 
 
@@ -108,7 +102,7 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
 def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
     """Send this charm's spans there from now on, or nowhere; ops writes only a difference."""
-    ops.tracing.set_destination(url=wanted.url, ca=ca if wanted.url else None)
+    ops.tracing.set_destination(url=wanted.url, ca=(ca or None) if wanted.url else None)
 
 
 def resource_attributes(topology: Topology) -> str:

@@ -1,0 +1,104 @@
+"""What a unit remembers of databags between hooks, so that it need not read them in each."""
+
+import contextlib
+import json
+from typing import Any
+
+import ops
+import pydantic_core
+
+REREAD = 5
+"""How many units an update-status reads again, though no event was about them."""
+
+_FORMAT = 2  # raise it when the text changes its shape
+_MODEL = 'model'  # a key beside those of units, which have a space
+
+# After these anything may have changed without an event of its own: the charm's code, its view
+# of the model, or the permission to read.
+_FULL_READ_EVENTS = (
+    ops.UpgradeCharmEvent,
+    ops.StartEvent,
+    ops.ConfigChangedEvent,
+    ops.LeaderElectedEvent,
+)
+
+
+class Memory:
+    """Databags of remote units, as validated when they were last read.
+
+    An event that never came (its hook was skipped with `juju resolve --no-retry`, or it was lost
+    between two models) leaves an old databag behind. An empty one is not remembered at all, so
+    the next hook reads it; of the others, each update-status reads `REREAD` again, in turn.
+
+    Args:
+        charm: whose memory it is; another unit's is not used.
+        event: the event of this dispatch.
+        text: what `text` returned at the end of an earlier dispatch, or ''.
+    """
+
+    def __init__(self, charm: ops.CharmBase, event: ops.EventBase, text: str) -> None:
+        self._owner = [_FORMAT, charm.model.uuid, charm.unit.name]
+        self._known: dict[str, Any] = {}
+        self._new: dict[str, dict[str, Any]] = {}
+        self._due: set[tuple[str, str]] = set()
+        self._turn = 0
+        # Whatever is wrong with it, the databags themselves are there to be read.
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            owner, known, turn = pydantic_core.from_json(text)
+            if owner == self._owner:
+                self._turn = int(turn)
+                if not isinstance(event, _FULL_READ_EVENTS):
+                    self._known = {key: dict(value) for key, value in known.items()}
+        if isinstance(event, ops.UpdateStatusEvent):
+            self._take_turn()
+
+    def recall(self, relation: ops.Relation, unit: ops.Unit, model: str) -> dict[str, Any] | None:
+        """What is remembered of a unit's databag; None if it has to be read.
+
+        Args:
+            relation: the relation.
+            unit: one of its remote units.
+            model: the name of what the databag is read as.
+        """
+        of_relation, name = str(relation.id), f'{unit.name} {model}'
+        if (of_relation, name) in self._due:
+            return None
+        known = self._known.get(of_relation, {}).get(name)
+        return known if isinstance(known, dict) and known else None
+
+    def keep(
+        self, relation: ops.Relation, unit: ops.Unit, model: str, databag: dict[str, Any]
+    ) -> None:
+        """Remember a databag, unless it is empty."""
+        if databag:
+            self._of(relation)[f'{unit.name} {model}'] = databag
+
+    def model_of(self, relation: ops.Relation) -> str | None:
+        """The UUID of the model at the other side, which never changes; None if not known."""
+        return self._known.get(str(relation.id), {}).get(_MODEL)
+
+    def keep_model(self, relation: ops.Relation, uuid: str) -> None:
+        """Remember the UUID of the model at the other side."""
+        self._of(relation)[_MODEL] = uuid
+
+    def text(self) -> str:
+        """All that was kept in this dispatch; what was not is forgotten."""
+        return json.dumps([self._owner, self._new, self._turn], sort_keys=True)
+
+    def _of(self, relation: ops.Relation) -> dict[str, Any]:
+        return self._new.setdefault(str(relation.id), {})
+
+    def _take_turn(self) -> None:
+        """Choose what is due, and whose turn it is next."""
+        everything = [
+            (relation, name)
+            for relation, databags in sorted(self._known.items())
+            for name in sorted(databags)
+            if name != _MODEL
+        ]
+        if len(everything) <= REREAD:
+            self._due, self._turn = {*everything}, 0
+            return
+        first = self._turn % len(everything)
+        self._due = {*(everything[first:] + everything[:first])[:REREAD]}
+        self._turn = (first + REREAD) % len(everything)

@@ -1,0 +1,123 @@
+"""Publishing alert rules: who does it, and what becomes of those for which there is no room.
+
+`prometheus_scrape` and `loki_push_api` have them in application databags of the same kind.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import ops
+import pydantic_core
+
+from . import databag, databags, rules
+from .topology import Topology
+
+MAX_BYTES = 4 * 1024 * 1024
+"""What a databag with rules may take. A collector publishes what it gathered from several
+applications in one databag of its own, and Juju takes 16 MiB at most."""
+
+
+class Metadata(databag.Databag):
+    """Who publishes jobs and rules: stores name rule files after it, scrapers fall back on it."""
+
+    model: str
+    model_uuid: str
+    application: str
+    unit: str
+    charm_name: str
+
+    @classmethod
+    def of(cls, publisher: Topology) -> 'Metadata':
+        """The metadata of an application, which its leader publishes."""
+        return cls(
+            model=publisher.model,
+            model_uuid=publisher.model_uuid,
+            application=publisher.application,
+            # The leader's own name here would change every alert rule's source on each election.
+            unit=f'{publisher.application}/0',
+            charm_name=publisher.charm,
+        )
+
+
+class Publication(databag.Databag):
+    """An application databag with alert rules in it."""
+
+    max_bytes = MAX_BYTES
+    remedy = 'divide the workers among several coordinators'
+
+    alert_rules: dict[str, list[rules.Group]]
+
+
+def published(groups: list[rules.Group]) -> dict[str, list[rules.Group]]:
+    """Groups as stores read them in a databag."""
+    return {'groups': groups} if groups else {}
+
+
+def ensure(
+    bags: databags.Databags, endpoint: str, application: ops.Application, wanted: Publication
+) -> bool:
+    """Publish on every relation of an endpoint; leader only. True if anything was changed.
+
+    Where there is no room for all rules, those of some applications are left out, whole, and a
+    fault names these: never those of an application that has its rules in the databag, as long as
+    what else there is leaves room for them. Whatever else is published goes first.
+    """
+    relations = bags.relations(endpoint)
+    if not relations:
+        return False
+    values: dict[str, str] | None = databag.encoded(wanted)
+    size = databag.size_of(values)
+    if size > wanted.max_bytes:
+        bare = wanted.model_copy(update={'alert_rules': published([])})
+        room = wanted.max_bytes - databag.size_of(databag.encoded(bare))
+        before = relations[0].data[application].get('alert_rules', '')
+        groups = wanted.alert_rules.get('groups', [])
+        fitting, without = fit(groups, room, _applications(before))
+        if room > 0:  # otherwise it is not the rules
+            wanted = bare.model_copy(update={'alert_rules': published(fitting)})
+            values = None
+            named = ', '.join(without[:3])
+            more = f' and {len(without) - 3} more' if len(without) > 3 else ''
+            bags.report.blocked.append(
+                f'[{endpoint}] no room for the alert rules of {named}{more}, {size} bytes where '
+                f'{wanted.max_bytes} may be: {wanted.remedy}'
+            )
+    return bags.ensure(endpoint, application, wanted, values)
+
+
+def fit(
+    groups: Iterable[rules.Group], room: int, first: Collection[str] = ()
+) -> tuple[list[rules.Group], list[str]]:
+    """The groups of the applications for which there is room, and the names of the others.
+
+    Args:
+        groups: rendered, in the order in which they are wanted and remain.
+        room: for how many bytes.
+        first: applications that come before all others.
+    """
+    of: dict[str, list[rules.Group]] = {}
+    for group in groups:
+        of.setdefault(_application(group), []).append(group)
+    room -= len(json.dumps(published([{}])))
+    left_out: list[str] = []
+    for application in sorted(of, key=lambda name: name not in first):  # keeps the order otherwise
+        size = sum(len(json.dumps(group)) + len(', ') for group in of[application])
+        if size <= room:
+            room -= size
+        else:
+            left_out.append(application)
+    kept = [group for name, own in of.items() if name not in left_out for group in own]
+    return kept, left_out
+
+
+def _application(group: Any) -> str:
+    return group['rules'][0]['labels']['juju_application']
+
+
+def _applications(alert_rules: str) -> set[str]:
+    """Which applications' rules are in a databag that this application wrote, in any revision."""
+    try:
+        return {_application(group) for group in pydantic_core.from_json(alert_rules)['groups']}
+    except (ValueError, LookupError, TypeError):
+        return set()

@@ -1,0 +1,79 @@
+"""What one dispatch has to say to an operator, and the statuses made of it."""
+
+import dataclasses
+
+import ops
+
+_WITH_REASON = 2
+_NAMED = 8
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Ignored:
+    """Something that came over a relation and is not used.
+
+    Attributes:
+        name: the unit, application or endpoint at fault, as an operator knows it.
+        why: what is wrong with it, printable and bounded.
+    """
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f'{self.name} ({self.why})'
+
+
+@dataclasses.dataclass
+class Report:
+    """What was found in one dispatch; it travels from the reading to the statuses.
+
+    Attributes:
+        blocked: what an operator must act on.
+        waiting: what passes by itself.
+        notes: what an operator should know.
+        ignored: what came over a relation and is not used.
+    """
+
+    blocked: list[str] = dataclasses.field(default_factory=list)
+    waiting: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    ignored: list[Ignored] = dataclasses.field(default_factory=list)
+
+    def ignore(self, name: str, why: str) -> None:
+        """Record that what `name` sent is not used, once."""
+        item = Ignored(name, why)
+        if item not in self.ignored:
+            self.ignored.append(item)
+
+    def ignores(self, name: str) -> bool:
+        """Whether something that `name` sent is not used."""
+        return any(item.name == name for item in self.ignored)
+
+    def note(self, text: str) -> None:
+        """Record what an operator should know, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def statuses(self, fine: str) -> list[ops.StatusBase]:
+        """All statuses that apply; Juju shows the most urgent one.
+
+        Args:
+            fine: the message when nothing blocks and nothing is awaited.
+        """
+        return [
+            *(ops.BlockedStatus(self._with_rest(message)) for message in self.blocked),
+            *(ops.WaitingStatus(self._with_rest(message)) for message in self.waiting),
+            ops.ActiveStatus(self._with_rest(fine)),
+        ]
+
+    def _with_rest(self, message: str) -> str:
+        """The message, then the notes, then in short what is ignored."""
+        parts = [*filter(None, [message]), *self.notes]
+        if self.ignored:
+            items = sorted(self.ignored)
+            named = [str(item) for item in items[:_WITH_REASON]]
+            named += [item.name for item in items[_WITH_REASON:_NAMED]]
+            more = f' and {len(items) - _NAMED} more' if len(items) > _NAMED else ''
+            parts.append(f'ignored: {", ".join(named)}{more}')
+        return '; '.join(parts)

@@ -1,0 +1,113 @@
+"""One databag: what it may hold, how its text is read, and how it is written."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pydantic
+import pydantic_core
+
+from . import addresses
+
+MAX_BYTES = 256 * 1024
+"""A databag with more in it is ignored before any of it is decoded."""
+
+
+class Databag(pydantic.BaseModel):
+    """What a databag holds: each field is a key, its value JSON-encoded.
+
+    Strict (no coercion) and frozen; keys that are not fields are ignored. A field with a default
+    can be done without: if its value is wrong, the others are used. One that is None is absent
+    from the databag.
+
+    Attributes:
+        plain: whether the values are texts that are written as they are, not JSON.
+        retired: keys that older revisions or other libraries for the interface wrote: erased.
+        max_bytes: more than this is not written; bytes of keys and encoded values.
+        remedy: what an operator can do about too many bytes.
+    """
+
+    plain: ClassVar[bool] = False
+    retired: ClassVar[frozenset[str]] = frozenset()
+    max_bytes: ClassVar[int] = MAX_BYTES  # which is what the other side reads, being this library
+    remedy: ClassVar[str] = ''
+
+    # Built at the first use: a hook uses some of them.
+    model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
+
+    @pydantic.model_serializer(mode='wrap')
+    def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # ops' Relation.save writes "null" for None, but erases what is not there.
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+def reason(error: ValueError) -> str:
+    """A validation error as one short line: the first field at fault and what is wrong with it."""
+    if not isinstance(error, pydantic.ValidationError):
+        return addresses.shorten(str(error), 160)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = addresses.shorten('.'.join(str(part) for part in first['loc']), 60)
+    message = first['msg'].removeprefix('Value error, ')
+    return f'{field}: {message}' if field else message
+
+
+def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
+    """What a model makes of a databag's text, in plain values that can be remembered.
+
+    Returns:
+        `data`, the values by key, and `why`, a line for each key that is ignored, where there is
+        any. Without `data` the whole databag is ignored; `{}` is one that is not ready.
+    """
+    keys = sorted(model.model_fields.keys() & content.keys())
+    if not keys:
+        return {}
+    size = sum(len(key) + len(value) for key, value in content.items())
+    if size > MAX_BYTES:
+        return {'why': [f'{size} bytes of relation data, at most {MAX_BYTES} are read']}
+    values: dict[str, Any] = {}
+    why: list[str] = []
+    for key in keys:
+        try:
+            values[key] = _decode(content[key])
+        except ValueError as error:
+            why.append(f'{key}: not JSON, {reason(error)}')
+            if model.model_fields[key].is_required():
+                return {'why': why[-1:]}
+    while values:
+        try:
+            data = model.model_validate(values).model_dump(mode='json')
+        except pydantic.ValidationError as error:
+            key = _field(error)
+            if key not in values or model.model_fields[key].is_required():
+                return {'why': [reason(error)]}
+            why.append(reason(error))
+            del values[key]
+        else:
+            return {'data': data, 'why': why} if why else {'data': data}
+    return {'why': why}
+
+
+def encoded(content: Databag) -> dict[str, str]:
+    """The keys and values of a databag as they are written: the same for the same content."""
+    values = content.model_dump(mode='json')
+    encode = str if content.plain else _encode
+    return {key: encode(values[key]) for key in sorted(values)}
+
+
+def size_of(values: Mapping[str, str]) -> int:
+    """How many bytes keys and values take."""
+    return sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
+
+
+def _encode(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _field(error: pydantic.ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return str(first['loc'][0]) if first['loc'] else ''
+
+
+def _decode(value: str) -> Any:
+    # Unlike json.loads this refuses all that is wrong, deep nesting too, with a ValueError.
+    return pydantic_core.from_json(value.encode(errors='surrogatepass'))

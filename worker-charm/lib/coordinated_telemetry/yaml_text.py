@@ -1,0 +1,61 @@
+"""YAML that nobody vouches for: what can be loaded without harm.
+
+A small text can take minutes to load (nesting), become a huge one (aliases), or ask for any
+conversion (tags). The events of PyYAML's parser show all three before anything is built.
+"""
+
+from typing import Any
+
+import yaml
+
+from . import addresses
+
+DEPTH = 20
+"""How deeply mappings and lists may be nested."""
+
+_SAFE: type[yaml.SafeLoader] = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+
+class _Loader(_SAFE):
+    """PyYAML's own takes the last of several equal keys, where others fail."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    raise ValueError(f'it has the key "{addresses.shorten(key.value)}" twice')
+                keys.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load(text: str, *, aliases: bool = False) -> Any:
+    """The one document in `text`, as plain Python values.
+
+    Args:
+        text: the document.
+        aliases: whether it may have any; a file of the charm's own may.
+
+    Raises:
+        ValueError: if it is no YAML, has tags or a key twice, or is nested more than `DEPTH` deep.
+    """
+    try:
+        _check(text, aliases)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 it is a safe one
+    except yaml.YAMLError as error:
+        raise ValueError(f'not YAML: {str(error).splitlines()[0]}') from None
+    except KeyError as error:  # PyYAML lets it through for some values
+        raise ValueError(f'not YAML: {error}') from None
+
+
+def _check(text: str, aliases: bool) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_SAFE):
+        if isinstance(event, yaml.AliasEvent) and not aliases:
+            raise ValueError('it has aliases')
+        if (tag := getattr(event, 'tag', None)) is not None:
+            raise ValueError(f'it has the tag {tag}')
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            raise ValueError(f'it is nested more than {DEPTH} deep')

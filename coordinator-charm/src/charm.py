@@ -109,7 +109,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             return self._requirer.issued(seen.provided) if seen.ca else None
         except ops.RelationNotFoundError:
             for relation in bags.relations(tls.ENDPOINT):
-                bags.refuse(relation)
+                raise databags.RefusedError(relation) from None
         except ValueError as error:
             bags.report.ignore(seen.ca or tls.ENDPOINT, databag.reason(error))
         return None

@@ -131,30 +131,42 @@ class ReconcilingCharm(ops.CharmBase):
         return True
 
     def _on_any_event(self, event: ops.EventBase) -> None:
-        remembered = str(self._stored.databags)
-        bags = databags.Databags(self, event, self.report, remembered)
         if self._stored.departing:
             return
-        if bags.departing:
-            self._stored.departing = True
-            # goal-state counts the units that stay.
-            if self.unit.is_leader() and self.app.planned_units() == 0:
-                self.withdraw(bags)
+        bags = self._with_databags(event, self._reconcile_or_leave)
+        if self._stored.departing:
             return
-        self.reconcile(event, bags)
-        refused: dict[int, str] = {}
-        while bags.refused:
-            # What was computed took it for one that is there. Each pass finds one more at least.
-            refused |= bags.refused
-            self.report = Report()
-            bags = databags.Databags(self, event, self.report, remembered, refused)
-            self.reconcile(event, bags)
         self._is_reconciled = True
         if (text := bags.remember()) != self._stored.databags:
             self._stored.databags = text
         ignored = sorted(map(str, self.report.ignored))
         self._log_new('ignored', 'ignored: %s', ignored)
         self._log_new('notes', '%s', self.report.notes)
+
+    def _with_databags(
+        self, event: ops.EventBase, act: Callable[[ops.EventBase, databags.Databags], None]
+    ) -> databags.Databags:
+        """Act on the databags, again without each relation that Juju refuses."""
+        refused: dict[int, str] = {}
+        while True:
+            self.report = Report()
+            remembered = str(self._stored.databags)
+            bags = databags.Databags(self, event, self.report, remembered, refused)
+            try:
+                act(event, bags)
+            except databags.RefusedError as refusal:
+                refused[refusal.relation] = str(refusal)
+            else:
+                return bags
+
+    def _reconcile_or_leave(self, event: ops.EventBase, bags: databags.Databags) -> None:
+        if not bags.departing:
+            self.reconcile(event, bags)
+            return
+        # goal-state counts the units that stay.
+        if self.unit.is_leader() and self.app.planned_units() == 0:
+            self.withdraw(bags)
+        self._stored.departing = True
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         if self._is_reconciled:

@@ -154,3 +154,35 @@ def enabled_log_targets(container: testing.Container) -> dict[str, dict[str, str
 def services(container: testing.Container) -> dict[str, ops.pebble.ServiceDict]:
     """The services of a container's plan."""
     return {name: service.to_dict() for name, service in container.plan.services.items()}
+
+
+REFUSALS: dict[str, Callable[[], Exception]] = {
+    'not found': ops.RelationNotFoundError,
+    'permission denied': lambda: ops.ModelError('ERROR permission denied\n'),
+    'unauthorized': lambda: ops.ModelError('ERROR permission denied (unauthorized access)\n'),
+}
+
+
+@contextlib.contextmanager
+def refusing(
+    relation: int,
+    tools: Sequence[str] = ('relation_get', 'relation_set', 'relation_model_get'),
+    error: Callable[[], Exception] = ops.RelationNotFoundError,
+) -> Iterator[None]:
+    """Let Juju list a relation and refuse these hook tools for it, as after a forced removal."""
+
+    def refuse(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(self: object, *arguments: Any, **options: Any) -> Any:
+            if relation in (*arguments[:1], options.get('relation_id')):
+                raise error()
+            return method(self, *arguments, **options)
+
+        return call
+
+    with contextlib.ExitStack() as patches:
+        for tool in tools:
+            original = getattr(mocking._MockModelBackend, tool)
+            patch = mock.patch.object(mocking._MockModelBackend, tool, refuse(original))
+            patches.enter_context(patch)
+        yield

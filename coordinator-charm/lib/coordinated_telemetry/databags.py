@@ -28,19 +28,36 @@ changed as one document of MongoDB, of 16 MiB at most, or fails the hook, again 
 _Model = TypeVar('_Model', bound=databag.Databag)
 
 
+class RefusedError(Exception):
+    """Juju lists a relation, and refuses to read or write it.
+
+    Whatever was computed so far took it for one that is there, so the whole computation starts
+    again without it.
+
+    Attributes:
+        relation: its id.
+    """
+
+    def __init__(self, relation: ops.Relation) -> None:
+        other = f' with {relation.app.name}' if relation.app else ''
+        super().__init__(_refusal(f'{relation.name}:{relation.id}{other}'))
+        self.relation = relation.id
+
+
 class Databags:
     """The databags as one event sees them.
 
-    Some relations that ops lists are not there: a broken one and one without an application; and
-    one that Juju refuses to read or write (after an offer or an application was removed with
-    `--force`, or before another model has heard of it). Nor is a departing unit.
+    Some relations that ops lists are not there: a broken one, one without an application, and one
+    that Juju refuses to read or write (after an offer or an application was removed with
+    `--force`, or before another model has heard of it). Nor is a departing unit. Any method may
+    raise `RefusedError`.
 
     Args:
         charm: whose relations these are.
         event: the event of this dispatch.
         found: where to say what is ignored.
         remembered: what `remember` returned at the end of an earlier dispatch, or ''.
-        refused: the relations that Juju was found to refuse in this dispatch: id → a note.
+        refused: the relations that Juju was found to refuse in this dispatch: id → what to note.
     """
 
     def __init__(
@@ -54,8 +71,6 @@ class Databags:
         self._charm = charm
         self._event = event
         self.report = found
-        self.refused: dict[int, str] = {}
-        """The relations that turned out to be refused since: id → a note."""
         self._memory = Memory(charm, event, remembered)
         self._dropped = set(refused)
         self._probed: set[int] = set()
@@ -81,9 +96,10 @@ class Databags:
         with self._refusable(endpoint):
             related = self._charm.model.relations[endpoint]
         for relation in related:
-            # ops calls inactive what is broken, and what Juju cannot list the units of.
-            if not relation.active and not self._is_broken(relation):
-                self.refuse(relation)
+            # ops calls inactive what is broken, and what Juju refuses to list the units of.
+            dropped = relation.id in self._dropped or self._is_broken(relation)
+            if not relation.active and not dropped:
+                raise RefusedError(relation)
         return sorted(
             (r for r in related if r.active and r.app and r.id not in self._dropped),
             key=lambda relation: relation.id,
@@ -100,15 +116,6 @@ class Databags:
     def drop(self, relation: ops.Relation) -> None:
         """From now on treat this relation as one that is not there."""
         self._dropped.add(relation.id)
-
-    def refuse(self, relation: ops.Relation) -> None:
-        """Treat a relation that Juju lists and refuses as one that is not there, and note it."""
-        if relation.id not in self._dropped:
-            other = f' with {relation.app.name}' if relation.app else ''
-            note = _refusal(f'{relation.name}:{relation.id}{other}')
-            self.refused[relation.id] = note
-            self.report.note(note)
-            self.drop(relation)
 
     def remote_model(self, relation: ops.Relation) -> str:
         """The UUID of the model at the other side, or '' if Juju cannot tell (before 3.6.2)."""
@@ -188,7 +195,7 @@ class Databags:
             before = self._content(relation, owner)
             update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
             update = {key: text for key, text in update.items() if before.get(key, '') != text}
-            if not update or relation.id in self._dropped:
+            if not update:
                 continue
             if self._written + (size := databag.size_of(update)) > MAX_WRITTEN:
                 self.report.waiting.append(f'[{endpoint}] the next hook publishes the rest')
@@ -223,15 +230,13 @@ class Databags:
     def _content(
         self, relation: ops.Relation, source: ops.Unit | ops.Application
     ) -> Mapping[str, str]:
-        """The databag as text; empty if Juju refuses it."""
-        content: dict[str, str] = {}
-        if relation.id not in self._dropped:
-            with self._refusable(relation):
-                content = dict(relation.data[source])
-                # Of a relation that Juju does not know any more, ops says that its databags are
-                # empty. Asking for the other model tells it from one that is not ready.
-                if not content and source.name.partition('/')[0] != self._charm.app.name:
-                    self._probe(relation)
+        """The databag as text."""
+        with self._refusable(relation):
+            content = dict(relation.data[source])
+            # Of a relation that Juju does not know any more, ops says that its databags are
+            # empty. Asking for the other model tells it from one that is not ready.
+            if not content:
+                self._probe(relation)
         return content
 
     def _probe(self, relation: ops.Relation) -> None:
@@ -241,10 +246,7 @@ class Databags:
 
     @contextlib.contextmanager
     def _refusable(self, relation: ops.Relation | str) -> Iterator[None]:
-        """Refuse the relation, or note the endpoint, if Juju does in this context.
-
-        Any other error is the hook's: Juju runs it again.
-        """
+        """Tell a refusal of Juju's from other errors, which are the hook's: Juju runs it again."""
         try:
             yield
         except ops.ModelError as error:
@@ -253,7 +255,7 @@ class Databags:
             if isinstance(relation, str):
                 self.report.note(_refusal(relation))
             else:
-                self.refuse(relation)
+                raise RefusedError(relation) from None
 
     def _read(
         self,

@@ -14,7 +14,7 @@ from ops import testing
 import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
-from coordinator.source import nginx
+from coordinator.source import nginx_config
 from localjuju import pythons
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,13 +113,13 @@ def sizes() -> Iterator[Figure]:
     assert isinstance(published, testing.Relation)
     data = sum(len(key) + len(value) for key, value in published.local_app_data.items())
     yield Figure('databag.n1000', data, 'bytes')
-    yield Figure('nginx.conf.n1000', len(nginx_config(1000)), 'bytes')
+    yield Figure('nginx.conf.n1000', len(nginx_conf(1000)), 'bytes')
 
 
-def nginx_config(workers: int, resolver: str = '127.0.0.1') -> str:
+def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     """nginx.conf with this many workers of both roles."""
     hosts = [scene.host(f'worker/{number}') for number in range(workers)]
-    return nginx.config(
+    return nginx_config.config(
         {'frontend': hosts, 'backend': hosts},
         upstream_port=9898,
         resolvers=[resolver],

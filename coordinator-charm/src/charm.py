@@ -7,13 +7,13 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 
 import functools
 import logging
-import pathlib
 from typing import TYPE_CHECKING
 
 import ops
 
 import alerts
 import nginx
+import nginx_config
 import roles
 import state
 import statuses
@@ -94,7 +94,7 @@ class CoordinatorCharm(ReconcilingCharm):
             return None
 
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
-        self.unit.set_ports(nginx.PORT)
+        self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address))
         bags.ensure('peers', self.unit, state.Kept(certificate=self._served))
@@ -211,14 +211,14 @@ class CoordinatorCharm(ReconcilingCharm):
 
     def _nginx_config(self, seen: state.State, certificate: str) -> str:
         resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''
-        return nginx.config(
+        return nginx_config.config(
             {
                 role: [worker.address for worker in seen.workers.of_role(role)]
-                for role in nginx.LOCATIONS.values()
+                for role in nginx_config.LOCATIONS.values()
             },
             upstream_port=workload_config.WORKLOAD_PORT,
-            resolvers=nginx.resolvers(resolv_conf),
-            ipv6=pathlib.Path('/proc/net/if_inet6').exists(),
+            resolvers=nginx_config.resolvers(resolv_conf),
+            ipv6=nginx_config.has_ipv6(),
             log_level=seen.config.log_level,
             certificate=certificate,
         )

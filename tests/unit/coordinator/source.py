@@ -9,6 +9,7 @@ with charms.importable('coordinator-charm'):
     import certificates
     import charm
     import nginx
+    import nginx_config
     import roles
     import state
     import statuses
@@ -22,6 +23,7 @@ __all__ = [
     'certificates',
     'charm',
     'nginx',
+    'nginx_config',
     'roles',
     'state',
     'statuses',

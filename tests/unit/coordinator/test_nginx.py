@@ -13,7 +13,7 @@ import hostile
 import nginxconf
 import programs
 from coordinator import scene
-from coordinator.source import nginx
+from coordinator.source import nginx_config
 
 GOLDEN = Path(__file__).parent / 'golden'
 
@@ -37,7 +37,7 @@ CASES = {
 
 
 def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info', certificate=''):
-    return nginx.config(
+    return nginx_config.config(
         upstreams,
         upstream_port=9898,
         resolvers=resolvers,
@@ -100,7 +100,7 @@ def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
 
 
 def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(real_nginx, tmp_path):
-    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx.resolvers(''))
+    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx_config.resolvers(''))
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
@@ -191,7 +191,7 @@ def test_there_is_room_for_the_state_of_every_server():
     ],
 )
 def test_resolvers_are_the_addresses_in_resolv_conf(text, expected):
-    assert nginx.resolvers(text) == expected
+    assert nginx_config.resolvers(text) == expected
 
 
 # Bringing nginx to run with it

@@ -14,7 +14,7 @@ from ops import testing
 import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
-from coordinator.source import nginx_config
+from coordinator.source import nginx_config, nginx_pod
 from localjuju import pythons
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,8 +122,7 @@ def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     return nginx_config.config(
         {'frontend': hosts, 'backend': hosts},
         upstream_port=9898,
-        resolvers=[resolver],
-        ipv6=False,
+        pod=nginx_pod.Pod((resolver,), ipv6=False),
         log_level='info',
     )
 

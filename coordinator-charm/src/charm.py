@@ -14,6 +14,7 @@ import ops
 import alerts
 import nginx
 import nginx_config
+import nginx_pod
 import roles
 import state
 import statuses
@@ -155,6 +156,8 @@ class CoordinatorCharm(ReconcilingCharm):
             )
 
         def ensure_nginx() -> None:
+            if shortage := self._pod.shortage:
+                self.notes.append(shortage)
             if self._ensure_serves(bags, seen):
                 logger.info('nginx runs with a new configuration')
             self.ensure_version(event, lambda: nginx.version(self._nginx))
@@ -210,18 +213,20 @@ class CoordinatorCharm(ReconcilingCharm):
         )
 
     def _nginx_config(self, seen: state.State, certificate: str) -> str:
-        resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''
         return nginx_config.config(
             {
                 role: [worker.address for worker in seen.workers.of_role(role)]
                 for role in nginx_config.LOCATIONS.values()
             },
             upstream_port=workload_config.WORKLOAD_PORT,
-            resolvers=nginx_config.resolvers(resolv_conf),
-            ipv6=nginx_config.has_ipv6(),
+            pod=self._pod,
             log_level=seen.config.log_level,
             certificate=certificate,
         )
+
+    @functools.cached_property
+    def _pod(self) -> nginx_pod.Pod:
+        return nginx.read_pod(self._nginx)
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         if self._state is None:

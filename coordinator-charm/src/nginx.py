@@ -11,6 +11,7 @@ from collections.abc import Callable
 import ops
 
 import nginx_config
+import nginx_pod
 from coordinated_telemetry import containers
 
 EXPORTER_PORT = 9113
@@ -28,8 +29,9 @@ _CANDIDATE = f'{_FOLDER}/nginx.conf.candidate'
 # in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
 # SIGTERM into the graceful SIGQUIT, a little later: until everybody knows that this pod is going,
 # new connections come in. A master that was killed leaves its workers, which would keep the port.
+# The soft limit of open files goes up to the hard one, which is all that a container can do.
 _RUN = (
-    f"/bin/sh -c '$(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
+    f"/bin/sh -c 'ulimit -n $(ulimit -Hn); $(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
     'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx; '
     "kill -s KILL -- -$nginx 2>/dev/null'"
 )
@@ -92,6 +94,22 @@ def exporter_layer() -> ops.pebble.LayerDict:
 
 class ConfigError(Exception):
     """nginx refused a configuration; what it runs with stays."""
+
+
+def read_pod(container: ops.Container) -> nginx_pod.Pod:
+    """What nginx finds in its pod.
+
+    Raises:
+        ConfigError: if no nginx.conf is right for it.
+        ops.pebble.Error: if Pebble cannot be reached, or a file that is there cannot be read.
+    """
+    resolv_conf = containers.read_file(container, '/etc/resolv.conf') or ''
+    # Pebble's, which is what its services inherit.
+    limits = containers.read_file(container, '/proc/1/limits') or ''
+    try:
+        return nginx_pod.read(resolv_conf, limits)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> bool:

@@ -1,12 +1,11 @@
-"""The text of nginx.conf: pure, but for what it depends on in the pod.
+"""The text of nginx.conf: pure.
 
 Every host that is rendered was validated by `coordinated_telemetry.addresses` when it was read.
 """
 
-import ipaddress
-import pathlib
 from collections.abc import Collection, Mapping, Sequence
 
+import nginx_pod
 from coordinated_telemetry import addresses
 
 PORT = 8080
@@ -35,12 +34,13 @@ _HEAD = """\
 # Written by the charm: a change made here is overwritten.
 worker_processes auto;
 worker_shutdown_timeout 20s;
+worker_rlimit_nofile {files};
 daemon off;
 pid /tmp/nginx.pid;
 error_log /dev/stderr {error_level};
 
 events {{
-    worker_connections 4096;
+    worker_connections {connections};
 }}
 
 http {{
@@ -122,8 +122,7 @@ def config(
     upstreams: Mapping[str, Collection[str]],
     *,
     upstream_port: int,
-    resolvers: Sequence[str],
-    ipv6: bool,
+    pod: nginx_pod.Pod,
     log_level: str,
     certificate: str = '',
 ) -> str:
@@ -132,17 +131,18 @@ def config(
     Args:
         upstreams: role → hosts of its workers; a role without any answers 503.
         upstream_port: where each of them serves.
-        resolvers: IP addresses of DNS servers, at least one.
-        ipv6: whether the pod has IPv6, which is then listened on too.
+        pod: where nginx runs.
         log_level: one of `LOG_LEVELS`.
         certificate: where certificates and key are, to serve TLS; or '' for plain HTTP.
     """
     parts = [
         _HEAD.format(
             error_level=LOG_LEVELS[log_level],
-            resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in resolvers),
+            resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in pod.resolvers),
             valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
             valid_traceparent=_VALID_TRACEPARENT,
+            files=pod.files,
+            connections=pod.connections,
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
     ]
@@ -151,7 +151,7 @@ def config(
             parts.append(_upstream(role, hosts, upstream_port))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
-    if ipv6:
+    if pod.ipv6:
         parts.append(f'        listen [::]:{PORT}{ssl};\n')
     if certificate:
         parts.append(_TLS.format(certificate=certificate))
@@ -189,25 +189,3 @@ def _location(prefix: str, role: str, served: bool) -> str:
         f'            return 503 \'{{"error":"no worker has the role {role}"}}\';'
     )
     return f'        location {prefix} {{\n            {action}\n        }}\n'
-
-
-def resolvers(resolv_conf: str) -> list[str]:
-    """The IP addresses of the DNS servers in a resolv.conf, in its order.
-
-    A server with a zone (`fe80::1%eth0`) is passed over: nginx does not take it. Where none is
-    named it is the local one, as resolv.conf(5) has it.
-    """
-    lines = [line.split() for line in resolv_conf.splitlines()]
-    named = [words[1:] for words in lines if words[:1] == ['nameserver']]
-    found: list[str] = []
-    for words in named or [['127.0.0.1']]:
-        try:
-            found.append(str(ipaddress.ip_address(' '.join(words[:1]))))
-        except ValueError:
-            continue
-    return [address for address in dict.fromkeys(found) if '%' not in address]
-
-
-def has_ipv6() -> bool:
-    """Whether this pod has IPv6; its containers share one network."""
-    return pathlib.Path('/proc/net/if_inet6').exists()

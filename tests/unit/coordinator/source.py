@@ -10,6 +10,7 @@ with charms.importable('coordinator-charm'):
     import charm
     import nginx
     import nginx_config
+    import nginx_pod
     import roles
     import state
     import statuses
@@ -24,6 +25,7 @@ __all__ = [
     'charm',
     'nginx',
     'nginx_config',
+    'nginx_pod',
     'roles',
     'state',
     'statuses',

@@ -48,6 +48,17 @@ http {{
     default_type application/octet-stream;
     resolver {resolver} valid={valid}s;
 
+    # Of the protocols that a client may ask to change to, WebSocket alone is passed on. Every
+    # other request leaves the worker's connection open for the next one.
+    map $http_upgrade $upgrade {{
+        websocket websocket;
+        default "";
+    }}
+    map $upgrade $upgrade_connection {{
+        websocket upgrade;
+        default "";
+    }}
+
     # A valid W3C traceparent is passed on; anything else gives way to a new trace.
     map $http_traceparent $trace_id {{
         default $request_id;
@@ -82,7 +93,8 @@ http {{
     proxy_next_upstream error timeout http_502 http_503;
     proxy_next_upstream_tries 3;
     proxy_next_upstream_timeout 10s;
-    proxy_set_header Connection "";
+    proxy_set_header Upgrade $upgrade;
+    proxy_set_header Connection $upgrade_connection;
     proxy_set_header Host $host;
     proxy_set_header X-Real-IP $remote_addr;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

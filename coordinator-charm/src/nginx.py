@@ -47,7 +47,8 @@ def layer() -> ops.pebble.LayerDict:
                 'summary': 'load balancer over the workers',
                 'command': _RUN,
                 'backoff-delay': '100ms',  # while it is down, connections are refused
-                'kill-delay': '30s',  # longer than worker_shutdown_timeout and the sleep
+                # Longer than the sleep and what nginx takes after it.
+                'kill-delay': f'{nginx_config.SHUTDOWN_TIMEOUT + 10}s',
                 'startup': 'enabled',
             }
         },

@@ -19,6 +19,31 @@ LOCATIONS = {'/': 'frontend', '/backend/': 'backend'}
 LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
 """The charm's log levels in nginx's words; its own debug needs another binary."""
 
+MAX_BODY = '100m'
+"""The largest request body, in nginx's words; more is answered with 413. '0' is any size.
+
+It bounds what one request may send to a worker. nginx itself holds a few KiB of it at a time.
+"""
+
+# Timeouts, in seconds; docs/deploy.md says what each means to clients and workers.
+CONNECT_TIMEOUT = 1
+"""For a worker to accept a connection; then the next worker is tried."""
+READ_TIMEOUT = 60
+"""For a worker to send something, once it has the request; then the client gets 504.
+
+Of a WebSocket it is how long both sides may be silent.
+"""
+SEND_TIMEOUT = 60
+"""For a worker to take something of the request; then the client gets 504."""
+RETRY_TIMEOUT = 10
+"""How long after its start a request is still given to another worker."""
+CLIENT_TIMEOUT = 60
+"""For a client to send something of its request, or to take something of the response."""
+KEEPALIVE_TIMEOUT = 75
+"""How long a client's connection may be idle between two requests."""
+SHUTDOWN_TIMEOUT = 20
+"""For requests and WebSockets in flight when nginx reloads or stops; then they are cut off."""
+
 _LOOKUPS = 100
 """How many hosts are looked up in a second at the most; a pod is missed until its turn comes."""
 
@@ -33,7 +58,7 @@ _OTHER_TRACE_HEADERS = (
 _HEAD = """\
 # Written by the charm: a change made here is overwritten.
 worker_processes auto;
-worker_shutdown_timeout 20s;
+worker_shutdown_timeout {shutdown_timeout}s;
 worker_rlimit_nofile {files};
 daemon off;
 pid /tmp/nginx.pid;
@@ -84,15 +109,26 @@ http {{
         '"user_agent":"$http_user_agent","trace_id":"$trace_id"}}';
     access_log /dev/stdout json;
 
+    client_max_body_size {max_body};
+    client_header_timeout {client_timeout}s;
+    client_body_timeout {client_timeout}s;
+    send_timeout {client_timeout}s;
+    keepalive_timeout {keepalive_timeout}s;
     # A reload closes idle connections; a client that is about to use one gets time to.
     keepalive_min_timeout 10s;
 
     proxy_http_version 1.1;
-    proxy_connect_timeout 1s;
+    proxy_connect_timeout {connect_timeout}s;
+    proxy_read_timeout {read_timeout}s;
+    proxy_send_timeout {send_timeout}s;
+    # Bodies stream both ways, and never go to the disk: who sends is as fast as who receives. So a
+    # request with a body that came in parts is not repeated once it was sent.
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
     # A request that may not be repeated (POST) is retried only if it was never sent.
     proxy_next_upstream error timeout http_502 http_503;
     proxy_next_upstream_tries 3;
-    proxy_next_upstream_timeout 10s;
+    proxy_next_upstream_timeout {retry_timeout}s;
     proxy_set_header Upgrade $upgrade;
     proxy_set_header Connection $upgrade_connection;
     proxy_set_header Host $host;
@@ -155,6 +191,14 @@ def config(
             valid_traceparent=_VALID_TRACEPARENT,
             files=pod.files,
             connections=pod.connections,
+            max_body=MAX_BODY,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            client_timeout=CLIENT_TIMEOUT,
+            keepalive_timeout=KEEPALIVE_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            send_timeout=SEND_TIMEOUT,
+            retry_timeout=RETRY_TIMEOUT,
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
     ]

@@ -60,6 +60,7 @@ _HEAD = """\
 worker_processes auto;
 worker_shutdown_timeout {shutdown_timeout}s;
 worker_rlimit_nofile {files};
+pcre_jit on;
 daemon off;
 pid /tmp/nginx.pid;
 error_log /dev/stderr {error_level};

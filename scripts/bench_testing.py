@@ -1,11 +1,12 @@
 """Figures that need no Juju: imports in fresh processes, events under ops.testing."""
 
 import dataclasses
+import functools
 import os
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ops
@@ -53,14 +54,14 @@ def imports() -> Iterator[Figure]:
             value, baseline = interleaved(
                 lambda seconds=seconds: seconds('import charm'),
                 lambda seconds=seconds: seconds('import ops'),
-                11,
+                rounds=11,
             )
             yield Figure(f'import.{charm}', value, 's', baseline)
 
 
 def events() -> Iterator[Figure]:
     """One relation-changed of a worker unit, with more and more units beside it."""
-    seconds: list[Figure] = []
+    runs: list[Callable[[], float]] = []
     tools: list[Figure] = []
     for units in UNITS:
         unit, state, relation = _deployed(units)
@@ -68,21 +69,22 @@ def events() -> Iterator[Figure]:
         null = testing.Context(NullCharm, app_name=scene.APPLICATION, **scene.SPECIFICATION)
         null_event = null.on.relation_changed(relation, remote_unit=0)
         null_state = dataclasses.replace(state, stored_states=frozenset())
-        value, baseline = interleaved(
-            lambda unit=unit, event=event, state=state: seconds_of(
-                lambda: unit.ctx.run(event, state)
-            ),
-            lambda null=null, event=null_event, state=null_state: seconds_of(
-                lambda: null.run(event, state)
-            ),
-            7,
-        )
-        seconds.append(Figure(f'reconcile.n{units}', value, 's', baseline))
+        for run in (
+            functools.partial(unit.ctx.run, event, state),
+            functools.partial(null.run, null_event, null_state),
+        ):
+            run()  # the first one imports
+            runs.append(functools.partial(seconds_of, run))
         with juju.recorded() as calls:
             unit.ctx.run(event, state)
         first = tools[0].value if tools else None
         tools.append(Figure(f'hooktools.event.n{units}', len(calls.hook_tools()), 'calls', first))
-    yield from seconds
+    # All sizes in turn, for they are compared with each other.
+    medians = interleaved(*runs, rounds=15)
+    own, nulls = medians[::2], medians[1::2]
+    for units, value, baseline in zip(UNITS, own, nulls, strict=True):
+        yield Figure(f'reconcile.n{units}', value, 's', baseline)
+    yield Figure(f'reconcile.n{UNITS[-1]}.against_n{UNITS[0]}', own[-1], 's', own[0])
     yield from tools
 
 

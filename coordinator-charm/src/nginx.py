@@ -105,8 +105,11 @@ def read_pod(container: ops.Container) -> nginx_pod.Pod:
         ops.pebble.Error: if Pebble cannot be reached, or a file that is there cannot be read.
     """
     resolv_conf = containers.read_file(container, '/etc/resolv.conf') or ''
-    # Pebble's, which is what its services inherit.
-    limits = containers.read_file(container, '/proc/1/limits') or ''
+    try:
+        # Pebble's, which is what its services inherit.
+        limits = containers.read_file(container, '/proc/1/limits') or ''
+    except ops.pebble.PathError:
+        limits = ''  # not every container shows it
     try:
         return nginx_pod.read(resolv_conf, limits)
     except ValueError as error:

@@ -521,21 +521,34 @@ def test_a_low_limit_of_open_files_is_kept_and_noted(unit, running, tmp_path):
     )
 
 
-def test_a_resolv_conf_that_cannot_be_read_changes_nothing(unit, running, monkeypatch):
+def unreadable(monkeypatch, unreadable_path):
+    """Let Pebble fail to read a file that is there."""
     from scenario import mocking
 
     original = mocking._MockPebbleClient.pull
 
     def pull(self, path, *arguments, **options):
-        if path == '/etc/resolv.conf':
-            raise pebble.PathError('generic-file-error', 'input/output error')
+        if path == unreadable_path:
+            raise pebble.PathError('permission-denied', 'permission denied')
         return original(self, path, *arguments, **options)
 
-    before = unit.config
     monkeypatch.setattr(mocking._MockPebbleClient, 'pull', pull)
+
+
+def test_a_resolv_conf_that_cannot_be_read_changes_nothing(unit, running, monkeypatch):
+    before = unit.config
+    unreadable(monkeypatch, '/etc/resolv.conf')
     after = unit.update_status(running)
     assert unit.config == before
     assert isinstance(after.unit_status, testing.WaitingStatus)
+
+
+def test_limits_that_cannot_be_read_are_taken_to_suffice(unit, running, monkeypatch):
+    before = unit.config
+    unreadable(monkeypatch, '/proc/1/limits')
+    after = unit.update_status(running)
+    assert unit.config == before
+    assert after.unit_status == running.unit_status
 
 
 def test_nginx_is_configured_although_its_exporter_does_not_start(unit, monkeypatch, calls):

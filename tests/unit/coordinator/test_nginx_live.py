@@ -23,15 +23,17 @@ class Worker(threading.Thread):
     """An HTTP server that tells what came, connection by connection.
 
     It answers `GET /large` with 32 MiB, a request to upgrade with an echo of what follows, and
-    everything else with 200 when it has the whole request.
+    everything else with its status when it has the whole request.
 
     Attributes:
+        status: of all ordinary responses.
         heads: of each request, the number of its connection and its head.
         sizes: how much of a body has come, each time that something has.
     """
 
-    def __init__(self):
+    def __init__(self, status=200):
         super().__init__(daemon=True)
+        self.status = status
         self._listening = socket.create_server(('127.0.0.1', 0))
         self.port = self._listening.getsockname()[1]
         self.heads = queue.Queue()
@@ -61,7 +63,8 @@ class Worker(threading.Thread):
                     return
                 self._read_body(head.lower(), file)
                 size = 32 * MEBIBYTE if ' /large ' in first else 0
-                connection.sendall(f'HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n'.encode())
+                answer = f'HTTP/1.1 {self.status} x\r\nContent-Length: {size}\r\n\r\n'
+                connection.sendall(answer.encode())
                 connection.sendall(bytes(size))
 
     def _read_body(self, head, file):
@@ -111,8 +114,15 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(folder, *, open_files=None, soft=None):
-    """nginx, as the charm configures it, with one process and under this hard limit."""
+def serving(folder, *, open_files=None, soft=None, more=()):
+    """nginx, as the charm configures it, with one process and under this hard limit.
+
+    Args:
+        folder: for its files.
+        open_files: the hard limit.
+        soft: the soft limit.
+        more: further workers.
+    """
     command = programs.command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
     worker = Worker()
     worker.start()
@@ -127,7 +137,9 @@ def serving(folder, *, open_files=None, soft=None):
         f'{kind}_temp_path {folder}/{kind}_temp;'
         for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi')
     ]
+    servers = ''.join(f'server 127.0.0.1:{other.port} max_fails=0;' for other in more)
     for old, new in (
+        ('keepalive 64;', f'{servers} keepalive 64;'),
         ('worker_processes auto', 'worker_processes 1'),
         ('listen 8080', f'listen 127.0.0.1:{port}'),
         ('listen 127.0.0.1:8081', f'listen 127.0.0.1:{status_port}'),
@@ -275,3 +287,24 @@ def test_a_client_is_not_left_waiting_when_a_low_hard_limit_is_reached(tmp_path)
         # It sees in its own time that they are closed.
         wait_until(lambda: served(stack.enter_context(nginx.connect())))
         assert all('worker_connections are not enough' in line for line in nginx.complaints())
+
+
+@pytest.mark.parametrize(
+    ('method', 'size', 'statuses'),
+    [
+        ('PUT', 100, {200}),
+        ('PUT', MEBIBYTE, {200, 503}),
+        ('POST', 100, {200, 503}),
+    ],
+)
+def test_another_worker_is_tried_with_a_small_body_and_no_post(tmp_path, method, size, statuses):
+    """Of the two workers, which take turns, one refuses all."""
+    refusing = Worker(status=503)
+    refusing.start()
+    found = set()
+    with contextlib.closing(refusing), serving(tmp_path, more=[refusing]) as nginx:
+        for _ in range(8):
+            with nginx.connect() as client:
+                head = f'{method} / HTTP/1.1\nHost: a\nContent-Length: {size}'
+                found.add(ask(client, head, bytes(size))[0])
+    assert found == statuses

@@ -41,6 +41,8 @@ CLIENT_TIMEOUT = 60
 """For a client to send something of its request, or to take something of the response."""
 KEEPALIVE_TIMEOUT = 75
 """How long a client's connection may be idle between two requests."""
+KEEPALIVE_MIN_TIMEOUT = 10
+"""How long nginx leaves an idle connection open although it reloads or needs it for another."""
 SHUTDOWN_TIMEOUT = 20
 """For requests and WebSockets in flight when nginx reloads or stops; then they are cut off."""
 
@@ -116,14 +118,14 @@ http {{
     send_timeout {client_timeout}s;
     keepalive_timeout {keepalive_timeout}s;
     # A reload closes idle connections; a client that is about to use one gets time to.
-    keepalive_min_timeout 10s;
+    keepalive_min_timeout {keepalive_min_timeout}s;
 
     proxy_http_version 1.1;
     proxy_connect_timeout {connect_timeout}s;
     proxy_read_timeout {read_timeout}s;
     proxy_send_timeout {send_timeout}s;
-    # Bodies stream both ways, and never go to the disk: who sends is as fast as who receives. So a
-    # request with a body that came in parts is not repeated once it was sent.
+    # Bodies stream both ways and never touch the disk: the sender goes at the receiver's pace. So
+    # a request whose body came in parts is not retried once a part was sent.
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
     # A request that may not be repeated (POST) is retried only if it was never sent.
@@ -196,6 +198,7 @@ def config(
             shutdown_timeout=SHUTDOWN_TIMEOUT,
             client_timeout=CLIENT_TIMEOUT,
             keepalive_timeout=KEEPALIVE_TIMEOUT,
+            keepalive_min_timeout=KEEPALIVE_MIN_TIMEOUT,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
             send_timeout=SEND_TIMEOUT,

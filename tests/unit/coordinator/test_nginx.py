@@ -1,6 +1,7 @@
 """nginx.conf, and how nginx is brought to run with it."""
 
 import dataclasses
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from ops import pebble, testing
 
 import authority
+import charms
 import golden
 import hostile
 import nginxconf
@@ -257,6 +259,17 @@ def test_connections_run_out_before_files_do(limit, files, connections):
     shortage = nginx_pod.Pod(('10.0.0.53',), True, limit).shortage
     assert bool(shortage) is (connections < 4096)
     assert not shortage or f'hard limit of {limit} open files' in shortage
+
+
+def test_every_timeout_is_rendered_and_documented_as_it_is():
+    values = {
+        name: value for name, value in vars(nginx_config).items() if name.endswith('_TIMEOUT')
+    }
+    page = (charms.ROOT / 'docs' / 'deploy.md').read_text()
+    rows = re.findall(r'^\| .* \| (\d+) \| `(\w+_TIMEOUT)` \|', page, re.MULTILINE)
+    assert {name: int(seconds) for seconds, name in rows} == values
+    rendered = re.findall(r'\w+_timeout (\d+)s;', config({}))
+    assert set(map(int, rendered)) == set(values.values())
 
 
 # Bringing nginx to run with it

@@ -49,7 +49,7 @@ def main() -> int:
 
         with bench_live.deployment(terminal) as live:
             measure('Dispatch hooks with nothing to do', live.dispatches())
-            measure('Reload nginx with 1000 workers', live.reloads(bench_testing.nginx_config))
+            measure('Reload nginx with 1000 workers', live.reloads(bench_testing.nginx_conf))
             measure('Send requests through the coordinator', live.proxy())
             measure('Follow signals into their stores', live.latencies())
         measure('Run the demo', bench_live.demo())

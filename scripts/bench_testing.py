@@ -1,11 +1,12 @@
 """Figures that need no Juju: imports in fresh processes, events under ops.testing."""
 
 import dataclasses
+import functools
 import os
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ops
@@ -14,7 +15,7 @@ from ops import testing
 import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
-from coordinator.source import nginx
+from coordinator.source import nginx_config, nginx_pod, workload
 from localjuju.common import pythons
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,14 +54,14 @@ def imports() -> Iterator[Figure]:
             value, baseline = interleaved(
                 lambda seconds=seconds: seconds('import charm'),
                 lambda seconds=seconds: seconds('import ops'),
-                11,
+                rounds=11,
             )
             yield Figure(f'import.{charm}', value, 's', baseline)
 
 
 def events() -> Iterator[Figure]:
     """One relation-changed of a worker unit, with more and more units beside it."""
-    seconds: list[Figure] = []
+    runs: list[Callable[[], float]] = []
     tools: list[Figure] = []
     for units in UNITS:
         unit, state, relation = _deployed(units)
@@ -68,21 +69,22 @@ def events() -> Iterator[Figure]:
         null = testing.Context(NullCharm, app_name=scene.APPLICATION, **scene.SPECIFICATION)
         null_event = null.on.relation_changed(relation, remote_unit=0)
         null_state = dataclasses.replace(state, stored_states=frozenset())
-        value, baseline = interleaved(
-            lambda unit=unit, event=event, state=state: seconds_of(
-                lambda: unit.ctx.run(event, state)
-            ),
-            lambda null=null, event=null_event, state=null_state: seconds_of(
-                lambda: null.run(event, state)
-            ),
-            7,
-        )
-        seconds.append(Figure(f'reconcile.n{units}', value, 's', baseline))
+        for run in (
+            functools.partial(unit.ctx.run, event, state),
+            functools.partial(null.run, null_event, null_state),
+        ):
+            run()  # the first one imports
+            runs.append(functools.partial(seconds_of, run))
         with juju.recorded() as calls:
             unit.ctx.run(event, state)
         first = tools[0].value if tools else None
         tools.append(Figure(f'hooktools.event.n{units}', len(calls.hook_tools()), 'calls', first))
-    yield from seconds
+    # All sizes in turn, for they are compared with each other.
+    medians = interleaved(*runs, rounds=15)
+    own, nulls = medians[::2], medians[1::2]
+    for units, value, baseline in zip(UNITS, own, nulls, strict=True):
+        yield Figure(f'reconcile.n{units}', value, 's', baseline)
+    yield Figure(f'reconcile.n{UNITS[-1]}.against_n{UNITS[0]}', own[-1], 's', own[0])
     yield from tools
 
 
@@ -113,17 +115,17 @@ def sizes() -> Iterator[Figure]:
     assert isinstance(published, testing.Relation)
     data = sum(len(key) + len(value) for key, value in published.local_app_data.items())
     yield Figure('databag.n1000', data, 'bytes')
-    yield Figure('nginx.conf.n1000', len(nginx_config(1000)), 'bytes')
+    yield Figure('nginx.conf.n1000', len(nginx_conf(1000)), 'bytes')
 
 
-def nginx_config(workers: int, resolver: str = '127.0.0.1') -> str:
+def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     """nginx.conf with this many workers of both roles."""
     hosts = [scene.host(f'worker/{number}') for number in range(workers)]
-    return nginx.config(
+    return nginx_config.config(
         {'frontend': hosts, 'backend': hosts},
+        locations=workload.LOCATIONS,
         upstream_port=9898,
-        resolvers=[resolver],
-        ipv6=False,
+        pod=nginx_pod.Pod((resolver,), ipv6=False),
         log_level='info',
     )
 

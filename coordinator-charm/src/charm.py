@@ -8,13 +8,14 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 import dataclasses
 import functools
 import logging
-import pathlib
 from typing import TYPE_CHECKING
 
 import ops
 
 import alerts
 import nginx
+import nginx_config
+import nginx_pod
 import state
 import statuses
 import targets
@@ -23,7 +24,6 @@ import workload
 from coordinated_telemetry import (
     cluster,
     containers,
-    databag,
     databags,
     logs,
     metrics,
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     import certificates
 
 logger = logging.getLogger(__name__)
-
-_CHECK_KEY = 3600.0
-"""Seconds after which an update-status looks whether key and request are still there."""
 
 
 class CoordinatorCharm(reconciler.ReconcilingCharm):
@@ -56,7 +53,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         seen = self._state = state.read(self, bags)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints)
         self.ensure_own_telemetry(log_endpoints, seen.charm_receivers)
-        issued = self._ensure_requested(event, bags, seen.tls)
+        issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
         self._served = self._write_containers(event, seen, log_endpoints, issued)
         if self._served and issued is None:
             self.report.note(
@@ -89,39 +86,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         hosts = [self.hosts.unit(self.unit.name), self.hosts.application(self.app.name)]
         return certificates.Requirer(self, tls.ENDPOINT, hosts)
 
-    def _certificate_file(self, certificate: tls.Certificate) -> str:
-        return self._requirer.file(certificate)
-
-    def _ensure_requested(
-        self, event: ops.EventBase, bags: databags.Databags, seen: tls.Tls
-    ) -> tls.Certificate | None:
-        """Keep a certificate requested while there is a CA, and return what it issued."""
-        # A relation that is broken is not there any more, but has secrets to be cleared away.
-        broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
-        if not seen.ca and broken != tls.ENDPOINT:
-            return None
-        if seen.serves_issued and self._is_not_about_certificates(event):
-            return seen.kept  # such as when a worker joins: there is nothing to ask for
-        if bags.report.ignores(seen.ca):
-            return None
-        try:
-            self._requirer.follow(event)
-            return self._requirer.issued(seen.provided) if seen.ca else None
-        except ops.RelationNotFoundError:
-            for relation in bags.relations(tls.ENDPOINT):
-                raise databags.RefusedError(relation) from None
-        except ValueError as error:
-            bags.report.ignore(seen.ca or tls.ENDPOINT, databag.reason(error))
-        return None
-
-    def _is_not_about_certificates(self, event: ops.EventBase) -> bool:
-        """A renewal is due when a secret expires; new code and names have their own events."""
-        if isinstance(event, ops.UpdateStatusEvent):
-            return not self.is_due(_CHECK_KEY)
-        return isinstance(event, ops.RelationEvent | ops.WorkloadEvent)
-
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
-        self.unit.set_ports(nginx.PORT)
+        self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address))
         bags.ensure('peers', self.unit, tls.Kept(certificate=self._served))
@@ -170,11 +136,13 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 if container is self._exporter:
                     containers.ensure_layer(container, container.name, nginx.exporter_layer())
                 else:
+                    if shortage := self._pod.shortage:
+                        self.report.note(shortage)
                     served = tls.ensure_served(
                         container,
                         seen.tls,
                         issued,
-                        file=self._certificate_file,
+                        file=lambda certificate: self._requirer.file(certificate),  # noqa: PLW0108
                         run=lambda path: self._ensure_running(seen, path),
                         found=self.report,
                     )
@@ -192,26 +160,21 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def _ensure_running(self, seen: state.State, certificate: str) -> None:
         # A new unit gets to know the workers one by one, and its certificate comes later than the
         # others': until then they serve better.
-        roles = [worker.roles for worker in seen.workers.units]
-        complete = not workload.ROLES.missing(roles) and bool(certificate or not seen.tls.ca)
-        config = self._nginx_config(seen, certificate)
-        if nginx.ensure_running(self._nginx, config, ready=complete):
-            logger.info('nginx runs with a new configuration')
-
-    def _nginx_config(self, seen: state.State, certificate: str) -> str:
-        resolv_conf = containers.read_file(self._nginx, '/etc/resolv.conf') or ''
-        return nginx.config(
-            {
-                role: [worker.address for worker in seen.workers.of_role(role)]
-                for role in workload.LOCATIONS.values()
-            },
+        ready = seen.has_all_roles and bool(certificate or not seen.tls.ca)
+        config = nginx_config.config(
+            seen.upstreams,
             locations=workload.LOCATIONS,
             upstream_port=workload.PORT,
-            resolvers=nginx.resolvers(resolv_conf),
-            ipv6=pathlib.Path('/proc/net/if_inet6').exists(),
+            pod=self._pod,
             log_level=seen.config.log_level,
             certificate=certificate,
         )
+        if nginx.ensure_running(self._nginx, config, ready=ready):
+            logger.info('nginx runs with a new configuration')
+
+    @functools.cached_property
+    def _pod(self) -> nginx_pod.Pod:
+        return nginx.read_pod(self._nginx)
 
 
 if __name__ == '__main__':

@@ -1,28 +1,23 @@
-"""nginx as the load balancer over the workers' roles.
+"""nginx as the load balancer over the workers' roles: its layers and its container.
 
-`config` and the layers are pure; `ensure_running` brings a container to them. Every host that is
-rendered was validated by `coordinated_telemetry.addresses` when it was read.
+The layers are pure; `ensure_running` brings a container to them and to a configuration of
+`nginx_config`.
 """
 
-import ipaddress
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
 
 import ops
 
-from coordinated_telemetry import addresses, cluster, containers
+import nginx_config
+import nginx_pod
+from coordinated_telemetry import containers
 
-PORT = cluster.COORDINATOR_PORT
-"""Where clients, and the workers themselves, reach the workload."""
 EXPORTER_PORT = 9113
 """Where a scraper reaches nginx's metrics."""
 
 CONTAINER = 'nginx'
 SERVICE = 'nginx'
 EXPORTER_CONTAINER = 'nginx-prometheus-exporter'
-
-LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
-"""The charm's log levels in nginx's words; its own debug needs another binary."""
 
 _FOLDER = '/etc/nginx'
 _CONFIG = f'{_FOLDER}/nginx.conf'
@@ -32,200 +27,12 @@ _CANDIDATE = f'{_FOLDER}/nginx.conf.candidate'
 # in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
 # SIGTERM into the graceful SIGQUIT, a little later: until everybody knows that this pod is going,
 # new connections come in. A master that was killed leaves its workers, which would keep the port.
+# The soft limit of open files goes up to the hard one, which is all that a container can do.
 _RUN = (
-    f"/bin/sh -c '$(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
+    f"/bin/sh -c 'ulimit -n $(ulimit -Hn); $(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
     'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx; '
     "kill -s KILL -- -$nginx 2>/dev/null'"
 )
-_LOOKUPS = 100
-"""How many hosts are looked up in a second at the most; a pod is missed until its turn comes."""
-_STATUS_PORT = 8081  # on loopback: what serves it is for this pod only
-
-# podinfo takes the trace from the last of these that it finds, so none may pass; traceparent and
-# tracestate are the ones we set.
-_OTHER_TRACE_HEADERS = (
-    'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
-    'uber-trace-id', 'X-Amzn-Trace-Id',
-    'ot-tracer-traceid', 'ot-tracer-spanid', 'ot-tracer-sampled',
-)  # fmt: skip
-
-_HEAD = """\
-# Written by the charm: a change made here is overwritten.
-worker_processes auto;
-worker_shutdown_timeout 20s;
-daemon off;
-pid /tmp/nginx.pid;
-error_log /dev/stderr {error_level};
-
-events {{
-    worker_connections 4096;
-}}
-
-http {{
-    server_tokens off;
-    default_type application/octet-stream;
-    resolver {resolver} valid={valid}s;
-
-    # A valid W3C traceparent is passed on; anything else gives way to a new trace.
-    map $http_traceparent $trace_id {{
-        default $request_id;
-        "{valid_traceparent}" $incoming_trace_id;
-    }}
-    map $request_id $new_span_id {{
-        "~^(?<first_half>[0-9a-f]{{16}})" $first_half;
-    }}
-    map $http_traceparent $traceparent {{
-        default "00-$request_id-$new_span_id-01";
-        "{valid_traceparent}" $http_traceparent;
-    }}
-    map $http_traceparent $tracestate {{
-        default "";
-        "{valid_traceparent}" $http_tracestate;
-    }}
-
-    # Not buffered: a line written alone is written whole, whichever worker process it is from.
-    log_format json escape=json '{{"time":"$time_iso8601","remote_addr":"$remote_addr",'
-        '"method":"$request_method","uri":"$request_uri","status":$status,'
-        '"bytes":$bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr",'
-        '"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time",'
-        '"user_agent":"$http_user_agent","trace_id":"$trace_id"}}';
-    access_log /dev/stdout json;
-
-    # A reload closes idle connections; a client that is about to use one gets time to.
-    keepalive_min_timeout 10s;
-
-    proxy_http_version 1.1;
-    proxy_connect_timeout 1s;
-    # A request that may not be repeated (POST) is retried only if it was never sent.
-    proxy_next_upstream error timeout http_502 http_503;
-    proxy_next_upstream_tries 3;
-    proxy_next_upstream_timeout 10s;
-    proxy_set_header Connection "";
-    proxy_set_header Host $host;
-    proxy_set_header X-Real-IP $remote_addr;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header traceparent $traceparent;
-    proxy_set_header tracestate $tracestate;
-"""
-
-_VALID_TRACEPARENT = (
-    '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
-)
-
-_TLS = f"""\
-        ssl_certificate {{certificate}};
-        ssl_certificate_key {{certificate}};
-        ssl_protocols TLSv1.2 TLSv1.3;
-        # 497 is nginx's own: plain HTTP where it serves TLS.
-        error_page 497 =308 https://$host:{PORT}$request_uri;
-"""
-
-_STATUS_SERVER = f"""
-    server {{
-        listen 127.0.0.1:{_STATUS_PORT};
-        access_log off;
-        location = /status {{
-            stub_status;
-        }}
-        location = /ready {{
-            return 200;
-        }}
-    }}
-}}
-"""
-
-
-def config(
-    upstreams: Mapping[str, Collection[str]],
-    *,
-    locations: Mapping[str, str],
-    upstream_port: int,
-    resolvers: Sequence[str],
-    ipv6: bool,
-    log_level: str,
-    certificate: str = '',
-) -> str:
-    """The whole nginx.conf.
-
-    Args:
-        upstreams: role → hosts of its workers; a role without any answers 503.
-        locations: path prefix → the role that serves it; the prefix is not passed on.
-        upstream_port: where each of them serves.
-        resolvers: IP addresses of DNS servers, at least one.
-        ipv6: whether the pod has IPv6, which is then listened on too.
-        log_level: one of `LOG_LEVELS`.
-        certificate: where certificates and key are, to serve TLS; or '' for plain HTTP.
-    """
-    parts = [
-        _HEAD.format(
-            error_level=LOG_LEVELS[log_level],
-            resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in resolvers),
-            valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
-            valid_traceparent=_VALID_TRACEPARENT,
-        ),
-        ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
-    ]
-    for role in sorted(set(locations.values())):
-        if hosts := sorted(set(upstreams.get(role, ()))):
-            parts.append(_upstream(role, hosts, upstream_port))
-    ssl = ' ssl' if certificate else ''
-    parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
-    if ipv6:
-        parts.append(f'        listen [::]:{PORT}{ssl};\n')
-    if certificate:
-        parts.append(_TLS.format(certificate=certificate))
-    parts += [
-        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in locations.items()
-    ]
-    parts.append('    }\n')
-    parts.append(_STATUS_SERVER)
-    return ''.join(parts)
-
-
-def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
-    # With `resolve` nginx follows the pods' addresses by itself; the zone holds every server's
-    # state (measured: under 2 KiB each), and is what lets a reload keep it.
-    servers = ''.join(
-        f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
-        for host in hosts
-    )
-    return (
-        f'\n    upstream {role} {{\n'
-        f'        zone {role} {256 + 4 * len(hosts)}k;\n'
-        f'{servers}'
-        '        keepalive 64;\n'
-        '    }\n'
-    )
-
-
-def _location(prefix: str, role: str, served: bool) -> str:
-    # A path behind the upstream's name makes nginx strip the prefix, and re-encode the rest.
-    path = '' if prefix == '/' else '/'
-    action = (
-        f'proxy_pass http://{role}{path};'
-        if served
-        else f'default_type application/json;\n'
-        f'            return 503 \'{{"error":"no worker has the role {role}"}}\';'
-    )
-    return f'        location {prefix} {{\n            {action}\n        }}\n'
-
-
-def resolvers(resolv_conf: str) -> list[str]:
-    """The IP addresses of the DNS servers in a resolv.conf, in its order.
-
-    A server with a zone (`fe80::1%eth0`) is passed over: nginx does not take it. Where none is
-    named it is the local one, as resolv.conf(5) has it.
-    """
-    lines = [line.split() for line in resolv_conf.splitlines()]
-    named = [words[1:] for words in lines if words[:1] == ['nameserver']]
-    found: list[str] = []
-    for words in named or [['127.0.0.1']]:
-        try:
-            found.append(str(ipaddress.ip_address(' '.join(words[:1]))))
-        except ValueError:
-            continue
-    return [address for address in dict.fromkeys(found) if '%' not in address]
 
 
 def layer() -> ops.pebble.LayerDict:
@@ -238,7 +45,8 @@ def layer() -> ops.pebble.LayerDict:
                 'summary': 'load balancer over the workers',
                 'command': _RUN,
                 'backoff-delay': '100ms',  # while it is down, connections are refused
-                'kill-delay': '30s',  # longer than worker_shutdown_timeout and the sleep
+                # Longer than the sleep and what nginx takes after it.
+                'kill-delay': f'{nginx_config.SHUTDOWN_TIMEOUT + 10}s',
                 'startup': 'enabled',
             }
         },
@@ -260,7 +68,7 @@ def checks_layer() -> ops.pebble.LayerDict:
                 'period': '2s',
                 'timeout': '1s',
                 'threshold': 2,
-                'http': {'url': f'http://127.0.0.1:{_STATUS_PORT}/ready'},
+                'http': {'url': f'http://127.0.0.1:{nginx_config.STATUS_PORT}/ready'},
             }
         },
     }
@@ -275,7 +83,7 @@ def exporter_layer() -> ops.pebble.LayerDict:
                 'override': 'replace',
                 'summary': "nginx's status page as metrics",
                 'command': '/usr/bin/nginx-prometheus-exporter'
-                f' --nginx.scrape-uri=http://127.0.0.1:{_STATUS_PORT}/status'
+                f' --nginx.scrape-uri=http://127.0.0.1:{nginx_config.STATUS_PORT}/status'
                 f' --web.listen-address=:{EXPORTER_PORT}',
                 'startup': 'enabled',
             }
@@ -285,6 +93,25 @@ def exporter_layer() -> ops.pebble.LayerDict:
 
 class ConfigError(Exception):
     """nginx refused a configuration; what it runs with stays."""
+
+
+def read_pod(container: ops.Container) -> nginx_pod.Pod:
+    """What nginx finds in its pod.
+
+    Raises:
+        ConfigError: if no nginx.conf is right for it.
+        ops.pebble.Error: if Pebble cannot be reached, or a file that is there cannot be read.
+    """
+    resolv_conf = containers.read_file(container, '/etc/resolv.conf') or ''
+    try:
+        # Pebble's, which is what its services inherit.
+        limits = containers.read_file(container, '/proc/1/limits') or ''
+    except ops.pebble.PathError:
+        limits = ''  # not every container shows it
+    try:
+        return nginx_pod.read(resolv_conf, limits)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> bool:

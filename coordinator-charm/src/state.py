@@ -45,6 +45,19 @@ class State:
     workload_receivers: dict[str, str]
     tls: tls.Tls
 
+    @property
+    def upstreams(self) -> dict[str, list[str]]:
+        """Role → the hosts of its workers, for each role that a location has."""
+        return {
+            role: [worker.address for worker in self.workers.of_role(role)]
+            for role in workload.LOCATIONS.values()
+        }
+
+    @property
+    def has_all_roles(self) -> bool:
+        """Whether each role has the units that it takes."""
+        return not workload.ROLES.missing(worker.roles for worker in self.workers.units)
+
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it. What is not valid is named in the report."""

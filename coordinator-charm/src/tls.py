@@ -1,13 +1,12 @@
 """TLS: what a CA provides, which certificate nginx serves with, and the file that it is in.
 
-Cheap to import. The request for a certificate and its key are `certificates.py`'s, which only a
-unit with a CA needs.
+Cheap to import. Key and request are made by `certificates.py`, which only a unit with a CA needs.
 """
 
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import ops
 import pydantic
@@ -16,6 +15,9 @@ import nginx
 from coordinated_telemetry import addresses, databag, databags, pem, report
 
 ENDPOINT = 'certificates'
+
+CHECK = 3600.0
+"""Seconds after which an update-status looks whether key and request are still there."""
 
 _FOLDER = '/etc/nginx'
 
@@ -135,6 +137,62 @@ def read(bags: databags.Databags, unit: ops.Unit) -> Tls:
             kept=kept and kept.certificate,
         )
     return Tls()
+
+
+class Requirer(Protocol):
+    """What `certificates.Requirer` does: importing that takes long, and few events need it."""
+
+    def follow(self, event: ops.EventBase) -> None:
+        """Have a key and a request where there is a relation, and a new request in time."""
+
+    def issued(self, provided: Provided | None) -> Certificate | None:
+        """The certificate that was issued for the request; None while there is none."""
+
+    def file(self, certificate: Certificate) -> str:
+        """The certificates and their key, in PEM."""
+        ...
+
+
+def ensure_requested(
+    event: ops.EventBase,
+    bags: databags.Databags,
+    seen: Tls,
+    requirer: Callable[[], Requirer],
+    is_due: Callable[[float], bool],
+) -> Certificate | None:
+    """Keep a certificate requested while there is a CA, and return what it issued.
+
+    Args:
+        event: the event of this dispatch.
+        bags: where a CA whose answer cannot be used is named.
+        seen: what was read.
+        requirer: gives the library's side; asked only if it is needed.
+        is_due: whether so many seconds have passed since it last said so.
+    """
+    # A relation that is broken is not there any more, but has secrets to be cleared away.
+    broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
+    if not seen.ca and broken != ENDPOINT:
+        return None
+    if seen.serves_issued and _is_about_others(event, is_due):
+        return seen.kept
+    if bags.report.ignores(seen.ca):
+        return None
+    try:
+        requirer().follow(event)
+        return requirer().issued(seen.provided) if seen.ca else None
+    except ops.RelationNotFoundError:
+        for relation in bags.relations(ENDPOINT):
+            raise databags.RefusedError(relation) from None
+    except ValueError as error:
+        bags.report.ignore(seen.ca or ENDPOINT, databag.reason(error))
+    return None
+
+
+def _is_about_others(event: ops.EventBase, is_due: Callable[[float], bool]) -> bool:
+    """Such as when a worker joins. A renewal is due when a secret expires."""
+    if isinstance(event, ops.UpdateStatusEvent):
+        return not is_due(CHECK)
+    return isinstance(event, ops.RelationEvent | ops.WorkloadEvent)
 
 
 def ensure_served(

@@ -5,6 +5,7 @@ The twin of the worker's `workload.py`, which knows how to run it.
 
 import json
 
+import nginx_config
 from coordinated_telemetry.roles import Roles
 
 PORT = 9898
@@ -29,7 +30,7 @@ def config(log_level: str) -> str:
     """
     options = {
         'level': LOG_LEVELS[log_level],
-        # Longer than any proxy timeout on the way, so that it is nginx that gives up first.
-        'http-client-timeout': '1m',
+        # Longer than nginx's, so that it is nginx that gives up first.
+        'http-client-timeout': f'{nginx_config.READ_TIMEOUT + 5}s',
     }
     return ''.join(f'{key}: {json.dumps(value)}\n' for key, value in options.items())

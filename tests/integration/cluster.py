@@ -6,6 +6,7 @@ operation that a backend lacks skips the test that asks for it, with the reason.
 
 import abc
 import json
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -81,6 +82,14 @@ class Cluster(abc.ABC):
         """
         return {}
 
+    @abc.abstractmethod
+    def connect(self, target: str, port: int) -> socket.socket:
+        """Connect to a unit (`app/0`) or to an application's service (`app`).
+
+        Raises:
+            OSError: nothing is there.
+        """
+
     def run_hook(self, unit: str, hook: str) -> dict[str, int]:
         """Run a hook of a unit now, such as update-status, and wait for its end.
 
@@ -126,10 +135,8 @@ class LocalCluster(Cluster):
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> Response:
-        application, _, number = target.partition('/')
-        host = f'{application}-{number}.{application}-endpoints' if number else application
         response = self._model.http(
-            f'{"https" if context else "http"}://{host}.{self._name}.svc.cluster.local:{port}{path}',
+            f'{"https" if context else "http"}://{self._host(target)}:{port}{path}',
             method=method,
             body=body,
             headers=headers or {},
@@ -137,6 +144,14 @@ class LocalCluster(Cluster):
         )
         lower = {name.lower(): value for name, value in response.headers.items()}
         return Response(response.status, lower, response.body)
+
+    def connect(self, target: str, port: int) -> socket.socket:
+        return self._model.connect(self._host(target), port)
+
+    def _host(self, target: str) -> str:
+        application, _, number = target.partition('/')
+        host = f'{application}-{number}.{application}-endpoints' if number else application
+        return f'{host}.{self._name}.svc.cluster.local'
 
 
 class KubernetesCluster(Cluster):
@@ -177,10 +192,11 @@ class KubernetesCluster(Cluster):
     ) -> Response:
         if context:
             self._lacks('verify a certificate', 'its names are those inside the cluster')
-        application = self._juju.status().apps[target.partition('/')[0]]
-        address = application.units[target].address if '/' in target else application.address
         request = urllib.request.Request(
-            f'http://{address}:{port}{path}', data=body, headers=dict(headers or {}), method=method
+            f'http://{self._address(target)}:{port}{path}',
+            data=body,
+            headers=dict(headers or {}),
+            method=method,
         )
         try:
             response = urllib.request.urlopen(request, timeout=10)
@@ -189,3 +205,10 @@ class KubernetesCluster(Cluster):
         with response:
             lower = {name.lower(): value for name, value in response.headers.items()}
             return Response(response.status or 0, lower, response.read())
+
+    def connect(self, target: str, port: int) -> socket.socket:
+        return socket.create_connection((self._address(target), port), timeout=10)
+
+    def _address(self, target: str) -> str:
+        application = self._juju.status().apps[target.partition('/')[0]]
+        return application.units[target].address if '/' in target else application.address

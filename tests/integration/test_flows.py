@@ -9,7 +9,7 @@ import baseline
 import telemetry
 from deployment import NGINX_PORT
 from model import Model, eventually
-from traffic import echo, requested, trace_id_of
+from traffic import echo, requested, trace_id_of, websocket_echo
 
 
 def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> None:
@@ -27,6 +27,19 @@ def test_each_coordinator_serves_both_roles(deployed: Model, unit: str) -> None:
         deployed.cluster.http(unit, NGINX_PORT, '/backend/').json()['hostname'] for _ in range(8)
     }
     assert answered == {'backend-0', 'backend-1'}
+
+
+def test_a_large_body_comes_and_goes_through_nginx(deployed: Model) -> None:
+    body = secrets.token_bytes(5 * 2**20)
+    answer = deployed.cluster.http(
+        'coordinator', NGINX_PORT, '/backend/echo', method='POST', body=body
+    )
+    assert answer.status == 202
+    assert answer.body == body
+
+
+def test_a_websocket_goes_through_nginx(deployed: Model) -> None:
+    assert json.loads(websocket_echo(deployed, 'coordinator', 'hello'))['msg'] == 'hello'
 
 
 def test_every_flow_of_every_unit_arrives_in_its_store(deployed: Model) -> None:

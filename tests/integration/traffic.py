@@ -1,7 +1,9 @@
 """Requests through the coordinator, and what their answers and spans tell."""
 
+import base64
 import json
 import re
+import secrets
 import ssl
 from collections.abc import Iterable
 
@@ -38,6 +40,27 @@ def trace_id_of(response: Response) -> str:
     match = re.fullmatch(r'00-([0-9a-f]{32})-[0-9a-f]{16}-01', traceparent)
     assert match, traceparent
     return match[1]
+
+
+def websocket_echo(model: Model, target: str, text: str) -> str:
+    """Send a text (of less than 126 bytes) over a WebSocket to a worker, and return its answer."""
+    key, mask = base64.b64encode(secrets.token_bytes(16)), secrets.token_bytes(4)
+    head = (
+        f'GET /ws/echo HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+        f'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n'
+    )
+    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text.encode()))
+    with model.cluster.connect(target, NGINX_PORT) as client, client.makefile('rb') as file:
+        client.sendall(head.encode())
+        status = file.readline().decode()
+        assert ' 101 ' in status, status
+        while file.readline() not in (b'\r\n', b''):
+            pass
+        # One frame each way (RFC 6455): the last one, text, its length, and the client's masked.
+        client.sendall(bytes([0x81, 0x80 | len(masked)]) + mask + masked)
+        kind, length = file.read(2)
+        assert kind == 0x81
+        return file.read(length).decode()
 
 
 def requested(spans: Iterable[Span]) -> list[str]:

@@ -176,6 +176,7 @@ class Coordinator:
     Attributes:
         ctx: what events are made of.
         folder: /etc/nginx of the container.
+        resolv_conf: /etc/resolv.conf of the container.
     """
 
     def __init__(self, folder: Path, number: int = 0) -> None:
@@ -184,8 +185,8 @@ class Coordinator:
         )
         self.folder = folder / 'nginx'
         self.folder.mkdir(parents=True)
-        self._resolv_conf = folder / 'resolv.conf'
-        self._resolv_conf.write_text('nameserver 10.152.183.10\n')
+        self.resolv_conf = folder / 'resolv.conf'
+        self.resolv_conf.write_text('nameserver 10.152.183.10\n')
 
     def nginx(self, *, refuses: str = '', can_connect: bool = True) -> testing.Container:
         """The nginx container as a new pod has it; `refuses` is what `nginx -t` says."""
@@ -194,7 +195,7 @@ class Coordinator:
             can_connect=can_connect,
             mounts={
                 'nginx': testing.Mount(location='/etc/nginx', source=self.folder),
-                'dns': testing.Mount(location='/etc/resolv.conf', source=self._resolv_conf),
+                'dns': testing.Mount(location='/etc/resolv.conf', source=self.resolv_conf),
             },
             execs={
                 testing.Exec(['nginx', '-t'], return_code=1 if refuses else 0, stderr=refuses),

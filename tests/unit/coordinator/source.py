@@ -9,6 +9,8 @@ with charms.importable('coordinator-charm'):
     import certificates
     import charm
     import nginx
+    import nginx_config
+    import nginx_pod
     import state
     import statuses
     import targets
@@ -23,6 +25,8 @@ __all__ = [
     'certificates',
     'charm',
     'nginx',
+    'nginx_config',
+    'nginx_pod',
     'state',
     'statuses',
     'targets',

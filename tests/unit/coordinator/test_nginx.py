@@ -1,6 +1,8 @@
 """nginx.conf, and how nginx is brought to run with it."""
 
 import dataclasses
+import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import pytest
 from ops import pebble, testing
 
 import authority
+import charms
 import golden
 import hostile
 import nginxconf
 import programs
 from coordinator import scene
-from coordinator.source import nginx, workload
+from coordinator.source import nginx, nginx_config, nginx_pod, workload
 
 GOLDEN = Path(__file__).parent / 'golden'
 
@@ -36,13 +39,19 @@ CASES = {
 }
 
 
-def config(upstreams, resolvers=('10.0.0.53',), ipv6=True, log_level='info', certificate=''):
-    return nginx.config(
+def config(
+    upstreams,
+    resolvers=('10.0.0.53',),
+    ipv6=True,
+    open_files=None,
+    log_level='info',
+    certificate='',
+):
+    return nginx_config.config(
         upstreams,
         locations=workload.LOCATIONS,
         upstream_port=workload.PORT,
-        resolvers=resolvers,
-        ipv6=ipv6,
+        pod=nginx_pod.Pod(tuple(resolvers), ipv6, open_files),
         log_level=log_level,
         certificate=certificate,
     )
@@ -101,7 +110,7 @@ def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
 
 
 def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(real_nginx, tmp_path):
-    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx.resolvers(''))
+    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx_pod.resolvers(''))
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
@@ -179,7 +188,6 @@ def test_there_is_room_for_the_state_of_every_server():
     [
         ('', ['127.0.0.1']),
         ('search m.svc.cluster.local\n', ['127.0.0.1']),
-        ('nameserver fe80::1%eth0\n', []),
         ('nameserver 10.0.0.1\n', ['10.0.0.1']),
         ('nameserver 10.0.0.2\nnameserver 10.0.0.1\n', ['10.0.0.2', '10.0.0.1']),
         ('nameserver 10.0.0.1\nnameserver 10.0.0.1\n', ['10.0.0.1']),
@@ -187,12 +195,82 @@ def test_there_is_room_for_the_state_of_every_server():
         ('nameserver FD00:0::53', ['fd00::53']),
         ('nameserver fe80::1%eth0\nnameserver 10.0.0.1', ['10.0.0.1']),
         ('#nameserver 10.0.0.1\n;nameserver 10.0.0.2\nnameserver 10.0.0.3 # x', ['10.0.0.3']),
-        ('nameserver\nnameserver dns.example\nnameserver 10.0.0.1;', []),
-        ('nameserver 10.0.0.1} server {', []),
+        ('nameserver\n# nameserver 10.0.0.1', ['127.0.0.1']),
+        ('nameserver ::ffff:10.0.0.1\noptions edns0', ['10.0.0.1']),
     ],
 )
 def test_resolvers_are_the_addresses_in_resolv_conf(text, expected):
-    assert nginx.resolvers(text) == expected
+    assert nginx_pod.resolvers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ('text', 'named'),
+    [
+        ('nameserver fe80::1%eth0\n', 'fe80::1%eth0'),
+        ('nameserver fe80::1%eth0\nnameserver fe80::2%eth0\n', 'fe80::1%eth0, fe80::2%eth0'),
+        ('nameserver\nnameserver dns.example\nnameserver 10.0.0.1;', 'dns.example, 10.0.0.1;'),
+        ('nameserver 10.0.0.1} server {', '10.0.0.1}'),
+        ('nameserver \x07\n', r'\x07'),
+    ],
+)
+def test_servers_of_which_nginx_takes_none_are_an_error_that_names_them(text, named):
+    with pytest.raises(ValueError, match=r'/etc/resolv\.conf') as raised:
+        nginx_pod.resolvers(text)
+    assert str(raised.value).endswith(f'nginx can use: {named}')
+
+
+LIMITS = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max processes             unlimited            unlimited            processes
+Max open files            {:<20} {:<20} files
+Max locked memory         8388608              8388608              bytes
+"""
+
+
+@pytest.mark.parametrize(
+    ('limits', 'expected'),
+    [
+        (LIMITS.format(128, 20000), 20000),
+        (LIMITS.format('1024', '4096'), 4096),
+        (LIMITS.format('1024', 'unlimited'), None),
+        ('', None),
+        ('Max open files', None),
+    ],
+)
+def test_the_limit_that_counts_is_the_hard_one(limits, expected):
+    assert nginx_pod.open_files(limits) == expected
+
+
+@pytest.mark.parametrize(
+    ('limit', 'files', 'connections'),
+    [
+        (None, 4224, 4096),
+        (1048576, 4224, 4096),
+        (4224, 4224, 4096),
+        (4223, 4223, 4095),
+        (1024, 1024, 896),
+        (256, 256, 128),
+        (128, 128, 64),
+    ],
+)
+def test_connections_run_out_before_files_do(limit, files, connections):
+    text = config({}, open_files=limit)
+    assert f'worker_rlimit_nofile {files};' in text
+    assert f'worker_connections {connections};' in text
+    shortage = nginx_pod.Pod(('10.0.0.53',), True, limit).shortage
+    assert bool(shortage) is (connections < 4096)
+    assert not shortage or f'hard limit of {limit} open files' in shortage
+
+
+def test_every_timeout_is_rendered_and_documented_as_it_is():
+    values = {
+        name: value for name, value in vars(nginx_config).items() if name.endswith('_TIMEOUT')
+    }
+    page = (charms.ROOT / 'docs' / 'deploy.md').read_text()
+    rows = re.findall(r'^\| .* \| (\d+) \| `(\w+_TIMEOUT)` \|', page, re.MULTILINE)
+    assert {name: int(seconds) for seconds, name in rows} == values
+    rendered = re.findall(r'\w+_timeout (\d+)s;', config({}))
+    assert set(map(int, rendered)) == set(values.values())
 
 
 # Bringing nginx to run with it
@@ -363,6 +441,26 @@ def test_a_hook_that_was_cut_short_is_made_good_by_the_next(
     assert steps(calls) == []
 
 
+def test_nginx_starts_with_all_the_open_files_that_its_container_allows(tmp_path):
+    (tmp_path / 'nginx').write_text('#!/bin/sh\nulimit -Sn\n')
+    (tmp_path / 'nginx').chmod(0o755)
+    command = pebble.Layer(nginx.layer()).services['nginx'].command
+    done = subprocess.run(
+        [
+            '/bin/sh',
+            '-c',
+            'ulimit -Sn 100; ulimit -Hn 200; exec "$@"',
+            'sh',
+            *shlex.split(command),
+        ],
+        env={'PATH': f'{tmp_path}:/usr/bin:/bin'},
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # it kills what is left of nginx's
+    )
+    assert done.stdout == '200\n', done.stderr
+
+
 def test_a_new_pod_gets_everything_again(unit, running, calls):
     for path in unit.folder.iterdir():
         path.unlink()
@@ -409,21 +507,62 @@ def test_a_configuration_that_somebody_changed_is_put_right(unit, running):
     assert unit.config == wanted
 
 
-def test_a_resolv_conf_that_cannot_be_read_changes_nothing(unit, running, monkeypatch):
+def test_dns_servers_that_nginx_cannot_use_block_and_change_nothing(unit, running, calls):
+    before = unit.config
+    unit.resolv_conf.write_text('nameserver fe80::1%eth0\n')
+    after = unit.update_status(running)
+    assert after.unit_status == testing.BlockedStatus(
+        '[nginx] cannot use the new configuration: '
+        '/etc/resolv.conf has no DNS server that nginx can use: fe80::1%eth0'
+    )
+    assert unit.config == before
+    assert steps(calls) == []
+    unit.resolv_conf.write_text('nameserver 10.0.0.1\n')
+    assert isinstance(unit.update_status(after).unit_status, testing.ActiveStatus)
+
+
+def test_a_low_limit_of_open_files_is_kept_and_noted(unit, running, tmp_path):
+    limits = tmp_path / 'limits'
+    limits.write_text(LIMITS.format(128, 1024))
+    container = running.get_container('nginx')
+    mounts = {**container.mounts, 'proc': testing.Mount(location='/proc/1/limits', source=limits)}
+    state = with_container(running, dataclasses.replace(container, mounts=mounts))
+    after = unit.update_status(state)
+    assert 'worker_connections 896;' in unit.config
+    assert after.unit_status.message.endswith(
+        '; nginx accepts 896 connections per process, not 4096: '
+        "raise its container's hard limit of 1024 open files"
+    )
+
+
+def unreadable(monkeypatch, unreadable_path):
+    """Let Pebble fail to read a file that is there."""
     from scenario import mocking
 
     original = mocking._MockPebbleClient.pull
 
     def pull(self, path, *arguments, **options):
-        if path == '/etc/resolv.conf':
-            raise pebble.PathError('generic-file-error', 'input/output error')
+        if path == unreadable_path:
+            raise pebble.PathError('permission-denied', 'permission denied')
         return original(self, path, *arguments, **options)
 
-    before = unit.config
     monkeypatch.setattr(mocking._MockPebbleClient, 'pull', pull)
+
+
+def test_a_resolv_conf_that_cannot_be_read_changes_nothing(unit, running, monkeypatch):
+    before = unit.config
+    unreadable(monkeypatch, '/etc/resolv.conf')
     after = unit.update_status(running)
     assert unit.config == before
     assert isinstance(after.unit_status, testing.WaitingStatus)
+
+
+def test_limits_that_cannot_be_read_are_taken_to_suffice(unit, running, monkeypatch):
+    before = unit.config
+    unreadable(monkeypatch, '/proc/1/limits')
+    after = unit.update_status(running)
+    assert unit.config == before
+    assert after.unit_status == running.unit_status
 
 
 def test_nginx_is_configured_although_its_exporter_does_not_start(unit, monkeypatch, calls):

@@ -18,7 +18,7 @@ import hostile
 import juju
 import nginxconf
 from coordinator import scene as coordinators
-from coordinator.source import charm, nginx
+from coordinator.source import charm, nginx, nginx_config
 from worker import scene as workers
 
 CA = authority.authority()
@@ -160,7 +160,7 @@ def test_pain_19_tls_1_2_and_newer_on_the_same_port_and_plain_http_is_sent_there
         'RSA PRIVATE KEY',
     ]
     assert isinstance(served.unit_status, testing.ActiveStatus)
-    assert nginx.PORT == 8080
+    assert nginx_config.PORT == 8080
 
 
 def test_pain_19_nobody_else_reads_the_key_and_nothing_else_has_it(unit, plain, calls):

@@ -1,0 +1,250 @@
+"""The text of nginx.conf: pure.
+
+Every host that is rendered was validated by `coordinated_telemetry.addresses` when it was read.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import nginx_pod
+from coordinated_telemetry import addresses, cluster
+
+PORT = cluster.COORDINATOR_PORT
+"""Where clients, and the workers themselves, reach the workload."""
+STATUS_PORT = 8081
+"""On loopback: what serves it is for this pod only."""
+
+LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
+"""The charm's log levels in nginx's words; its own debug needs another binary."""
+
+MAX_BODY = '100m'
+"""The largest request body, in nginx's words; more is answered with 413. '0' is any size.
+
+It bounds what one request may send to a worker. nginx itself holds a few KiB of it at a time.
+"""
+
+# Timeouts, in seconds; docs/deploy.md says what each means to clients and workers.
+CONNECT_TIMEOUT = 1
+"""For a worker to accept a connection; then the next worker is tried."""
+READ_TIMEOUT = 60
+"""For a worker to send something, once it has the request; then the client gets 504.
+
+Of a WebSocket it is how long both sides may be silent.
+"""
+SEND_TIMEOUT = 60
+"""For a worker to take something of the request; then the client gets 504."""
+RETRY_TIMEOUT = 10
+"""How long after its start a request is still given to another worker."""
+CLIENT_TIMEOUT = 60
+"""For a client to send something of its request, or to take something of the response."""
+KEEPALIVE_TIMEOUT = 75
+"""How long a client's connection may be idle between two requests."""
+KEEPALIVE_MIN_TIMEOUT = 10
+"""How long nginx leaves an idle connection open although it reloads or needs it for another."""
+SHUTDOWN_TIMEOUT = 20
+"""For requests and WebSockets in flight when nginx reloads or stops; then they are cut off."""
+
+_LOOKUPS = 100
+"""How many hosts are looked up in a second at the most; a pod is missed until its turn comes."""
+
+# podinfo takes the trace from the last of these that it finds, so none may pass; traceparent and
+# tracestate are the ones we set.
+_OTHER_TRACE_HEADERS = (
+    'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
+    'uber-trace-id', 'X-Amzn-Trace-Id',
+    'ot-tracer-traceid', 'ot-tracer-spanid', 'ot-tracer-sampled',
+)  # fmt: skip
+
+_HEAD = """\
+# Written by the charm: a change made here is overwritten.
+worker_processes auto;
+worker_shutdown_timeout {shutdown_timeout}s;
+worker_rlimit_nofile {files};
+pcre_jit on;
+daemon off;
+pid /tmp/nginx.pid;
+error_log /dev/stderr {error_level};
+
+events {{
+    worker_connections {connections};
+}}
+
+http {{
+    server_tokens off;
+    default_type application/octet-stream;
+    resolver {resolver} valid={valid}s;
+
+    # Of the protocols that a client may ask to change to, WebSocket alone is passed on. Every
+    # other request leaves the worker's connection open for the next one.
+    map $http_upgrade $upgrade {{
+        websocket websocket;
+        default "";
+    }}
+    map $upgrade $upgrade_connection {{
+        websocket upgrade;
+        default "";
+    }}
+
+    # A valid W3C traceparent is passed on; anything else gives way to a new trace.
+    map $http_traceparent $trace_id {{
+        default $request_id;
+        "{valid_traceparent}" $incoming_trace_id;
+    }}
+    map $request_id $new_span_id {{
+        "~^(?<first_half>[0-9a-f]{{16}})" $first_half;
+    }}
+    map $http_traceparent $traceparent {{
+        default "00-$request_id-$new_span_id-01";
+        "{valid_traceparent}" $http_traceparent;
+    }}
+    map $http_traceparent $tracestate {{
+        default "";
+        "{valid_traceparent}" $http_tracestate;
+    }}
+
+    # Not buffered: a line written alone is written whole, whichever worker process it is from.
+    log_format json escape=json '{{"time":"$time_iso8601","remote_addr":"$remote_addr",'
+        '"method":"$request_method","uri":"$request_uri","status":$status,'
+        '"bytes":$bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr",'
+        '"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time",'
+        '"user_agent":"$http_user_agent","trace_id":"$trace_id"}}';
+    access_log /dev/stdout json;
+
+    client_max_body_size {max_body};
+    client_header_timeout {client_timeout}s;
+    client_body_timeout {client_timeout}s;
+    send_timeout {client_timeout}s;
+    keepalive_timeout {keepalive_timeout}s;
+    # A reload closes idle connections; a client that is about to use one gets time to.
+    keepalive_min_timeout {keepalive_min_timeout}s;
+
+    proxy_http_version 1.1;
+    proxy_connect_timeout {connect_timeout}s;
+    proxy_read_timeout {read_timeout}s;
+    proxy_send_timeout {send_timeout}s;
+    # Bodies stream both ways and never touch the disk: the sender goes at the receiver's pace. So
+    # a request whose body came in parts is not retried once a part was sent.
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
+    # A request that may not be repeated (POST) is retried only if it was never sent.
+    proxy_next_upstream error timeout http_502 http_503;
+    proxy_next_upstream_tries 3;
+    proxy_next_upstream_timeout {retry_timeout}s;
+    proxy_set_header Upgrade $upgrade;
+    proxy_set_header Connection $upgrade_connection;
+    proxy_set_header Host $host;
+    proxy_set_header X-Real-IP $remote_addr;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header traceparent $traceparent;
+    proxy_set_header tracestate $tracestate;
+"""
+
+_VALID_TRACEPARENT = (
+    '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
+)
+
+_TLS = f"""\
+        ssl_certificate {{certificate}};
+        ssl_certificate_key {{certificate}};
+        ssl_protocols TLSv1.2 TLSv1.3;
+        # 497 is nginx's own: plain HTTP where it serves TLS.
+        error_page 497 =308 https://$host:{PORT}$request_uri;
+"""
+
+_STATUS_SERVER = f"""
+    server {{
+        listen 127.0.0.1:{STATUS_PORT};
+        access_log off;
+        location = /status {{
+            stub_status;
+        }}
+        location = /ready {{
+            return 200;
+        }}
+    }}
+}}
+"""
+
+
+def config(
+    upstreams: Mapping[str, Collection[str]],
+    *,
+    locations: Mapping[str, str],
+    upstream_port: int,
+    pod: nginx_pod.Pod,
+    log_level: str,
+    certificate: str = '',
+) -> str:
+    """The whole nginx.conf.
+
+    Args:
+        upstreams: role → hosts of its workers; a role without any answers 503.
+        locations: path prefix → the role that serves it; the prefix is not passed on.
+        upstream_port: where each of them serves.
+        pod: where nginx runs.
+        log_level: one of `LOG_LEVELS`.
+        certificate: where certificates and key are, to serve TLS; or '' for plain HTTP.
+    """
+    parts = [
+        _HEAD.format(
+            error_level=LOG_LEVELS[log_level],
+            resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in pod.resolvers),
+            valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
+            valid_traceparent=_VALID_TRACEPARENT,
+            files=pod.files,
+            connections=pod.connections,
+            max_body=MAX_BODY,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            client_timeout=CLIENT_TIMEOUT,
+            keepalive_timeout=KEEPALIVE_TIMEOUT,
+            keepalive_min_timeout=KEEPALIVE_MIN_TIMEOUT,
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            send_timeout=SEND_TIMEOUT,
+            retry_timeout=RETRY_TIMEOUT,
+        ),
+        ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
+    ]
+    for role in sorted(set(locations.values())):
+        if hosts := sorted(set(upstreams.get(role, ()))):
+            parts.append(_upstream(role, hosts, upstream_port))
+    ssl = ' ssl' if certificate else ''
+    parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
+    if pod.ipv6:
+        parts.append(f'        listen [::]:{PORT}{ssl};\n')
+    if certificate:
+        parts.append(_TLS.format(certificate=certificate))
+    parts += [
+        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in locations.items()
+    ]
+    parts.append('    }\n')
+    parts.append(_STATUS_SERVER)
+    return ''.join(parts)
+
+
+def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
+    # With `resolve` nginx follows the pods' addresses by itself; the zone holds every server's
+    # state (measured: under 2 KiB each), and is what lets a reload keep it.
+    servers = ''.join(
+        f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
+        for host in hosts
+    )
+    return (
+        f'\n    upstream {role} {{\n'
+        f'        zone {role} {256 + 4 * len(hosts)}k;\n'
+        f'{servers}'
+        '        keepalive 64;\n'
+        '    }\n'
+    )
+
+
+def _location(prefix: str, role: str, served: bool) -> str:
+    # A path behind the upstream's name makes nginx strip the prefix, and re-encode the rest.
+    path = '' if prefix == '/' else '/'
+    action = (
+        f'proxy_pass http://{role}{path};'
+        if served
+        else f'default_type application/json;\n'
+        f'            return 503 \'{{"error":"no worker has the role {role}"}}\';'
+    )
+    return f'        location {prefix} {{\n            {action}\n        }}\n'

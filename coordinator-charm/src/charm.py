@@ -178,4 +178,5 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
-    reconciler.run(CoordinatorCharm, 'coordinator-k8s')
+    with reconciler.own_telemetry('coordinator-k8s'):
+        ops.main(CoordinatorCharm)

@@ -1,8 +1,9 @@
 """A charm that takes every event the same way: read the model, compute, write what differs."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import ops
 
@@ -183,13 +184,13 @@ class ReconcilingCharm(ops.CharmBase):
             logger.warning(message, '; '.join(new)[:_LOG_LENGTH])
 
 
-def run(charm: type[ReconcilingCharm], name: str) -> None:
-    """Run a charm as `ops.main` does, with its own log and traces labelled and sent.
+@contextlib.contextmanager
+def own_telemetry(charm: str) -> Iterator[None]:
+    """Label the charm's own spans and send its own log; use it around `ops.main`.
 
     Args:
-        charm: its class.
-        name: its name, as in charmcraft.yaml.
+        charm: its name, as in charmcraft.yaml.
     """
-    traces.label_charm_spans(name)
+    traces.label_charm_spans(charm)
     with charm_log.CharmLog():
-        ops.main(charm)
+        yield

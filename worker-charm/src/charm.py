@@ -175,4 +175,5 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
-    reconciler.run(WorkerCharm, 'worker-k8s')
+    with reconciler.own_telemetry('worker-k8s'):
+        ops.main(WorkerCharm)

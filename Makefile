@@ -58,7 +58,7 @@ lint: setup  # Check with ruff, pyright, codespell and charmlint; check vendored
 	@CHARMLINT_PYTHON=$(CHARMLINT_PYTHON) $(TOX) -e $(LINTERS)
 	@$(SAY_SKIPPED)
 
-load: setup pack  # Change and break things under a constant load, into build/load.json; takes ten minutes
+load: setup pack  # Change and break things under a constant load, into build/load.json; takes about ten minutes
 	@$(TOX) -e integration -- -s -m load $(ARGS)
 
 lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest versions

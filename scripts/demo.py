@@ -128,7 +128,7 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
             step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
             if reasons := client.Model(MODEL).hopeless():
                 listed = ''.join(f'\n   {unit}: {why}' for unit, why in reasons.items())
-                raise DemoError(f'units are in an error that does not pass:{listed}')
+                raise DemoError(f'units are in an error that needs fixing:{listed}')
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
@@ -234,7 +234,7 @@ def wait_for_trace(
     Returns:
         What there is in the end: the trace, and the access-log lines, the oldest first.
     """
-    with terminal.step('Wait for one whole trace') as step:
+    with terminal.step('Wait for one complete trace') as step:
         while True:
             try:
                 trees = stores.trace(trace_id)
@@ -259,7 +259,7 @@ def show_trace(
     """Draw one trace as a tree, and below it the nginx access-log lines that carry its id."""
     terminal.heading(f'One POST /echo is one distributed trace: {trace_id}')
     if not is_whole(trees, access_log):
-        missing = '✗ not all of it arrived: a frontend, a backend, and a line of nginx for each'
+        missing = '✗ incomplete: expected a frontend, a backend, and a line from nginx for each'
         terminal.say(f' {terminal.style(missing, RED)}\n')
     rows = trace_rows(trees, [json.loads(line) for line in access_log])
     columns = [max(width(row[column]) for row in rows) if rows else 0 for column in range(3)]
@@ -381,7 +381,7 @@ def show(terminal: Terminal, *, stay: bool) -> bool:
         deploy(terminal, seconds)
         active = time.monotonic()
         model = client.Model(MODEL)
-        with terminal.step('Ask for the identity of the model') as step:
+        with terminal.step("Look up the model's UUID") as step:
             model_uuid = juju(step, 'exec', '--unit', 'coordinator/0', 'echo $JUJU_MODEL_UUID')
         trace_id = send_traffic(terminal, model)
         stores = LocalStores(model)
@@ -423,7 +423,7 @@ def main() -> int:
         good = show(terminal, stay=os.environ.get('KEEP', '1') != '0')
     except DemoError as error:
         terminal.say(terminal.style(f'\n✗ {error}', RED))
-        terminal.say(f'\n All that was printed: {LOG.relative_to(ROOT)}')
+        terminal.say(f'\n Full output: {LOG.relative_to(ROOT)}')
         return 1
     except KeyboardInterrupt:
         return 130

@@ -32,13 +32,13 @@ LOG = BUILD / 'demo.log'
 JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 MODEL = 'demo'
 CHARMS = ('coordinator-charm', 'worker-charm')
-CHARM_NAMES = {'coordinator': 'coordinator-k8s', 'frontend': 'worker-k8s', 'backend': 'worker-k8s'}
-"""Of the applications whose telemetry is shown."""
 STORES = tuple(f'tests/stores/{application.name}' for application in deployment.STORES)
-WORKERS = (
-    deployment.worker('frontend', role='frontend', units=2),
-    deployment.worker('backend', role='backend', units=2),
-)
+WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
+CHARM_NAMES = {
+    'coordinator': deployment.COORDINATOR_CHARM,
+    **{worker.name: deployment.WORKER_CHARM for worker in WORKERS},
+}
+"""Of the applications whose telemetry is shown."""
 APPLICATIONS = (deployment.coordinator(), *WORKERS, *deployment.STORES)
 RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
 ACTIVE_SECONDS = 300.0

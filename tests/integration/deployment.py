@@ -4,16 +4,60 @@ Shared by the integration tests and the demo. Only the standard library, because
 before anything is installed.
 """
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-NGINX_PORT = 8080
+
+
+def constants(module: str) -> dict[str, Any]:
+    """The constants at the top of a module of the charms, which may import what is not here.
+
+    Args:
+        module: its path in the repository.
+
+    Returns:
+        Name → value; of a call with keywords, such as `Roles(…)`, the keywords and their values.
+    """
+    found: dict[str, Any] = {}
+    for node in ast.parse((ROOT / module).read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = node.value
+            try:
+                found[node.targets[0].id] = (
+                    {str(each.arg): ast.literal_eval(each.value) for each in value.keywords}
+                    if isinstance(value, ast.Call)
+                    else ast.literal_eval(value)
+                )
+            except ValueError:
+                continue  # computed from something
+    return found
+
+
+def charm_name(folder: str) -> str:
+    """The name of a charm, as its charmcraft.yaml has it."""
+    found = re.search(
+        r'^name: *(\S+)', (ROOT / folder / 'charmcraft.yaml').read_text(), re.MULTILINE
+    )
+    assert found is not None
+    return found[1]
+
+
+COORDINATOR_CHARM = charm_name('coordinator-charm')
+WORKER_CHARM = charm_name('worker-charm')
+
+NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR_PORT']
 """Where the coordinator serves, on each unit and on the application's service."""
-WORKLOAD_PORT = 9898
-"""Where a worker's podinfo serves, its metrics too."""
+
+_WORKLOAD = constants('coordinator-charm/src/workload.py')
+WORKLOAD_PORT: int = _WORKLOAD['PORT']
+"""Where a worker's workload serves, its metrics too."""
+ROLES: tuple[str, ...] = tuple(_WORKLOAD['ROLES']['minimal_deployment'])
+"""The roles that a deployment needs, without meta-roles."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +98,20 @@ def coordinator(name: str = 'coordinator', units: int = 1) -> Application:
     """A coordinator application."""
     return Application(
         name=name,
-        charm=ROOT / 'build' / 'coordinator-k8s.charm',
+        charm=ROOT / 'build' / f'{COORDINATOR_CHARM}.charm',
         units=units,
         resources=upstream_sources('coordinator-charm'),
     )
 
 
 def worker(name: str, *, role: str = 'all', units: int = 1) -> Application:
-    """A worker application with one role: `frontend`, `backend`, `all`, or '' for none."""
+    """A worker application with one role: one of `ROLES`, `all`, or '' for none."""
     config = {'role-all': role == 'all'}
     if role not in {'', 'all'}:
         config[f'role-{role}'] = True
     return Application(
         name=name,
-        charm=ROOT / 'build' / 'worker-k8s.charm',
+        charm=ROOT / 'build' / f'{WORKER_CHARM}.charm',
         units=units,
         config=config,
         resources=upstream_sources('worker-charm'),

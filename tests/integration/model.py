@@ -14,9 +14,9 @@ import yaml
 import telemetry
 from clients import StoreError, Stores
 from cluster import Cluster
-from deployment import Application, deploy_arguments
+from deployment import COORDINATOR_CHARM, WORKER_CHARM, Application, deploy_arguments
 
-CONTAINERS = {'coordinator-k8s': 'nginx', 'worker-k8s': 'workload'}
+CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: 'workload'}
 """The container that serves, by charm."""
 
 T = TypeVar('T')
@@ -198,7 +198,7 @@ class Model:
             wanted = self.topology(unit)
 
             def check(wanted: dict[str, str] = wanted) -> None:
-                traced = wanted['juju_charm'] == 'worker-k8s'
+                traced = wanted['juju_charm'] == WORKER_CHARM
                 cells = telemetry.cells(self.stores, wanted, traced=traced)
                 missing = [
                     f'{flow}: {cell.what}' for flow, cell in cells.items() if cell and not cell.ok

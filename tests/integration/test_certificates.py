@@ -15,7 +15,7 @@ from model import Model, eventually
 from traffic import echo, trace_id_of
 
 COORDINATORS = ('coordinator/0', 'coordinator/1')
-WORKERS = tuple(deployment.worker(role, role=role) for role in ('frontend', 'backend'))
+WORKERS = tuple(deployment.worker(role, role=role) for role in deployment.ROLES)
 CA = deployment.CERTIFICATES.name
 RELATION = ('coordinator:certificates', f'{CA}:certificates')
 

@@ -44,8 +44,8 @@ WORKERS = (
 )
 MINIMAL_PORT, BARE_PORT = 18080, 18081
 WRK_SECONDS = 2
-# By hand, for this deployment: logs the same lines and passes the same traces on, and no more. No
-# names to resolve, no health, no retries, no limits.
+# Tuned by hand for this deployment: logs the same lines, tells the worker who asks and passes the
+# same traces on, and no more. No names to resolve, no health, no retries, no WebSockets, no limits.
 _LOGGED = """\
 log_format json escape=json '{"time":"$time_iso8601","remote_addr":"$remote_addr",'
   '"method":"$request_method","uri":"$request_uri","status":$status,"bytes":$bytes_sent,'
@@ -57,6 +57,10 @@ map $http_traceparent $trace_id { default $request_id; "~^00-(?<incoming>[^-]+)"
 map $request_id $span_id { "~^(?<half>[0-9a-f]{16})" $half; }
 map $http_traceparent $traceparent { "" "00-$request_id-$span_id-01"; default $http_traceparent; }
 proxy_set_header traceparent $traceparent;
+proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
 """
 _MINIMAL = """\
 worker_processes auto; daemon off; pid /tmp/%(port)s.pid; error_log /dev/stderr warn;
@@ -162,7 +166,9 @@ class Live:
     def proxy(self) -> Iterator[Figure]:
         """Requests through the coordinator, against the same nginx with other configurations."""
         addresses = [unit.address for name, unit in self._model.units('frontend').items() if name]
-        servers = ' '.join(f'server {address}:9898;' for address in addresses)
+        servers = ' '.join(
+            f'server {address}:{deployments.WORKLOAD_PORT};' for address in addresses
+        )
         for name, port, http in (
             ('minimal', MINIMAL_PORT, _LOGGED),
             ('bare', BARE_PORT, 'access_log off;'),

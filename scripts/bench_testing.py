@@ -124,7 +124,7 @@ def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     return nginx_config.config(
         {'frontend': hosts, 'backend': hosts},
         locations=workload.LOCATIONS,
-        upstream_port=9898,
+        upstream_port=workload.PORT,
         pod=nginx_pod.Pod((resolver,), ipv6=False),
         log_level='info',
     )

@@ -45,7 +45,7 @@ WORKERS = (
 MINIMAL_PORT, BARE_PORT = 18080, 18081
 WRK_SECONDS = 2
 # Tuned by hand for this deployment: logs the same lines, tells the worker who asks and passes the
-# same traces on, and no more. No names to resolve, no health, no retries, no WebSockets, no limits.
+# same traces on, and no more. No names to resolve, health, retries, WebSockets or limits.
 _LOGGED = """\
 log_format json escape=json '{"time":"$time_iso8601","remote_addr":"$remote_addr",'
   '"method":"$request_method","uri":"$request_uri","status":$status,"bytes":$bytes_sent,'

@@ -356,3 +356,40 @@ def test_logs_to_https_without_a_ca_are_not_sent_and_the_status_says_so(unit):
     # Whether a worker trusts it is the worker's to know.
     handed_on = json.loads(after.get_relation(11).local_app_data['loki_endpoints'])
     assert list(handed_on) == ['loki/0', 'loki/1']
+
+
+# Events that never came
+
+
+def test_what_an_event_that_never_came_would_have_brought_is_there_after_update_status(unit):
+    """The hook was skipped with `juju resolve --no-retry`, or the event was lost on its way."""
+    late = [
+        scene.workers('both', units=[], databags={0: {}}, id=11),
+        scene.loki(units=[], databags={0: {}}, id=15),
+    ]
+    before = unit.update_status(unit.state(*late))
+    assert before.unit_status.name == 'waiting'
+    here = [scene.workers('both', units=[0], id=11), scene.loki(units=[0], id=15)]
+    after = unit.update_status(scene.replaced(before, *here))
+    assert after.unit_status == testing.ActiveStatus('1 worker (backend 1, frontend 1)')
+    assert scene.host('both/0') in unit.config
+    targets = juju.enabled_log_targets(after.get_container('nginx'))
+    assert list(targets) == [scene.push_url('loki/0')]
+
+
+def test_an_old_address_is_gone_after_update_status(unit):
+    before = settled(unit, related())
+    moved = {**scene.worker_unit('backend/0'), 'address': json.dumps('moved.example')}
+    url = {'endpoint': json.dumps({'url': 'http://moved:3100/push'})}
+    now = scene.replaced(
+        before,
+        scene.workers('backend', 'backend', units=[], databags={0: moved}, id=12),
+        scene.loki(units=[1], databags={0: url}, id=15),
+    )
+    for _ in range(2):  # nine units are remembered, and five are read again each time
+        now = unit.update_status(now)
+    assert 'moved.example' in unit.config
+    assert scene.host('backend/0') not in unit.config
+    targets = juju.enabled_log_targets(now.get_container('nginx'))
+    assert 'http://moved:3100/push' in targets
+    assert scene.push_url('loki/0') not in targets

@@ -1,5 +1,7 @@
 """Each module has a test module of its name, and each test module a module."""
 
+import re
+
 import pytest
 
 import charms
@@ -31,7 +33,8 @@ def test_a_module_has_a_test_module(folder):
     modules = names(FOLDERS[folder], '*.py')
     assert modules
     assert modules - {'charm'} <= about(folder)
-    assert ('charm' in modules) == bool(about(folder) & {'hostile', 'life_cycle', 'quiet'})
+    if 'charm' in modules:
+        assert {'databags', 'hostile', 'life_cycle', 'quiet'} <= about(folder)
 
 
 @pytest.mark.parametrize('folder', FOLDERS)
@@ -45,3 +48,21 @@ def test_a_test_module_is_about_a_module_or_the_whole(folder):
         if not any(name == module or name.startswith(f'{module}_') for module in modules)
     }
     assert strangers == set()
+
+
+def test_the_readme_names_what_tests_share():
+    unit = charms.ROOT / 'tests' / 'unit'
+    text = (unit / 'README.md').read_text()
+    shared = {
+        '.'.join(path.relative_to(unit).with_suffix('').parts)
+        for path in unit.rglob('*.py')
+        if not path.name.startswith(('test_', 'conftest', '__init__'))
+    }
+    named = {*re.findall(r'`([a-z_.]+)`', text[text.index('## What tests share') :])}
+    assert shared - named == set()
+    assert {name for name in named if '.' in name} <= shared
+
+
+@pytest.mark.parametrize('name', sorted(OF_A_CHARM))
+def test_the_readme_says_what_is_tested_of_a_whole_charm(name):
+    assert f'`test_{name}`' in (charms.ROOT / 'tests' / 'unit' / 'README.md').read_text()

@@ -36,6 +36,16 @@ def test_all_of_it_is_read(unit):
     assert found.ignored == []
 
 
+def test_each_tracing_endpoint_has_receivers_of_its_own(unit):
+    relations = [
+        scene.tempo('charm-tracing', [scene.receiver('otlp_http', 'http://a')]),
+        scene.tempo('workload-tracing', [scene.receiver('otlp_http', 'http://b')]),
+    ]
+    seen, _ = read(unit, *relations)
+    assert seen.charm_receivers == {'otlp_http': 'http://a'}
+    assert seen.workload_receivers == {'otlp_http': 'http://b'}
+
+
 def test_alone_it_knows_itself(unit):
     seen, _ = read(unit)
     assert seen.coordinators == {'coordinator/0': scene.host('coordinator/0')}

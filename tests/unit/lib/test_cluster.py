@@ -101,6 +101,7 @@ def test_workers_of_a_role():
         (worker_application(others={1: {'ingress-address': '10.0.0.1'}}), ('w/1',)),
         (worker_application(numbers=()), ()),
         (worker_application(role='reed'), ()),
+        (related('cluster', 'w', {0: unit_data('w/0')}, {'role': '1'}), ()),
         (worker_application(others={1: {'address': '['}}), ()),
     ],
 )
@@ -324,7 +325,8 @@ def test_the_coordinators_data_is_read_once_it_is_there(databag, expected):
 
 
 def test_urls_are_in_the_order_of_their_names():
-    found, _ = seen(coordinator(encoded(**PUBLISHED)))
+    unsorted = {key: json.dumps(value) for key, value in PUBLISHED.items()}
+    found, _ = seen(coordinator(unsorted))
     assert list(found.loki_endpoints) == ['loki/0', 'loki/1']
     assert list(found.workload_tracing_receivers) == ['otlp_grpc', 'otlp_http']
 

@@ -42,7 +42,7 @@ def test_values_are_json_and_other_keys_are_ignored(content, parsed):
         ({'name': '1'}, 'name: Input should be a valid string'),
         ({'name': 'null'}, 'name: Input should be a valid string'),
         ({'name': 'a'}, 'name: not JSON, expected value at line 1 column 1'),
-        ({'name': 'a', 'numbers': '['}, 'name: not JSON, expected value at line 1 column 1'),
+        ({'name': 'a', 'inner': '{'}, 'name: not JSON, expected value at line 1 column 1'),
         (
             {'name': f'"{hostile.LONG}"'},
             f'{len(hostile.LONG) + 6} bytes of relation data, at most 262144 are read',

@@ -69,3 +69,15 @@ def _block(
     if words:
         raise ValueError(f'no end of {words}')
     return tuple(found), []
+
+
+def upstreams(text):
+    """Role → the servers of its upstream, as nginx reads the configuration."""
+    (http,) = [d.block for d in parse(text) if d.words == ('http',)]
+    return {
+        directive.words[1]: [
+            inner.words[1] for inner in directive.block or () if inner.words[0] == 'server'
+        ]
+        for directive in http or ()
+        if directive.words[0] == 'upstream'
+    }

@@ -125,6 +125,16 @@ def check_receiver(protocol: str, url: str) -> str:
     return check_host_port(url) if protocol.endswith('_grpc') else check_url(url)
 
 
+def canonical(host: str) -> str:
+    """A validated host in the one spelling that it shares with all its other spellings."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower()
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
 def join(host: str, port: int) -> str:
     """`host:port` as it is written in URLs and configurations, an IPv6 host in brackets."""
     return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'

@@ -209,7 +209,7 @@ def _with_own_address(bags: databags.Databags, workers: list[Worker]) -> Iterato
     owners: dict[str, str] = {}
     for worker in workers:
         unit = worker.topology.unit
-        owner = owners.setdefault(worker.address.lower(), unit)
+        owner = owners.setdefault(addresses.canonical(worker.address), unit)
         if owner == unit:
             yield worker
         else:

@@ -15,6 +15,13 @@ from coordinator.source import charm
 
 SPECIFICATION = charms.specification('coordinator-charm')
 APPLICATION = 'coordinator'
+LIMITS = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max processes             unlimited            unlimited            processes
+Max open files            {:<20} {:<20} files
+Max locked memory         8388608              8388608              bytes
+"""
+"""A /proc/PID/limits with its soft and hard limit of open files to be filled in."""
 
 
 def host(unit: str) -> str:

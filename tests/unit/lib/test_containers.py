@@ -1,4 +1,4 @@
-"""Files, layers and log targets of a workload container: written only where they differ."""
+"""Files and layers of a workload container: written only where they differ."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from ops import pebble, testing
 from scenario import mocking
 
-from coordinated_telemetry import containers, logs, topology
+from coordinated_telemetry import containers, topology
 
 META = {'name': 'toy', 'containers': {'work': {}}}
 UNIT = topology.Topology('m', 'u', 'worker', 'worker/3', 'worker-k8s')
@@ -182,110 +182,3 @@ def test_a_service_that_exited_is_left_to_pebble(ctx, calls):
     failed = with_status(container, pebble.ServiceStatus.ERROR)
     assert ensure_layer(ctx, LAYER, failed)[0] is False
     assert calls.changes() == []
-
-
-# Log targets
-
-DISABLED: Any = {
-    'override': 'replace',
-    'type': 'loki',
-    'location': 'http://disabled.invalid',
-    'services': ['-all'],
-}
-
-
-def target(url):
-    return {
-        'override': 'replace',
-        'type': 'loki',
-        'location': url,
-        'services': ['all'],
-        'labels': UNIT.labels,
-    }
-
-
-def ensure_log_targets(ctx, urls, container=None):
-    return act(ctx, lambda work: logs.ensure_log_targets(work, urls, UNIT), container)
-
-
-def plan(container):
-    return {name: found.to_dict() for name, found in container.plan.log_targets.items()}
-
-
-def test_each_url_is_a_target_with_the_labels_of_the_unit():
-    targets = logs.log_targets(['http://b', 'http://a', 'http://b'], UNIT)
-    assert sorted(targets.values(), key=lambda target: target.get('location', '')) == [
-        target('http://a'),
-        target('http://b'),
-    ]
-    assert all(name.startswith('telemetry-') for name in targets)
-
-
-def test_the_name_of_a_target_is_that_of_its_url_whatever_else_there_is():
-    (name,) = logs.log_targets(['http://a'], UNIT)
-    assert name in logs.log_targets(['http://b', 'http://a', 'http://c'], UNIT)
-
-
-def test_targets_are_in_the_order_of_their_names():
-    names = list(logs.log_targets([f'http://{number}' for number in range(20)], UNIT))
-    assert names == sorted(names)
-
-
-def test_one_of_ours_that_is_not_wanted_any_more_is_disabled():
-    assert logs.log_targets([], UNIT, ['telemetry-x', 'another']) == {'telemetry-x': DISABLED}
-
-
-def test_targets_are_added_once(ctx, calls):
-    changed, container = ensure_log_targets(ctx, ['http://a', 'http://b'])
-    assert changed is True
-    assert calls.changes() == ['pebble add']
-    calls.clear()
-    assert ensure_log_targets(ctx, ['http://b', 'http://a'], container)[0] is False
-    assert calls.changes() == []
-
-
-def test_nothing_wanted_and_nothing_there_is_no_change(ctx, calls):
-    assert ensure_log_targets(ctx, [])[0] is False
-    assert calls.changes() == []
-
-
-def test_the_last_target_is_disabled_once(ctx, calls):
-    _, container = ensure_log_targets(ctx, ['http://a'])
-    calls.clear()
-    changed, container = ensure_log_targets(ctx, [], container)
-    assert changed is True
-    assert list(plan(container).values()) == [DISABLED]
-    assert ensure_log_targets(ctx, [], container)[0] is False
-    assert calls.changes() == ['pebble add']
-
-
-def test_a_target_that_comes_back_is_enabled(ctx):
-    _, container = ensure_log_targets(ctx, ['http://a'])
-    before = plan(container)
-    _, container = ensure_log_targets(ctx, [], container)
-    changed, container = ensure_log_targets(ctx, ['http://a'], container)
-    assert changed is True
-    assert plan(container) == before
-
-
-def test_another_url_is_another_target(ctx):
-    _, container = ensure_log_targets(ctx, ['http://a'])
-    _, container = ensure_log_targets(ctx, ['http://b'], container)
-    locations = sorted(found['location'] for found in plan(container).values())
-    assert locations == ['http://b', 'http://disabled.invalid']
-
-
-def test_targets_of_others_are_left_alone(ctx):
-    layer: Any = {'log-targets': {'other': {**DISABLED, 'location': 'http://x'}}}
-    other = pebble.Layer(layer)
-    container = testing.Container('work', can_connect=True, layers={'other': other})
-    _, container = ensure_log_targets(ctx, ['http://a'], container)
-    _, container = ensure_log_targets(ctx, [], container)
-    assert plan(container)['other'] == {**DISABLED, 'location': 'http://x'}
-
-
-def test_an_empty_plan_gets_its_targets_again(ctx):
-    _, before = ensure_log_targets(ctx, ['http://a'])
-    changed, after = ensure_log_targets(ctx, ['http://a'])
-    assert changed is True
-    assert plan(after) == plan(before)

@@ -1,13 +1,17 @@
-"""What is remembered heals by itself where the event about a change never came."""
+"""What is remembered of databags, and how it heals where an event never came."""
 
 import dataclasses
 import json
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from ops import testing
 
+import hostile
+import juju
 from coordinated_telemetry import memory
-from lib.test_databags import META, Data, Reader, changed, db, named, reads, run, state
+from lib.reader import META, Data, Reader, changed, db, named, reads, run, state
 
 
 @pytest.fixture
@@ -90,3 +94,168 @@ def test_a_turn_that_makes_no_sense_is_no_fault(ctx, calls, turn):
     now = dataclasses.replace(now, stored_states=[dataclasses.replace(stored, content=content)])
     read = run(ctx, ctx.on.update_status(), now)
     assert len(read.units()) == 25
+
+
+# Remembering
+
+
+@pytest.fixture
+def settled(ctx, calls):
+    """Three units, all of which were read once."""
+    units = {0: named('a'), 1: {'name': '['}, 2: named('c')}
+    relation = db(units, app_data=named('app'), id=3)
+    read = run(ctx, ctx.on.install(), state(relation))
+    assert reads(calls) == ['db', 'db/0', 'db/1', 'db/2']
+    calls.clear()
+    return read.state
+
+
+def test_what_is_remembered_is_what_was_read(ctx, settled, calls):
+    read = run(ctx, ctx.on.install(), settled)
+    assert reads(calls) == ['db']
+    assert read.found == {
+        'db': Data(name='app'),
+        'db/0': Data(name='a'),
+        'db/1': None,
+        'db/2': Data(name='c'),
+    }
+    assert [line.partition(' ')[0] for line in read.ignored] == ['db/1']
+
+
+@pytest.mark.parametrize('number', [0, 1, 2])
+def test_a_unit_that_changed_is_read_again_and_no_other(ctx, settled, calls, number):
+    units = {**settled.get_relation(3).remote_units_data, number: named('new')}
+    now = changed(settled, units)
+    event = ctx.on.relation_changed(now.get_relation(3), remote_unit=number)
+    read = run(ctx, event, now)
+    assert reads(calls) == ['db', f'db/{number}']
+    assert read.found[f'db/{number}'] == Data(name='new')
+
+
+@pytest.mark.parametrize(
+    'event',
+    [
+        lambda on, relation: on.relation_changed(relation, remote_unit=1),
+        lambda on, relation: on.relation_departed(relation, remote_unit=1, departing_unit=1),
+        lambda on, relation: on.install(),
+    ],
+)
+def test_an_application_is_read_in_any_event(ctx, settled, event):
+    now = changed(settled, app_data=named('new'))
+    read = run(ctx, event(ctx.on, now.get_relation(3)), now)
+    assert read.found['db'] == Data(name='new')
+
+
+def test_an_application_that_changed_is_read_again_and_no_unit(ctx, settled, calls):
+    now = changed(settled, app_data=named('new'))
+    with juju.variables(JUJU_REMOTE_UNIT=''):
+        read = run(ctx, ctx.on.relation_changed(now.get_relation(3)), now)
+    assert reads(calls) == ['db']
+    assert read.found['db'] == Data(name='new')
+
+
+def test_a_new_unit_is_read_and_no_other(ctx, settled, calls):
+    now = changed(settled, {**settled.get_relation(3).remote_units_data, 7: named('new')})
+    read = run(ctx, ctx.on.relation_joined(now.get_relation(3), remote_unit=7), now)
+    assert reads(calls) == ['db', 'db/7']
+    assert read.found['db/7'] == Data(name='new')
+
+
+def test_a_new_unit_is_read_also_in_an_event_that_is_not_about_it(ctx, settled, calls):
+    now = changed(settled, {**settled.get_relation(3).remote_units_data, 7: named('new')})
+    read = run(ctx, ctx.on.install(), now)
+    assert reads(calls) == ['db', 'db/7']
+    assert read.found['db/7'] == Data(name='new')
+
+
+def test_a_unit_that_left_and_came_again_is_read_again(ctx, settled, calls):
+    event = ctx.on.relation_departed(settled.get_relation(3), remote_unit=0, departing_unit=0)
+    after = run(ctx, event, settled).state
+    assert reads(calls) == ['db']
+    calls.clear()
+    now = changed(after, {0: named('new')})
+    read = run(ctx, ctx.on.install(), now)
+    assert reads(calls) == ['db', 'db/0']
+    assert read.found['db/0'] == Data(name='new')
+
+
+def test_another_relation_with_the_same_application_is_another(ctx, settled, calls):
+    read = run(ctx, ctx.on.install(), state(db({0: named('new')}, id=4)))
+    assert reads(calls) == ['db', 'db/0']
+    assert read.found['db/0'] == Data(name='new')
+
+
+def test_an_event_of_another_relation_reads_no_unit(ctx, settled, calls):
+    other = testing.Relation('other', remote_app_name='db', remote_units_data={0: {}}, id=9)
+    now = dataclasses.replace(settled, relations=[settled.get_relation(3), other])
+    run(ctx, ctx.on.relation_changed(other, remote_unit=0), now)
+    assert reads(calls) == ['db']
+
+
+@pytest.mark.parametrize('event', ['upgrade_charm', 'start', 'config_changed', 'leader_elected'])
+def test_everything_is_read_where_anything_may_have_changed(ctx, settled, calls, event):
+    read = run(ctx, getattr(ctx.on, event)(), changed(settled, {0: named('new')}))
+    assert reads(calls) == ['db', 'db/0']
+    assert read.found['db/0'] == Data(name='new')
+
+
+def rewritten(state, change):
+    """The state with another text in the place of what is remembered."""
+    stored = state.get_stored_state('_stored', owner_path='Reader')
+    content = {**stored.content, 'databags': change(stored.content['databags'])}
+    return dataclasses.replace(state, stored_states=[dataclasses.replace(stored, content=content)])
+
+
+def replacing(old, new):
+    def change(text):
+        assert old in text
+        return text.replace(old, new)
+
+    return change
+
+
+def foreign(old, new):
+    """What somebody else remembers, of other databags."""
+    return lambda text: replacing('"name": "a"', '"name": "b"')(replacing(old, new)(text))
+
+
+CHANGES = {
+    'lost': lambda text: '',
+    'cut off': lambda text: text[: len(text) // 2],
+    'no JSON': lambda text: '\0garbage',
+    'another type': lambda text: '1',
+    'another shape': lambda text: '[1, 2, 3]',
+    'deeper than anything': lambda text: '[' * 100_000,
+    'of another format': foreign('[[2, ', '[[1, '),
+    'of another model': foreign(juju.UUID, juju.UUID[::-1]),
+    'of another unit': foreign('reader/0', 'reader/1'),
+    'a list of databags': lambda text: f'[{text.partition("],")[0][1:]}], [1, 2]]',
+    'more than there is': replacing('{"3": {', '[1, 2], {"3": {'),
+    'databags of another version': replacing('"name": "a"', '"name": ["a"]'),
+    'databags with a key missing': replacing('"name": "a"', '"title": "a"'),
+    'a reason of another version': replacing('{"data": {', '{"data": null, "was": {'),
+}
+
+
+@pytest.mark.parametrize('change', CHANGES.values(), ids=CHANGES)
+def test_what_is_remembered_makes_no_difference_when_it_makes_no_sense(ctx, settled, change):
+    expected = run(ctx, ctx.on.install(), dataclasses.replace(settled, stored_states=[]))
+    read = run(ctx, ctx.on.install(), rewritten(settled, change))
+    assert (read.found, read.ignored) == (expected.found, expected.ignored)
+    again = run(ctx, ctx.on.install(), read.state)
+    assert (again.found, again.ignored) == (expected.found, expected.ignored)
+
+
+@hypothesis.given(st.data())
+@hypothesis.settings(max_examples=hostile.examples(50))
+def test_what_is_remembered_may_be_cut_and_changed_anywhere(data):
+    ctx = testing.Context(Reader, meta=META)
+    relation = db({0: named('a'), 1: {'name': '['}, 2: {}}, app_data=named('app'), id=3)
+    first = run(ctx, ctx.on.install(), state(relation))
+
+    def change(text):
+        cut = data.draw(st.integers(0, len(text)))
+        return text[:cut] + data.draw(st.sampled_from(['', '"', '}', ']', '0', 'null', 'x']))
+
+    read = run(ctx, ctx.on.install(), rewritten(first.state, change))
+    assert (read.found, read.ignored) == (first.found, first.ignored)

@@ -10,7 +10,7 @@ from cosl.reconciler import reconcilable_events_k8s
 from ops import testing
 
 import juju
-from coordinated_telemetry import databag, databags, reconciler, report
+from coordinated_telemetry import databag, databags, reconciler
 
 META = {
     'name': 'toy',
@@ -217,32 +217,6 @@ def test_what_is_mended_and_broken_again_is_logged_again(ctx, calls):
         state = dataclasses.replace(state, relations=[db(now)])
     run(ctx, ctx.on.config_changed(), state)
     assert logged(calls) == [['db/0'], ['db/0']]
-
-
-IGNORED = [report.Ignored(f'db/{number}', 'why') for number in range(10)]
-
-
-@pytest.mark.parametrize(
-    ('notes', 'ignored', 'expected'),
-    [
-        ([], [], 'fine'),
-        (['note'], [], 'fine; note'),
-        ([], IGNORED[:1], 'fine; ignored: db/0 (why)'),
-        (['note'], IGNORED[:2], 'fine; note; ignored: db/0 (why), db/1 (why)'),
-        ([], IGNORED[:3], 'fine; ignored: db/0 (why), db/1 (why), db/2'),
-        (
-            [],
-            IGNORED,
-            (
-                'fine; ignored: db/0 (why), db/1 (why), '
-                'db/2, db/3, db/4, db/5, db/6, db/7 and 2 more'
-            ),
-        ),
-    ],
-)
-def test_a_status_gives_two_reasons_names_some_and_counts_the_rest(notes, ignored, expected):
-    (status,) = report.Report(notes=notes, ignored=ignored).statuses('fine')
-    assert status == ops.ActiveStatus(expected)
 
 
 # The workload's version

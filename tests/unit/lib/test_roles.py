@@ -2,18 +2,12 @@
 
 import pytest
 
-from coordinated_telemetry import cluster, roles, topology
+from coordinated_telemetry import roles
 
 ROLES = roles.Roles(
     minimal_deployment={'read': 1, 'write': 3, 'backend': 0},
     meta_roles={'all': ('read', 'write', 'backend'), 'rw': ('write', 'read')},
 )
-COORDINATOR = topology.Topology('m', 'u', 'c', '', 'c-k8s')
-
-
-def worker(number, *roles, application='w', charm='w-k8s'):
-    unit = COORDINATOR.for_unit(application, f'{application}/{number}', charm)
-    return cluster.Worker(unit, f'w-{number}', roles)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +51,3 @@ def test_an_unknown_role_is_named_in_short():
 )
 def test_a_role_is_missing_while_fewer_units_have_it_than_it_takes(units, missing):
     assert ROLES.missing(units) == missing
-
-
-def test_workers_of_a_role():
-    first, second, third = worker(0, 'read'), worker(1), worker(2, 'read', 'write')
-    assert cluster.Workers(units=(first, second, third)).of_role('read') == [first, third]

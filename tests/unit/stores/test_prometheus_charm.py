@@ -9,9 +9,9 @@ import ops
 import pytest
 import yaml
 from ops import pebble, testing
-from test_scrape import METADATA, rule
 
 from prometheus.src import charm
+from stores.test_scrape import METADATA, rule
 
 
 class FakePromtool:

@@ -1,6 +1,7 @@
 """One databag: what it may hold, how its text is read, and how it is written."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -47,7 +48,7 @@ def reason(error: ValueError) -> str:
         return addresses.shorten(str(error), 160)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = addresses.shorten('.'.join(str(part) for part in first['loc']), 60)
-    message = first['msg'].removeprefix('Value error, ')
+    message = re.sub(r' or instance of \w+$', '', first['msg'].removeprefix('Value error, '))
     return f'{field}: {message}' if field else message
 
 

@@ -1,0 +1,1 @@
+"""The coordinator: a test module for each of its modules, and some about the whole charm."""

@@ -1,0 +1,31 @@
+"""What a scraper GETs."""
+
+import juju
+from coordinated_telemetry import cluster, metrics, topology
+from coordinator.source import targets, workload
+
+APPLICATION = topology.Topology('m', juju.UUID, 'c', '', 'c-k8s')
+
+
+def worker(unit, address, charm='w-k8s'):
+    application = unit.partition('/')[0]
+    return cluster.Worker(APPLICATION.for_unit(application, unit, charm), address, ())
+
+
+def test_every_exporter_and_every_worker_is_a_target_with_its_own_topology():
+    workers = cluster.Workers(units=(worker('a/0', 'x'), worker('b/1', '::1', 'b-k8s')))
+    assert targets.targets(APPLICATION, {'c/0': 'p', 'c/1': 'q'}, workers) == [
+        metrics.Target(APPLICATION.for_unit('c', 'c/0', 'c-k8s'), 'p', 9113),
+        metrics.Target(APPLICATION.for_unit('c', 'c/1', 'c-k8s'), 'q', 9113),
+        metrics.Target(APPLICATION.for_unit('a', 'a/0', 'w-k8s'), 'x', workload.PORT),
+        metrics.Target(APPLICATION.for_unit('b', 'b/1', 'b-k8s'), '::1', workload.PORT),
+    ]
+
+
+def test_a_coordinator_that_is_scaled_to_0_leaves_the_workers_watched():
+    workers = cluster.Workers(units=(worker('a/0', 'x'),))
+    assert [one.topology.unit for one in targets.targets(APPLICATION, {}, workers)] == ['a/0']
+
+
+def test_without_anybody_there_is_no_target():
+    assert targets.targets(APPLICATION, {}, cluster.Workers()) == []

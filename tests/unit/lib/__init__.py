@@ -1,0 +1,1 @@
+"""The library: a test module for each of its modules."""

@@ -1,0 +1,1 @@
+"""What hurts in the field, by number: docs/pains.md."""

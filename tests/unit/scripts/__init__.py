@@ -1,0 +1,1 @@
+"""The tools of the repository: a test module for each."""

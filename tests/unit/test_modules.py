@@ -1,0 +1,68 @@
+"""Each module has a test module of its name, and each test module a module."""
+
+import re
+
+import pytest
+
+import charms
+
+FOLDERS = {
+    'lib': charms.ROOT / 'lib' / 'coordinated_telemetry',
+    'coordinator': charms.ROOT / 'coordinator-charm' / 'src',
+    'worker': charms.ROOT / 'worker-charm' / 'src',
+}
+OF_A_CHARM = {
+    *('bounds', 'databags', 'hostile', 'life_cycle', 'quiet', 'relations', 'statuses'),
+    'rules_fire',
+}
+"""What is tested of a charm as a whole: these are the tests of its charm.py."""
+OF_THE_LIBRARY = {'package'}
+
+
+def names(folder, pattern):
+    found = {path.stem for path in folder.glob(pattern)}
+    return {name.removeprefix('test_') for name in found} - {'__init__'}
+
+
+def about(folder):
+    return names(charms.ROOT / 'tests' / 'unit' / folder, 'test_*.py')
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_a_module_has_a_test_module(folder):
+    modules = names(FOLDERS[folder], '*.py')
+    assert modules
+    assert modules - {'charm'} <= about(folder)
+    if 'charm' in modules:
+        assert {'databags', 'hostile', 'life_cycle', 'quiet'} <= about(folder)
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_a_test_module_is_about_a_module_or_the_whole(folder):
+    """What is more of the same has a name that goes on: test_workload_tls.py."""
+    modules = names(FOLDERS[folder], '*.py')
+    whole = OF_A_CHARM if 'charm' in modules else OF_THE_LIBRARY
+    strangers = {
+        name
+        for name in about(folder) - whole
+        if not any(name == module or name.startswith(f'{module}_') for module in modules)
+    }
+    assert strangers == set()
+
+
+def test_the_readme_names_what_tests_share():
+    unit = charms.ROOT / 'tests' / 'unit'
+    text = (unit / 'README.md').read_text()
+    shared = {
+        '.'.join(path.relative_to(unit).with_suffix('').parts)
+        for path in unit.rglob('*.py')
+        if not path.name.startswith(('test_', 'conftest', '__init__'))
+    }
+    named = {*re.findall(r'`([a-z_.]+)`', text[text.index('## What tests share') :])}
+    assert shared - named == set()
+    assert {name for name in named if '.' in name} <= shared
+
+
+@pytest.mark.parametrize('name', sorted(OF_A_CHARM))
+def test_the_readme_says_what_is_tested_of_a_whole_charm(name):
+    assert f'`test_{name}`' in (charms.ROOT / 'tests' / 'unit' / 'README.md').read_text()

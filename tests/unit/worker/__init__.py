@@ -1,0 +1,1 @@
+"""The worker: a test module for each of its modules, and some about the whole charm."""

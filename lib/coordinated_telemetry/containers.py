@@ -1,4 +1,4 @@
-"""Workload containers: make Pebble run what is wanted, and leave alone what already is."""
+"""Workload containers: make Pebble run what is wanted, and leave alone what already runs."""
 
 from typing import Any
 

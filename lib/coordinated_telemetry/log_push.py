@@ -44,7 +44,7 @@ class Outcome:
     """What happened to the records for one store.
 
     Attributes:
-        settled: how many of them, counted from the first, need not be sent again: the store took
+        settled: how many of them, counted from the first, must not be sent again: the store took
             them or refused them for good.
         part: bytes of body to push at once next time.
     """

@@ -141,7 +141,7 @@ def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBas
     data = UnitData(
         # The pod's IP, while targets have names: when a target's host equals a unit's published
         # address, COS's scraper gives it its own job, and takes that back when the unit departs.
-        # Prometheus keeps a removed job's last `up` for five minutes: if it is 0, HostDown fires.
+        # Prometheus keeps a removed job's last `up` for five minutes: with a 0, HostDown may fire.
         prometheus_scrape_unit_address=str(address),
         prometheus_scrape_unit_name=charm.unit.name,
     )

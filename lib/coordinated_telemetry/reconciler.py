@@ -113,7 +113,7 @@ class ReconcilingCharm(ops.CharmBase):
             self._stored.version = version
 
     def awaited(self, what: str) -> float:
-        """For how many seconds hooks in a row have been asking for this same `what`."""
+        """For how many seconds one hook after the other has been waiting for `what`."""
         now = time.time()
         since = float(str(self._stored.awaited_since))
         # If the clock was set back, start anew.

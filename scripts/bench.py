@@ -1,13 +1,13 @@
 """Measure the charms, each figure against a baseline in the same run: `make bench`.
 
 Writes build/bench.json (a list of `{"name", "value", "unit", "baseline", "ratio"}`; times in
-seconds, sizes in bytes) and build/bench.png (the growth curves), prints a table, and exits 1 if a
-bound of `bench_figures.BOUNDS` is missed. The machine may be noisy: measurements that are
+seconds, sizes in bytes) and build/bench.png (the growth curves), prints a table, and exits 1 if
+it misses a bound of `bench_figures.BOUNDS`. The machine may be noisy, so measurements that are
 compared take turns, and medians count.
 
     make bench ARGS=[--offline]
 
-With --offline, only what needs no local Juju.
+With --offline, it measures only what needs no local Juju.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BUILD = ROOT / 'build'
 
 
 def main() -> int:
-    """Measure, show and judge."""
+    """Measure, show the figures and check their bounds."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--offline', action='store_true', help='only what needs no local Juju')
     offline = parser.parse_args().offline
@@ -35,10 +35,10 @@ def main() -> int:
     def measure(title: str, found: Iterable[Figure]) -> None:
         with terminal.step(title):
             figures.extend(found)
-        # At once: what comes later may fail, and takes minutes.
+        # Immediately: what follows takes minutes, and may fail.
         bench_figures.write(figures, BUILD / 'bench.json')
 
-    import bench_testing  # noqa: PLC0415 it takes a while
+    import bench_testing  # noqa: PLC0415 importing it takes a while
 
     measure('Import the charms', bench_testing.imports())
     measure('Dispatch events of 1 to 1000 workers', bench_testing.events())

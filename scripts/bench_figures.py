@@ -1,4 +1,4 @@
-"""What the bench measures: figures, the bounds that they must keep, and how both are shown."""
+"""What the bench measures: figures, their bounds, and how both are shown."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One measured value and, where there is one, what it was measured against in the same run.
+    """One measured value and, if there is one, its baseline from the same run.
 
     Attributes:
         name: dotted.
@@ -30,24 +30,24 @@ class Figure:
         return self.value / self.baseline if self.baseline else None
 
     def as_dict(self) -> dict[str, str | float | None]:
-        """The figure as it stands in bench.json."""
+        """The figure as bench.json holds it."""
         return {**dataclasses.asdict(self), 'ratio': self.ratio}
 
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """What the ratio of a figure must keep: machines differ in what they do in a second.
+    """A bound on the ratio of a figure: absolute times differ between machines.
 
     Attributes:
-        limit: the worst that is accepted.
-        least: True where more is better.
+        limit: the worst accepted ratio.
+        least: True if more is better.
     """
 
     limit: float
     least: bool = False
 
     def holds(self, figure: Figure) -> bool:
-        """Whether the figure keeps it; one that has no ratio does not."""
+        """Whether the figure is within the bound; without a ratio it is not."""
         if figure.ratio is None:
             return False
         return figure.ratio >= self.limit if self.least else figure.ratio <= self.limit
@@ -62,13 +62,13 @@ BOUNDS = {
     'import.coordinator': Bound(1.15),
     'import.worker': Bound(1.15),
     'reconcile.n1': Bound(3),
-    # Against n1: what does not change is not looked at again.
+    # Against n1: unchanged databags are not read again.
     'reconcile.n1000.against_n1': Bound(4),
     # Against n1: it must not grow.
     'hooktools.event.n10': Bound(1),
     'hooktools.event.n100': Bound(1),
     'hooktools.event.n1000': Bound(1),
-    # Calls for each unit that joins, against n10: linear in all.
+    # Calls for each unit that joins, against n10: the total grows linearly.
     'join.n100': Bound(1.05),
     'join.n300': Bound(1.05),
     'proxy.rps': Bound(0.95, least=True),
@@ -81,11 +81,11 @@ _MORE_THAN_MINIMAL = (
     'through, 1.6 % pass tracestate on, 0.5 % share what is known of the workers between processes'
 )
 IN_THE_WAY = {'proxy.rps': _MORE_THAN_MINIMAL, 'proxy.cpu': _MORE_THAN_MINIMAL}
-"""Of a bound that is missed after honest work, what stands in the way; shown below the table."""
+"""Why a bound is still missed after honest work; shown below the table."""
 
 
 def verdict(figure: Figure) -> str:
-    """What the table says of a figure: its bound and whether it keeps it."""
+    """What the table says about a figure: its bound, and whether the figure is within it."""
     bound = BOUNDS.get(figure.name)
     if bound is None:
         return ''
@@ -110,7 +110,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def missed(figures: Iterable[Figure]) -> list[str]:
-    """The names of the bounds that are not kept; one that was not measured is not kept."""
+    """The names of the missed bounds; a figure that was not measured misses its bound."""
     by_name = {figure.name: figure for figure in figures}
     return [
         name
@@ -125,8 +125,8 @@ def write(figures: Iterable[Figure], path: Path) -> None:
 
 
 def plot(figures: Iterable[Figure], path: Path) -> None:
-    """Draw the growth curves: what ends in `.n<units>`, one panel for each name before it."""
-    import matplotlib as mpl  # noqa: PLC0415 slow, and the table comes first
+    """Draw the growth curves: figures that end in `.n<units>`, one panel per name before it."""
+    import matplotlib as mpl  # noqa: PLC0415 slow, and only this function needs it
 
     mpl.use('Agg')
     from matplotlib import pyplot as plt  # noqa: PLC0415
@@ -148,9 +148,9 @@ def plot(figures: Iterable[Figure], path: Path) -> None:
 
 
 def interleaved(*measurements: Callable[[], float], rounds: int) -> tuple[float, ...]:
-    """The median of each measurement; they take turns, so that a noisy machine hits them all.
+    """The median of each measurement; they take turns, so a noisy machine affects them all.
 
-    Every other round goes back the way that the last one came: none is always the first.
+    Every other round runs in reverse, so none is always first.
     """
     found: list[list[float]] = [[] for _ in measurements]
     turns = list(zip(measurements, found, strict=True))

@@ -76,7 +76,7 @@ server { listen %(port)s; location / { proxy_pass http://frontend; } }
 
 
 class Live:
-    """A deployment of both charms, the stores, and a charm that does nothing beside each."""
+    """A deployment of both charms and the stores, with a charm that does nothing beside each."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -84,7 +84,7 @@ class Live:
         self._client = client.Model(model.juju.model)
 
     def dispatches(self) -> Iterator[Figure]:
-        """A dispatch with nothing to do against that of a null charm with the same packages."""
+        """A dispatch with nothing to do, against one of a null charm with the same packages."""
 
         def seconds(unit: str) -> float:
             return self._client.run_hook(unit, 'update-status')['seconds']
@@ -99,17 +99,17 @@ class Live:
             yield Figure(f'dispatch.{charm}.noop', value, 's', baseline)
 
     def reloads(self, config: Callable[..., str]) -> Iterator[Figure]:
-        """How long `nginx -t` and a reload of the real nginx take, against those of 1 worker."""
+        """How long `nginx -t` and a reload of the real nginx take, against those with 1 worker."""
         resolver = re.search(r'nameserver (\S+)', self._nginx('cat', '/etc/resolv.conf'))
         assert resolver
         sizes = (1000, 1)
         for workers in sizes:
-            # Beside the nginx that serves, with other ports and another pid file.
+            # Runs beside the serving nginx, with other ports and another pid file.
             text = config(workers, resolver[1])
             text = text.replace('listen 8080', f'listen {20000 + workers}')
             text = text.replace('127.0.0.1:8081', f'127.0.0.1:{30000 + workers}')
             text = text.replace('/tmp/nginx.pid', f'/tmp/{workers}.pid')
-            # There are no such workers, which it would say twice a second for each.
+            # These workers do not exist, and nginx would log that twice a second for each.
             text = re.sub('^error_log .*$', 'error_log /dev/null crit;', text, flags=re.MULTILINE)
             self._serve(f'reload-{workers}', text)
         try:
@@ -125,12 +125,12 @@ class Live:
                 self._stop(f'reload-{workers}')
 
     def _test(self, workers: int) -> float:
-        """Seconds that `nginx -t` takes."""
+        """How many seconds `nginx -t` takes."""
         return self._timed(f'nginx -t -q -c /tmp/reload-{workers}.conf')
 
     def _reload(self, workers: int) -> float:
         """Seconds from the signal until there is a process with the new configuration."""
-        # The newest child is the last; old ones may stay a while.
+        # The newest child comes last; old ones may stay for a while.
         newest = 'set -- $(cat /proc/$nginx/task/$nginx/children); shift $(($# - 1))'
         seconds = self._timed(
             'kill -HUP $nginx; for turn in $(seq 2500); do '
@@ -141,16 +141,16 @@ class Live:
         return seconds
 
     def _timed(self, script: str, *, before: str = 'true') -> float:
-        """Seconds that a shell script takes in the nginx container."""
+        """How many seconds a shell script takes in the nginx container."""
         clock = 'date +%s%N'
-        # One argument: `juju ssh` joins what it gets, for a shell.
+        # One argument, since `juju ssh` joins its arguments for a shell.
         said = self._nginx(f'{before}; start=$({clock}); {script}; echo $(($({clock}) - start))')
         return int(said.split()[-1]) / 1e9
 
     def _serve(self, name: str, text: str) -> None:
-        """Run one more nginx, as a service of the same Pebble, in the same way.
+        """Run another nginx in the same way, as a service of the same Pebble.
 
-        So its log goes the same way; and without cgroups, Linux divides the CPU by session.
+        Its log then takes the same route; and without cgroups, Linux divides the CPU by session.
         """
         self._push(text, f'/tmp/{name}.conf')
         command = ops.pebble.Layer(nginx.layer()).services[nginx.SERVICE].command
@@ -183,7 +183,7 @@ class Live:
         }
         masters = {'coordinator': 'nginx', 'minimal': str(MINIMAL_PORT), 'bare': str(BARE_PORT)}
         runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
-        # There and back again, so that neither is always the one that comes first.
+        # There and back again, so neither always comes first.
         pair = ['coordinator', 'minimal']
         order = [*pair, *reversed(pair)] * 8 + ['bare', 'direct'] * 5
         for name in order:
@@ -199,7 +199,7 @@ class Live:
         )
         yield Figure('proxy.rps', rates['coordinator'], 'requests/s', rates['minimal'])
         yield Figure('proxy.p99', waits['coordinator'], 's', waits['minimal'])
-        # Of nginx alone, which what else runs on the machine hardly touches.
+        # nginx's alone, which other programs on the machine hardly affect.
         yield Figure('proxy.cpu', used['coordinator'], 's/request', used['minimal'])
         yield Figure('proxy.rps.against_bare', rates['coordinator'], 'requests/s', rates['bare'])
         yield Figure(
@@ -207,7 +207,7 @@ class Live:
         )
 
     def _cpu_seconds(self, name: str | None) -> float:
-        """CPU seconds of the processes of an nginx so far, by its pid file; 0 for None."""
+        """CPU seconds so far of the processes of the nginx with this pid file; 0 for None."""
         if name is None:
             return 0.0
         nanoseconds = self._nginx(
@@ -217,8 +217,8 @@ class Live:
         return sum(map(int, nanoseconds.split())) / 1e9
 
     def _wrk(self, url: str) -> tuple[float, float]:
-        """Requests per second, and the seconds that 99 of 100 take, from a pod of its own."""
-        # The charm container shows the machine's own programs.
+        """Requests per second, and the seconds that 99 of 100 take, sent from another pod."""
+        # The charm container sees the machine's own programs.
         command = ('exec', '--unit', 'null-worker/0', '--')
         length = ('-d', f'{WRK_SECONDS}s')
         said = self._model.juju.cli(*command, 'wrk', '-t1', '-c16', *length, '--latency', url)
@@ -231,7 +231,7 @@ class Live:
         return float(rate[1]), float(late[1]) * scale
 
     def latencies(self) -> Iterator[Figure]:
-        """From a request to its line, its sample and its spans in the stores."""
+        """Seconds from a request to its line, its sample and its spans in the stores."""
         stores = self._model.stores
         kinds: dict[str, list[float]] = {'log': [], 'metric': [], 'trace': []}
         for _ in range(5):
@@ -260,7 +260,7 @@ class Live:
             yield Figure(f'e2e.{kind}_latency', statistics.median(seconds), 's')
 
     def _requests(self) -> float:
-        """How many requests got a status that nothing else asks for, as Prometheus knows it."""
+        """How many requests Prometheus counts with a status that nothing else causes."""
         url = (
             f'http://prometheus.{self._model.juju.model}.svc.cluster.local:9090/api/v1/query'
             '?query=sum(http_requests_total%7Bjuju_application=%22frontend%22,status=%22418%22%7D)'
@@ -281,7 +281,7 @@ class Live:
 
 @contextlib.contextmanager
 def deployment(terminal: Terminal) -> Iterator[Live]:
-    """Both charms with the stores, and two null charms, in a model that goes away afterwards."""
+    """Both charms with the stores, and two null charms, in a model destroyed afterwards."""
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
     juju = jubilant.Juju(cli_binary=JUJU)
     with tempfile.TemporaryDirectory(prefix='bench-') as scratch:
@@ -316,7 +316,7 @@ def _installed(live: client.Model, applications: list[deployments.Application]) 
 
 
 def null_charm(charm: Path, target: Path) -> Path:
-    """A packed charm's packages and metadata with code that does nothing, as a folder."""
+    """A folder with a packed charm's packages and metadata, and code that does nothing."""
     with zipfile.ZipFile(charm) as archive:
         for member in archive.infolist():
             archive.extract(member, target)
@@ -330,7 +330,7 @@ def null_charm(charm: Path, target: Path) -> Path:
 
 
 def demo() -> Iterator[Figure]:
-    """From `juju deploy` to the telemetry of every unit in the stores, as the demo measures it."""
+    """Seconds from `juju deploy` to every unit's telemetry in the stores, as the demo measures."""
     environment = {**os.environ, 'KEEP': '0'}
     environment.pop('LOCALJUJU_OWNER', None)
     subprocess.run(

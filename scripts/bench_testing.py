@@ -28,7 +28,7 @@ class NullCharm(ops.CharmBase):
 
 
 def imports() -> Iterator[Figure]:
-    """`import charm` against `import ops`, in processes of their own, as the packed charms do."""
+    """`import charm` against `import ops`, each in a fresh process, as in the packed charms."""
     with tempfile.TemporaryDirectory(prefix='bench-') as scratch:
         for charm in ('coordinator', 'worker'):
             folder = Path(scratch, charm)
@@ -37,7 +37,7 @@ def imports() -> Iterator[Figure]:
             [packages] = folder.glob('venv/lib/python*/site-packages')
             python = pythons.find(packages.parent.name.removeprefix('python'))
             assert python, f'there is no {packages.parent.name} here, which {charm} is packed for'
-            # As `dispatch` does, with the packages of the charm's virtual environment.
+            # Like `dispatch`, with the packages of the charm's virtual environment.
             paths = (folder / 'lib', folder / 'src', packages)
             environment = {'PYTHONPATH': os.pathsep.join(map(str, paths))}
 
@@ -73,13 +73,13 @@ def events() -> Iterator[Figure]:
             functools.partial(unit.ctx.run, event, state),
             functools.partial(null.run, null_event, null_state),
         ):
-            run()  # the first one imports
+            run()  # the first run imports
             runs.append(functools.partial(seconds_of, run))
         with juju.recorded() as calls:
             unit.ctx.run(event, state)
         first = tools[0].value if tools else None
         tools.append(Figure(f'hooktools.event.n{units}', len(calls.hook_tools()), 'calls', first))
-    # All sizes in turn, for they are compared with each other.
+    # All sizes take turns, since they are compared with each other.
     medians = interleaved(*runs, rounds=15)
     own, nulls = medians[::2], medians[1::2]
     for units, value, baseline in zip(UNITS, own, nulls, strict=True):
@@ -89,7 +89,7 @@ def events() -> Iterator[Figure]:
 
 
 def joins() -> Iterator[Figure]:
-    """Hook-tool calls for each of N workers that joined one after another."""
+    """Hook-tool calls per worker when N workers join one after another."""
     unit, state, _ = _deployed(0)
     total = 0
     first: float | None = None
@@ -109,7 +109,7 @@ def joins() -> Iterator[Figure]:
 
 
 def sizes() -> Iterator[Figure]:
-    """What a thousand workers take up."""
+    """The sizes that a thousand workers cause."""
     _, state, _ = _deployed(1000)
     published = next(r for r in state.relations if r.endpoint == 'metrics-endpoint')
     assert isinstance(published, testing.Relation)

@@ -1,11 +1,11 @@
-"""Check the alert rules as they are rendered: Prometheus' with promtool, Loki's by structure.
+"""Check the rendered alert rules: Prometheus' with promtool, Loki's by their structure.
 
     python scripts/check_rules.py
 
-Renders every folder of the coordinator's rules for an example application, as the charm does it.
-A group that the charm would leave out fails the check. promtool is the one of the local Juju's
-Prometheus image, so that rules are held to the version that evaluates them in the tests; there is
-no tool for LogQL that could be used here.
+Renders every folder of the coordinator's rules for an example application, as the charm does. A
+group that the charm would ignore fails the check. promtool comes from the local Juju's Prometheus
+image, so the version that evaluates the rules in the tests also checks them; there is no usable
+tool for LogQL.
 """
 
 import json
@@ -30,7 +30,7 @@ EXAMPLE = Topology(
 
 
 def rendered(folder: Path) -> tuple[list[rules.Group], list[str]]:
-    """Return the groups of a folder as the example application gets them, and the faults."""
+    """Return the groups of a folder, rendered for the example application, and the faults."""
     found = rules.load(folder)
     faults = list(found.faults)
     if not found.groups:
@@ -39,7 +39,7 @@ def rendered(folder: Path) -> tuple[list[rules.Group], list[str]]:
 
 
 def main() -> int:
-    """Check each folder; 1 when anything is wrong."""
+    """Check each folder; return 1 if anything is wrong."""
     image = deployment.upstream_sources('tests/stores/prometheus')['prometheus-image']
     try:
         promtool = images.host_command(image, '/usr/bin/promtool')

@@ -1,12 +1,12 @@
-"""The three flows end to end, on real parts, on this machine: `make demo`.
+"""Metrics, logs and traces end to end, with real programs on this machine: `make demo`.
 
 Sets up what is needed, packs both charms, deploys them with three stores on the local Juju, sends
-traffic, and shows the metrics, logs and traces of every unit in the stores. Stays until Ctrl-C,
-so that one can look around; with KEEP=0 in the environment it tears down and exits 0 only if
-nothing was missing. build/demo.json has the result, build/demo.log what the programs printed.
+traffic, and shows the metrics, logs and traces of every unit in the stores. It stays until Ctrl-C
+so that you can look around; with KEEP=0 in the environment it tears down at once and exits 0 only
+if nothing is missing. build/demo.json holds the result, build/demo.log the programs' output.
 
-Standard library only: this is what runs first on a fresh machine. The Makefile says in PYTHONPATH
-where the local Juju, tests/integration and tests/stores are.
+Standard library only: this runs first on a fresh machine. The Makefile's PYTHONPATH names the
+local Juju, tests/integration and tests/stores.
 """
 
 import json
@@ -38,26 +38,26 @@ CHARM_NAMES = {
     'coordinator': deployment.COORDINATOR_CHARM,
     **{worker.name: deployment.WORKER_CHARM for worker in WORKERS},
 }
-"""Of the applications whose telemetry is shown."""
+"""Application → charm, for the applications whose telemetry is shown."""
 APPLICATIONS = (deployment.coordinator(), *WORKERS, *deployment.STORES)
 RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
 ACTIVE_SECONDS = 300.0
 """How long everything may take to become active."""
 REQUESTS = 20
-"""Of each kind."""
+"""How many requests of each kind."""
 GREEN_SECONDS = 90.0
-"""How long all telemetry may take to arrive after that: two scrapes and a few pushes, really."""
+"""How long all telemetry may then take to arrive; it needs two scrapes and a few pushes."""
 
 
 class DemoError(Exception):
-    """What ends the demo early; the message says what could not be done, and why."""
+    """The demo cannot continue; the message says what failed, and why."""
 
 
 def run(step: Step, *command: str | Path) -> str:
-    """Run a program, show the line it is at as the step's note, and return what it printed.
+    """Run a program, show its latest line as the step's note, and return what it printed.
 
     Raises:
-        DemoError: it failed, with its last lines.
+        DemoError: if it fails; with its last lines.
     """
     environment = {**os.environ, 'PYTHONPATH': str(ROOT / 'tests' / 'localjuju')}
     lines: list[str] = []
@@ -93,7 +93,7 @@ def juju(step: Step, *arguments: str) -> str:
 
 
 def status() -> dict[str, Any]:
-    """Return what `juju status` says of the demo's model."""
+    """Return what `juju status` says about the demo's model."""
     command = [JUJU, 'status', '--model', MODEL, '--format', 'json']
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -137,7 +137,7 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
 
 
 def not_active(status: Mapping[str, Any]) -> list[str]:
-    """Return a line for each unit of a `juju status` that is not active yet, or not idle."""
+    """Return a line for each unit in a `juju status` that is not active or not idle yet."""
     waiting = []
     for application in APPLICATIONS:
         units = status['applications'].get(application.name, {}).get('units') or {}
@@ -156,7 +156,7 @@ def send_traffic(terminal: Terminal, model: client.Model) -> str:
     """Send real requests through the coordinator; return the trace id of a `POST /echo`.
 
     Raises:
-        DemoError: one of them was not answered as it must be.
+        DemoError: if one of them gets a wrong answer.
     """
     base = f'http://coordinator.{MODEL}.svc.cluster.local:{deployment.NGINX_PORT}'
     trace_id = ''
@@ -166,8 +166,8 @@ def send_traffic(terminal: Terminal, model: client.Model) -> str:
             if page.status != 200 or 'hostname' not in json.loads(page.body):
                 raise DemoError(f'GET / was answered {page.status}: {page.body[:200]!r}')
             echo = model.http(f'{base}/echo', method='POST', body=b'hello')
-            # podinfo answers 200 with an error in the body when its backend failed; else the
-            # body has the headers that the backend got.
+            # If its backend failed, podinfo answers 200 with an error in the body; otherwise the
+            # body holds the headers that the backend got.
             found = re.search(r'Traceparent[^0-9]*00-([0-9a-f]{32})-', echo.body.decode())
             if echo.status != 200 or found is None:
                 raise DemoError(f'POST /echo was answered {echo.status}: {echo.body[:200]!r}')
@@ -178,7 +178,7 @@ def send_traffic(terminal: Terminal, model: client.Model) -> str:
 def collect(
     terminal: Terminal, stores: Stores, model_uuid: str
 ) -> dict[str, dict[str, telemetry.Cell | None]]:
-    """Look for all telemetry of every unit until it is there, for a bounded time."""
+    """Look for all telemetry of every unit until it has arrived or time is up."""
     cells: dict[str, dict[str, telemetry.Cell | None]] = {}
     with terminal.step('Wait for the telemetry of every unit') as step:
         while True:
@@ -197,14 +197,14 @@ def collect(
 
 
 def all_ok(row: Mapping[str, telemetry.Cell | None] | None) -> bool:
-    """Whether all that applies to a unit was found."""
+    """Whether all telemetry that a unit sends was found."""
     return row is not None and all(cell is None or cell.ok for cell in row.values())
 
 
 def show_matrix(
     terminal: Terminal, cells: Mapping[str, Mapping[str, telemetry.Cell | None]]
 ) -> None:
-    """Draw the telemetry matrix, and below it why a cell is not there."""
+    """Draw the telemetry matrix, and below it the reason for each missing cell."""
     terminal.heading('Telemetry of every unit, as found in the stores')
     rows = []
     faults = []
@@ -229,10 +229,10 @@ def show_matrix(
 def wait_for_trace(
     terminal: Terminal, stores: Stores, trace_id: str
 ) -> tuple[tuple[Node, ...], list[str]]:
-    """Wait, for a bounded time, for a trace of two workload requests and nginx's two lines of it.
+    """Wait, for a bounded time, for a trace of two workload requests and nginx's two lines.
 
     Returns:
-        What there is in the end: the trace, and the access-log lines, the oldest first.
+        What was found in the end: the trace, and the access-log lines, the oldest first.
     """
     with terminal.step('Wait for one complete trace') as step:
         while True:
@@ -248,7 +248,7 @@ def wait_for_trace(
 
 
 def is_whole(trees: Sequence[Node], access_log: Sequence[object]) -> bool:
-    """Whether a trace has the frontend's and the backend's request, and nginx's lines of both."""
+    """Whether a trace has the frontend's and the backend's request, and nginx's lines for both."""
     served = [span for tree in trees for span in spans_of(tree) if serves(span)]
     return len(served) >= 2 and len(access_log) >= 2
 
@@ -276,9 +276,9 @@ def trace_rows(
 ) -> list[tuple[str, str, str]]:
     """Return a trace as rows: unit below its caller, operation, milliseconds.
 
-    nginx sends no spans. Where it passed a request on is known from its access log, by the path
-    that the workload then served. Only spans that led to a request served are shown, not the
-    phases of each call.
+    nginx sends no spans. Its access log shows where it passed on a request, by the path that the
+    workload then served. Only spans that led to a served request are shown, not the phases of each
+    call.
     """
     rows: list[tuple[str, str, str]] = []
 
@@ -289,7 +289,7 @@ def trace_rows(
         ]
         for line in passed_on[:1]:
             request = f'nginx: {line["method"]} {line["uri"]} -> {line["status"]}'
-            milliseconds = float(line['seconds']) * 1000  # nginx knows whole ones only
+            milliseconds = float(line['seconds']) * 1000  # nginx logs whole ones only
             took = f'{milliseconds:.0f} ms  ' if milliseconds else '<1 ms  '
             rows.append((f'{indent}{branch}coordinator/0', request, took))
             indent, branch, below = indent + below, '└─ ', '   '
@@ -314,7 +314,7 @@ def spans_of(node: Node) -> list[Span]:
 
 
 def serves(span: Span) -> bool:
-    """Whether the span is of a request that a workload was sent, not of one it sent."""
+    """Whether the span is of a request that a workload received, not of one that it sent."""
     return span.attributes.get('span.kind') == 'server'
 
 
@@ -412,12 +412,12 @@ def wait_for_interrupt() -> None:
 
 
 def main() -> int:
-    """Run the demo; 1 when telemetry is missing or something could not be done."""
+    """Run the demo; return 1 if telemetry is missing or a step fails."""
     BUILD.mkdir(exist_ok=True)
     LOG.unlink(missing_ok=True)
     terminal = Terminal()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A model ends with its owner: should this process be killed, nothing is left.
+    # A model ends with its owner, so nothing remains if this process is killed.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
     try:
         good = show(terminal, stay=os.environ.get('KEEP', '1') != '0')

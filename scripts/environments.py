@@ -1,4 +1,4 @@
-"""The environments of the project's toolchain: one with uv and tox, one with charmcraft."""
+"""The virtual environments of the project's tools: one with uv and tox, one with charmcraft."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ def tools_dir() -> Path:
 
 
 def charmcraft_dir() -> Path:
-    """The virtual environment with charmcraft, for packing on this machine itself."""
+    """The virtual environment with charmcraft, for packing directly on this machine."""
     return paths.cache_dir() / 'charmcraft'
 
 
@@ -34,7 +34,7 @@ def charmcraft_ready() -> bool:
 
 
 def install_tools() -> None:
-    """Make the environment with uv, tox and tox-uv. Needs pip of the Python it uses."""
+    """Make the environment with uv, tox and tox-uv. The Python that it uses must have pip."""
     folder, wanted = tools_dir(), _requirements('tools')
     with locked('tools'):
         if tools_ready():
@@ -46,12 +46,12 @@ def install_tools() -> None:
 
 
 def has_apt(python: Path) -> bool:
-    """Whether an interpreter has the bindings of apt."""
+    """Whether an interpreter has the bindings for apt."""
     return venvs.succeeds(python, 'import apt, apt_pkg, apt_inst')
 
 
 def install_charmcraft() -> None:
-    """Make the environment with charmcraft. Needs the tools, and apt's bindings of Debian."""
+    """Make the environment with charmcraft. Needs the tools, and Debian's bindings for apt."""
     folder, wanted = charmcraft_dir(), _requirements('charmcraft')
     with locked('charmcraft'):
         if charmcraft_ready():
@@ -66,7 +66,7 @@ def install_charmcraft() -> None:
 
 
 def _link_apt(folder: Path) -> None:
-    """Show the environment Debian's bindings of apt, which PyPI does not have."""
+    """Link Debian's bindings for apt into the environment; PyPI does not have them."""
     script = (
         'import apt, apt_pkg, apt_inst as i; print(apt.__path__[0], apt_pkg.__file__, i.__file__)'
     )
@@ -78,7 +78,7 @@ def _link_apt(folder: Path) -> None:
 
 
 def version(name: str) -> str:
-    """The pinned version of a package of the environments."""
+    """The pinned version of a package in these environments, or '' if it is not pinned."""
     text = ''.join(file.read_text() for file in sorted(_REQUIREMENTS.glob('*.txt')))
     match = re.search(rf'^{re.escape(name)}==(\S+)', text, re.MULTILINE)
     return match[1] if match else ''

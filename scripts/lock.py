@@ -2,12 +2,12 @@
 
     python scripts/lock.py [--upgrade]
 
-Written are the `[tool.uv] constraint-dependencies` of the root pyproject.toml and of every
-charm's: each direct and transitive dependency, for every Python that `requires-python` allows, as
-`name==version` with a marker where one is needed. The charms' pins are a subset of the root's, so
-that what is tested is what is packed. Without --upgrade, pins that still fit are kept. A lock file
-proper is not committed because it carries the address of the registry it was made with. What is
-built into a package (it has a `[build-system]`), such as lib/, has bounds and gets no pins.
+Writes the `[tool.uv] constraint-dependencies` of the root pyproject.toml and of every charm's:
+each direct and transitive dependency, for every Python that `requires-python` allows, as
+`name==version` with a marker if it needs one. The charms' pins are a subset of the root's, so what
+is tested is what is packed. Without --upgrade, pins that still fit stay. There is no committed
+lock file, because it would hold the address of the registry that it was made with. A project that
+is built into a package (it has a `[build-system]`), such as lib/, has bounds and gets no pins.
 
 Needs `uv` on PATH or beside the running Python, and a registry.
 """
@@ -22,13 +22,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The array as this script writes it: one pin a line, the bracket closed on a line of its own
-# (or at once, when empty).
+# The array as this script writes it: one pin per line, the closing bracket on its own line (or, if
+# the array is empty, on the same one).
 CONSTRAINTS = re.compile(r'^constraint-dependencies = \[(?:\]|.*?^\])', re.MULTILINE | re.DOTALL)
 
 
 class LockError(Exception):
-    """A pyproject.toml that cannot be pinned; the message says why."""
+    """A pyproject.toml cannot be pinned; the message says why."""
 
 
 def pins(text: str) -> list[str]:
@@ -37,7 +37,7 @@ def pins(text: str) -> list[str]:
 
 
 def is_library(text: str) -> bool:
-    """Whether a pyproject.toml's text is a package's, whose users pin."""
+    """Whether a pyproject.toml's text is that of a package, whose users pin."""
     return 'build-system' in tomllib.loads(text)
 
 
@@ -45,7 +45,7 @@ def with_pins(text: str, wanted: list[str]) -> str:
     """Return a pyproject.toml's text with its constraint-dependencies replaced.
 
     Raises:
-        LockError: it has no table `[tool.uv]` for them.
+        LockError: if it has no table `[tool.uv]`.
     """
     if not CONSTRAINTS.search(text):
         head, table, tail = text.partition('[tool.uv]\n')
@@ -59,29 +59,29 @@ def with_pins(text: str, wanted: list[str]) -> str:
 def resolve(
     pyproject: Path, uv: str, *, constraints: list[str] | None, upgrade: bool
 ) -> list[str]:
-    """Return the pins of all that a pyproject.toml asks for, groups included.
+    """Return the pins of all dependencies of a pyproject.toml, groups included.
 
     Args:
         pyproject: the file to read; it is not changed.
-        uv: the program to ask.
-        constraints: pins to hold to, or None to choose freely.
-        upgrade: whether to disregard the pins that the file has.
+        uv: path of the uv program.
+        constraints: pins to respect, or None to choose freely.
+        upgrade: whether to disregard the file's present pins.
 
     Raises:
-        LockError: uv found no solution, or there is no place for pins.
+        LockError: if uv finds no solution, or the file has no place for pins.
     """
     text = pyproject.read_text()
     project = tomllib.loads(text)
     groups = sorted(project.get('dependency-groups', {}))
     minimum = project['project']['requires-python'].strip('><=~ ')
-    # A copy, elsewhere: uv would obey the pins in the file, or in the workspace around it.
+    # A copy in another folder: uv would obey the pins in the file, or in the workspace around it.
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, 'pyproject.toml')
         copy.write_text(with_pins(text, []))
         Path(scratch, 'constraints.txt').write_text('\n'.join(constraints or []))
         output = Path(scratch, 'pins.txt')
         if not upgrade:
-            output.write_text('\n'.join(pins(text)))  # what uv keeps where it can
+            output.write_text('\n'.join(pins(text)))  # uv keeps these where it can
         command = [
             *(uv, 'pip', 'compile', copy.name, *(f'--group={group}' for group in groups)),
             *('--universal', f'--python-version={minimum}', '--constraint=constraints.txt'),
@@ -91,7 +91,7 @@ def resolve(
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
         if done.returncode:
             raise LockError(done.stderr.strip())
-        # Extras are no part of a constraint.
+        # A constraint cannot have extras.
         return [re.sub(r'\[.*?\]', '', line) for line in output.read_text().splitlines()]
 
 

@@ -2,13 +2,14 @@
 
     python scripts/pack.py [--force] FOLDER …
 
-A folder `tests/stores/NAME` gives build/stores/NAME.charm, any other build/NAME.charm, NAME being
-the charm's. What has been packed from the same files, with the same tools, is left alone.
+A folder in `tests/stores` gives build/stores/NAME.charm, any other folder build/NAME.charm, where
+NAME is the charm's name. A charm that was packed from the same files with the same tools is up to
+date.
 
-Where charmcraft's snap and LXD are there, this is `charmcraft pack`. Elsewhere charmcraft packs
-on this machine itself (--destructive-mode), with two things pretended to it: that the machine is
-the Ubuntu which the charm is for, and that snaps need not be installed. Either way it works on a
-copy of the files that git knows or would add, so that nothing is left over or carried along.
+With charmcraft's snap and LXD, this runs `charmcraft pack`. Elsewhere charmcraft packs directly on
+this machine (--destructive-mode), and is made to believe two things: that the machine is the
+Ubuntu that the charm is for, and that no snaps need installing. Either way it works on a copy of
+the files that git knows or would add, so it leaves nothing behind and packs nothing else.
 """
 
 import argparse
@@ -47,7 +48,7 @@ class PackError(Exception):
 
 @dataclass(frozen=True)
 class Packer:
-    """How charms are packed here: the command, its environment, and in words."""
+    """How charms are packed here: the command, its environment, and a description in words."""
 
     command: Sequence[str]
     environment: dict[str, str]
@@ -56,10 +57,10 @@ class Packer:
 
 
 def find_packer(scratch: Path) -> Packer:
-    """The way to pack on this machine. Installs charmcraft when that is the way.
+    """Find the way to pack on this machine. Installs charmcraft unless its snap is there.
 
     Raises:
-        PackError: there is none.
+        PackError: if there is none.
     """
     if setup.lxd():
         return Packer(('charmcraft', 'pack'), dict(os.environ), 'by charmcraft in LXD', False)
@@ -69,7 +70,7 @@ def find_packer(scratch: Path) -> Packer:
     except (SetupError, pythons.PythonError) as error:
         raise PackError(str(error)) from error
     (scratch / 'os-release').write_text(_OS_RELEASE)
-    # charmcraft takes the `python3` of PATH for the charm's.
+    # charmcraft uses the `python3` on PATH for the charm.
     (scratch / 'bin').mkdir()
     for name in 'python3', f'python{python.version}':
         (scratch / 'bin' / name).symlink_to(python.executable)
@@ -83,7 +84,7 @@ def find_packer(scratch: Path) -> Packer:
         'XDG_STATE_HOME': str(scratch / 'state'),
         'XDG_RUNTIME_DIR': str(scratch),
     }
-    # What this script is found by is no business of charmcraft's.
+    # It is for this script's imports only; charmcraft must not see it.
     environment.pop('PYTHONPATH', None)
     version = environments.version('charmcraft')
     words = f'for Python {python.version} by charmcraft {version} on this machine itself'
@@ -103,7 +104,7 @@ def source_files(folder: Path) -> list[Path]:
 
 
 def content_hash(folder: Path, files: Sequence[Path], packer: Packer) -> str:
-    """The hash of what a packed charm is made from."""
+    """The hash of everything from which a packed charm is made."""
     digest = hashlib.sha256(f'{packer.words}\0'.encode() + Path(__file__).read_bytes())
     for file in files:
         mode = (folder / file).stat().st_mode & 0o111
@@ -122,13 +123,13 @@ def charm_name(folder: Path) -> str:
 
 
 def target_file(folder: Path) -> Path:
-    """Where the packed charm of a folder goes."""
+    """The path of a folder's packed charm."""
     group = 'stores' if folder.resolve().parent.name == 'stores' else ''
     return BUILD / group / f'{charm_name(folder)}.charm'
 
 
 def pack(folder: Path, packer: Packer, *, force: bool = False) -> str:
-    """Pack one charm unless it is up to date; return what was done, in words."""
+    """Pack one charm unless it is up to date; say in words what was done."""
     target = target_file(folder)
     stamp = target.with_name(f'.{target.name}.hash')
     files = source_files(folder)
@@ -165,13 +166,13 @@ def pack(folder: Path, packer: Packer, *, force: bool = False) -> str:
 
 
 def _drop_build_snaps(file: Path) -> None:
-    """uv comes from the setup's tools here, and charmcraft would install the snap."""
+    """Keep charmcraft from installing uv's snap: here uv comes from the setup's tools."""
     text = file.read_text()
     file.write_text(re.sub(r'^\s*build-snaps:\s*\[[^\]\n]*\]\n', '', text, flags=re.MULTILINE))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Pack the charms in the given folders; 1 when one of them cannot be packed."""
+    """Pack the charms in the given folders; return 1 if any cannot be packed."""
     parser = argparse.ArgumentParser(description='Pack charms into build/.')
     parser.add_argument('folder', nargs='+', type=Path)
     parser.add_argument('--force', action='store_true', help='pack even what is up to date')
@@ -184,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f'pack: {error}', file=sys.stderr)
             return 1
         print(f'pack: {packer.words}', flush=True)
-        # On this machine itself charmcraft is busy with one processor most of the time.
+        # Directly on this machine, charmcraft keeps one processor busy most of the time.
         workers = os.cpu_count() if packer.destructive else 1
         with concurrent.futures.ThreadPoolExecutor(workers) as pool:
             jobs = {

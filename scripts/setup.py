@@ -1,9 +1,9 @@
-"""Install and build what `make` needs on this machine, once: the tools, and the local Juju.
+"""Install and build, once, what `make` needs on this machine: the tools and the local Juju.
 
     python3 scripts/setup.py [--check] [COMPONENT …]
 
-Without a component: all. The project's own components are here; those of the local Juju are what
-`localjuju.setup` has. What is there already is left alone.
+Without a component, it sets up all of them. The project's own components are here, those of the
+local Juju in `localjuju.setup`. Whatever is there already stays as it is.
 """
 
 import shutil
@@ -18,7 +18,7 @@ from localjuju.common.components import Component, missing_programs, not_install
 
 
 def lxd() -> bool:
-    """Whether charms can be packed the usual way, by charmcraft's snap in LXD."""
+    """Whether charms can be packed in the usual way, by charmcraft's snap in LXD."""
     if not shutil.which('charmcraft') or not shutil.which('lxc'):
         return False
     return subprocess.run(['lxc', 'info'], capture_output=True, timeout=30).returncode == 0
@@ -36,8 +36,8 @@ def _pack_packages() -> Iterable[str]:
     found = missing_programs({'git': 'git'})
     if lxd():
         return found
-    # charmcraft would install what its uv plugin asks for by itself, but several of them at once
-    # get in each other's way at apt.
+    # charmcraft installs what its uv plugin needs, but several of them at once block each other at
+    # apt.
     found += not_installed(('findutils', 'python3-dev', 'python3-venv'))
     if not environments.charmcraft_ready() and not environments.has_apt(venvs.SYSTEM_PYTHON):
         found.append('python3-apt')
@@ -68,7 +68,7 @@ COMPONENTS = (TOOLS, PACK, *localjuju_setup.COMPONENTS, LOAD)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Set up, or with --check only tell; 1 when something is missing and cannot be had."""
+    """Set up, or with --check only report; return 1 if something is missing in the end."""
     description = 'Install and build what the targets of the Makefile need.'
     return components.main('setup.py', description, COMPONENTS, argv)
 

@@ -1,6 +1,6 @@
-"""Progress, tables and trees for a terminal, and for a log file when there is none.
+"""Progress and tables for a terminal, or for a log file.
 
-Colours and the moving line appear on a terminal only, and colours not at all with NO_COLOR set
+Colours and the moving line appear on a terminal only, and NO_COLOR turns colours off
 (no-color.org). Standard library only.
 """
 
@@ -17,7 +17,7 @@ from typing import TextIO
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = '1', '2', '31', '32', '33', '36'
 _SPINNER = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 _TITLE_WIDTH = 52
-# Without a terminal a long step says that it is alive this often, in seconds.
+# Seconds between signs of life of a long step without a terminal.
 _SIGN_OF_LIFE = 20.0
 
 
@@ -30,7 +30,7 @@ class Terminal:
         self._coloured = self._live and 'NO_COLOR' not in os.environ
 
     def style(self, text: str, *codes: str) -> str:
-        """Return the text in the given style, or as it is where styles are not wanted."""
+        """Return the text in the given style, or unchanged if the output has no colours."""
         return f'\033[{";".join(codes)}m{text}\033[0m' if self._coloured and codes else text
 
     def say(self, text: str = '') -> None:
@@ -38,12 +38,12 @@ class Terminal:
         print(text, file=self._stream, flush=True)
 
     def heading(self, text: str) -> None:
-        """Write a heading with a line of space above and below."""
+        """Write a heading with an empty line above and below."""
         self.say(f'\n{self.style(text, BOLD)}\n')
 
     @contextmanager
     def step(self, title: str) -> Iterator['Step']:
-        """Show a step with its seconds while it runs, and how it ended when it has."""
+        """Show a step and its seconds while it runs, then how it ended."""
         step = Step(title)
         stop = threading.Event()
         drawing = threading.Thread(target=self._draw, args=(step, stop), daemon=True)
@@ -93,9 +93,9 @@ class Terminal:
 
 
 class Step:
-    """A step that runs: what it is doing just now goes into `note`.
+    """A running step; `note` says what it is doing.
 
-    One that ends without an exception, but not well, sets `failed`.
+    A step that fails without an exception sets `failed`.
     """
 
     def __init__(self, title: str):
@@ -111,7 +111,7 @@ class Step:
 
 
 def width(text: str) -> int:
-    """Return the number of columns that a text takes."""
+    """Return how many columns a text takes."""
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in 'WF')
         for letter in text
@@ -119,5 +119,5 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """Return the text filled with spaces to a number of columns."""
+    """Return the text padded with spaces to a number of columns."""
     return text + ' ' * (columns - width(text))

@@ -2,12 +2,12 @@
 
     python3 scripts/vendor.py [--check]
 
-A plain `charmcraft pack` sees only the charm's own folder, and a symlink packs as an empty one: so
-the copies are committed, and `make lint` runs this with --check, which writes nothing and exits 1
-when a copy differs.
+A plain `charmcraft pack` sees only the charm's own folder, and a symlink packs as an empty folder.
+So the copies are committed, and `make lint` runs this with --check, which writes nothing and exits
+1 if a copy differs.
 
-Copied is the package, not what surrounds it in lib/. Each copy says in a file VENDORED what it is
-a copy of, and of which version; packed charms have that file too.
+It copies the package, not what surrounds it in lib/. In each copy, a file VENDORED names the
+source and its version; packed charms contain that file too.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def wanted() -> dict[Path, bytes]:
     """Return the content of every file of a copy, by relative path.
 
     Raises:
-        ValueError: the source does not say its version.
+        ValueError: if the source does not state its version.
     """
     found = VERSION.search((SOURCE / '__init__.py').read_text())
     if found is None:
@@ -61,7 +61,7 @@ def drift(copy: Path) -> list[str]:
 
 
 def write(copy: Path) -> None:
-    """Make a copy anew."""
+    """Replace a copy with a fresh one."""
     shutil.rmtree(copy, ignore_errors=True)
     for path, content in wanted().items():
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def write(copy: Path) -> None:
 
 
 def main() -> int:
-    """Check or copy, and say what differed."""
+    """Check or copy, and print what differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
     parser.add_argument('--check', action='store_true', help='write nothing; exit 1 on drift')
     check = parser.parse_args().check

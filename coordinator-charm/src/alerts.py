@@ -1,7 +1,7 @@
-"""The coordinator's alert rules: nginx's own, the workers', and those that every application has.
+"""The coordinator's alert rules: nginx's own, the workers', and those of every application.
 
-Each is a folder: `nginx` is rendered for the coordinator, `workers` for each worker application,
-`generic` for all of them.
+Each kind has a folder: `nginx` is rendered for the coordinator, `workers` for each worker
+application, `generic` for all of them.
 """
 
 import pathlib
@@ -20,10 +20,10 @@ def prometheus_rules(
 
     Args:
         coordinators: the coordinator's topology as an application; empty if it is scaled to 0.
-        workers: that of each worker application.
+        workers: the topology of each worker application.
 
     Returns:
-        The groups, and a line for each that had to be left out.
+        The groups, and a line for each group or file that is ignored.
     """
     return _rendered('prometheus_alert_rules', coordinators, workers)
 

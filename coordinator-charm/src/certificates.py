@@ -1,8 +1,8 @@
 """This unit's certificate: its key, the request for it, and what a CA issued.
 
-The work is done by PyPI's charmlibs-interfaces-tls-certificates, which keeps the key in a secret
-of this unit and the request in its databag on `certificates`. Importing it takes half as long as
-importing ops: this module is for a unit that has such a relation.
+PyPI's charmlibs-interfaces-tls-certificates does the work. It keeps the key in a secret of this
+unit and the request in the unit's databag on `certificates`. Importing it takes half as long as
+importing ops, so this module is imported only for an event that could change something.
 """
 
 import contextlib
@@ -16,21 +16,22 @@ from cryptography import x509
 
 import tls
 
-# It says at each level, some of it in every hook, what ends in one line and the status here.
+# It logs at every level, some of it in every hook; here one line and the status say the same.
 logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
 
 _COMMON_NAME_LENGTH = 64  # RFC 5280, appendix A.1
 
 
 class Requirer(tls_certificates.TLSCertificatesRequiresV4):
-    """The library's side of a unit, which does what `follow` asks and nothing besides.
+    """The library's side of a unit, which acts only when `follow` asks.
 
-    Made in the midst of an event, it is given none by the framework: out of an observer of its
-    own, what it makes of a databag would end the hook. Here all that it raises is a ValueError.
+    It is created in the middle of an event, so the framework never calls it: an error in an
+    observer of its own, over a databag that it cannot read, would end the hook. Here all errors
+    but a refused relation become ValueError.
 
     Args:
-        charm: whose unit it is.
-        endpoint: of the interface `tls-certificates`.
+        charm: the charm of this unit.
+        endpoint: the endpoint with the interface `tls-certificates`.
         hosts: the names that clients use.
     """
 
@@ -42,7 +43,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         super().__init__(charm, endpoint, [self._request])
 
     def follow(self, event: ops.EventBase) -> None:
-        """Have a key and a request where there is a relation, and a new request in time.
+        """Keep a key and a request while there is a relation, and renew the request in time.
 
         Raises:
             ValueError: if the library cannot.
@@ -63,10 +64,10 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         """The certificate that was issued for the request; None while there is none.
 
         Args:
-            provided: the CA's databag; the library reads it by itself.
+            provided: the CA's databag, to explain a useless answer; the library reads it itself.
 
         Raises:
-            ValueError: if there is an answer, but no certificate that could serve.
+            ValueError: if the CA answered, but not with a certificate that can be served.
         """
         with _all_as_value_error():
             found, _ = self.get_assigned_certificate(self._request)
@@ -79,47 +80,47 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         if found.certificate.expiry_time <= datetime.datetime.now(datetime.UTC):
             raise ValueError('its certificate has expired')
         if missing := sorted((self._request.sans_dns or set()) - names):
-            raise ValueError(f'its certificate is not for {missing[0]}')
+            raise ValueError(f'its certificate does not cover {missing[0]}')
         with _all_as_value_error():
             ca = _parsed(found.ca)
             chain = _chain(_parsed(found.certificate), [*map(_parsed, found.chain), ca])
         if ca not in chain:
-            raise ValueError('its certificate is not by its CA')
+            raise ValueError('its certificate was not issued by its CA')
         return tls.Certificate(chain=''.join(map(_pem, chain)), ca=_pem(ca))
 
     def file(self, certificate: tls.Certificate) -> str:
         """The certificates and their key, in PEM.
 
         Raises:
-            ValueError: if there is no key that fits.
+            ValueError: if there is no matching key.
         """
         with _all_as_value_error():
             key = self.private_key
             own = tls_certificates.Certificate.from_string(certificate.chain)
             fits = key is not None and own.matches_private_key(key)
         if not fits:
-            raise ValueError('its key is not there any more')
+            raise ValueError('its key is missing')
         return f'{certificate.chain}{key}\n'
 
     def _check_unanswered(self, provided: tls.Provided) -> None:
-        """Raise ValueError if there is an answer all the same.
+        """Check that the CA has not answered with something other than a usable certificate.
 
         Raises:
-            ValueError: with what is wrong with the answer.
+            ValueError: if it has; says what is wrong with the answer.
         """
         requests = self.get_csrs_from_requirer_relation_data()
         own = {str(request.certificate_signing_request).strip() for request in requests}
         for denied in provided.request_errors or ():
             if denied.csr.strip() in own:
-                raise ValueError(f'it denies the certificate: {denied.error.message}')
+                raise ValueError(f'it denied the request: {denied.error.message}')
         for one in provided.certificates or ():
             if one.certificate_signing_request.strip() in own:
-                raise ValueError('its certificate does not fit the request')
+                raise ValueError('its certificate does not match the request')
 
 
 @contextlib.contextmanager
 def _all_as_value_error() -> Iterator[None]:
-    """Turn whatever is raised into a ValueError that says what it was, but for a relation gone."""
+    """Turn any error, except for a refused relation, into a ValueError that names it."""
     try:
         yield
     except (ValueError, ops.RelationNotFoundError):
@@ -137,7 +138,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def _chain(own: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """The certificate, then each one's issuer: nginx wants them in order, and CAs differ."""
+    """The certificate, then each one's issuer: nginx needs this order, and CAs' orders differ."""
     chain = [own]
 
     def issuer() -> x509.Certificate | None:
@@ -152,6 +153,6 @@ def _chain(own: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x5
 def _is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 one for each way in which it may not be
+    except Exception:  # noqa: BLE001 a different one for each way in which it may not be
         return False
     return True

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The coordinator: nginx in front of the workers, and the single integration point of them all.
+"""The coordinator: nginx in front of the workers, and their single integration point.
 
-Every event takes the same way: `state.read` takes the model into a `State`, pure functions
+Every event is handled the same way: `state.read` reads the model into a `State`, pure functions
 compute from it what is wanted, and the rest of `reconcile` writes what differs, signal by signal.
 """
 
@@ -49,7 +49,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._exporter = self.unit.get_container(nginx.EXPORTER_CONTAINER)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
-        """Bring relations and containers to what the model asks for."""
+        """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints)
         self.ensure_own_telemetry(log_endpoints, seen.charm_receivers)
@@ -64,7 +64,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             self._write_application_data(bags, seen)
 
     def describe(self) -> str:
-        """Add what blocks and what is awaited; return the status when all is well."""
+        """Add to the report what blocks and what is awaited; return the message if all is well."""
         return statuses.describe(
             self.report,
             self.app.name,
@@ -75,13 +75,13 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         )
 
     def withdraw(self, bags: databags.Databags) -> None:
-        """Take back this application's own targets and rules; its workers are still watched."""
+        """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
         self._write_telemetry(bags, seen)
 
     @functools.cached_property
     def _requirer(self) -> 'certificates.Requirer':
-        import certificates  # noqa: PLC0415 takes long, and few events need it
+        import certificates  # noqa: PLC0415 importing it takes long, and few events need it
 
         hosts = [self.hosts.unit(self.unit.name), self.hosts.application(self.app.name)]
         return certificates.Requirer(self, tls.ENDPOINT, hosts)
@@ -94,7 +94,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
-        """All that the leader publishes: to the workers, the scraper, the stores."""
+        """Publish all that the leader publishes: to workers, scrapers and stores."""
         traces.ensure_request(bags, 'charm-tracing', self.app, traces.CHARM_PROTOCOLS)
         traces.ensure_request(bags, 'workload-tracing', self.app, traces.WORKLOAD_PROTOCOLS)
         to_workers = cluster.CoordinatorData(
@@ -108,7 +108,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._write_telemetry(bags, seen)
 
     def _write_telemetry(self, bags: databags.Databags, seen: state.State) -> None:
-        """Scrape targets and alert rules, of the coordinators and of the workers."""
+        """Publish the scrape targets and alert rules of coordinators and workers."""
         own = self.topology.for_application(self.app.name, self.meta.name)
         watched = [own] if seen.coordinators else []
         metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
@@ -126,8 +126,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         log_endpoints: dict[str, str],
         issued: tls.Certificate | None,
     ) -> tls.Certificate | None:
-        """Bring both containers to what is wanted; return the certificate that nginx serves."""
-        served = seen.tls.kept  # as long as nothing else is known
+        """Make both containers match what is wanted; return the certificate that nginx serves."""
+        served = seen.tls.kept  # until something else is known
         for container in (self._exporter, self._nginx):
             try:
                 if not container.can_connect():
@@ -150,16 +150,16 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             except nginx.ConfigError as error:
                 self.report.blocked.append(f'[nginx] cannot use the new configuration: {error}')
             except ops.pebble.Error as error:
-                # It went away under our hands; when it is back, so is pebble-ready.
+                # It disappeared meanwhile; when it returns, so does pebble-ready.
                 logger.warning('cannot configure the container %s: %s', container.name, error)
                 self.report.waiting.append(
-                    f'[{container.name}] not configured yet: juju debug-log'
+                    f'[{container.name}] not configured yet; see juju debug-log'
                 )
         return served
 
     def _ensure_running(self, seen: state.State, certificate: str) -> None:
-        # A new unit gets to know the workers one by one, and its certificate comes later than the
-        # others': until then they serve better.
+        # A new unit learns of the workers one by one, and gets its certificate after the other
+        # units have theirs: until then those serve clients better.
         ready = seen.has_all_roles and bool(certificate or not seen.tls.ca)
         config = nginx_config.config(
             seen.upstreams,

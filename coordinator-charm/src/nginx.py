@@ -1,6 +1,6 @@
 """nginx as the load balancer over the workers' roles: its layers and its container.
 
-The layers are pure; `ensure_running` brings a container to them and to a configuration of
+The layers are pure; `ensure_running` makes a container run them with a configuration from
 `nginx_config`.
 """
 
@@ -23,11 +23,11 @@ _FOLDER = '/etc/nginx'
 _CONFIG = f'{_FOLDER}/nginx.conf'
 _CANDIDATE = f'{_FOLDER}/nginx.conf.candidate'
 
-# Pebble stops a service with SIGTERM to its process group, on which nginx cuts off the requests
-# in flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
-# SIGTERM into the graceful SIGQUIT, a little later: until everybody knows that this pod is going,
-# new connections come in. A master that was killed leaves its workers, which would keep the port.
-# The soft limit of open files goes up to the hard one, which is all that a container can do.
+# Pebble stops a service with SIGTERM to its process group, at which nginx cuts off the requests in
+# flight. So nginx gets a session of its own (where the image has setsid), and this shell turns
+# SIGTERM into the graceful SIGQUIT, a little later: new connections come in until everyone knows
+# that this pod is stopping. A killed master leaves its worker processes behind, which would keep
+# the port. The soft limit of open files rises to the hard one, the most that a container can do.
 _RUN = (
     f"/bin/sh -c 'ulimit -n $(ulimit -Hn); $(command -v setsid) nginx -c {_CONFIG} & nginx=$!; "
     'trap "sleep 3; kill -QUIT $nginx" TERM; wait $nginx; wait $nginx; '
@@ -45,7 +45,7 @@ def layer() -> ops.pebble.LayerDict:
                 'summary': 'load balancer over the workers',
                 'command': _RUN,
                 'backoff-delay': '100ms',  # while it is down, connections are refused
-                # Longer than the sleep and what nginx takes after it.
+                # Longer than the sleep plus nginx's own shutdown.
                 'kill-delay': f'{nginx_config.SHUTDOWN_TIMEOUT + 10}s',
                 'startup': 'enabled',
             }
@@ -56,8 +56,8 @@ def layer() -> ops.pebble.LayerDict:
 def checks_layer() -> ops.pebble.LayerDict:
     """The layer with nginx's check.
 
-    An image may bring a check of this name along that fails, so that a new pod gets no requests
-    until this one takes its place.
+    An image may include a failing check of the same name, so that a new pod gets no requests until
+    this check replaces it.
     """
     return {
         'summary': 'nginx is ready',
@@ -92,19 +92,19 @@ def exporter_layer() -> ops.pebble.LayerDict:
 
 
 class ConfigError(Exception):
-    """nginx refused a configuration; what it runs with stays."""
+    """nginx refused a configuration; it keeps running with the previous one."""
 
 
 def read_pod(container: ops.Container) -> nginx_pod.Pod:
-    """What nginx finds in its pod.
+    """Read what nginx finds in its pod.
 
     Raises:
-        ConfigError: if no nginx.conf is right for it.
-        ops.pebble.Error: if Pebble cannot be reached, or a file that is there cannot be read.
+        ConfigError: if no nginx.conf can work in this pod.
+        ops.pebble.Error: if Pebble cannot be reached, or an existing file cannot be read.
     """
     resolv_conf = containers.read_file(container, '/etc/resolv.conf') or ''
     try:
-        # Pebble's, which is what its services inherit.
+        # Process 1 is Pebble, and its services inherit its limits.
         limits = containers.read_file(container, '/proc/1/limits') or ''
     except ops.pebble.PathError:
         limits = ''  # not every container shows it
@@ -118,16 +118,16 @@ def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> boo
     """Make nginx run with this configuration. True if anything was changed.
 
     A configuration is tested before it replaces the one in use, and a running nginx is reloaded,
-    never restarted. The candidate goes away last, so a hook that was cut short is made good by
-    the next one.
+    never restarted. The candidate is removed last, so the next hook completes one that was cut
+    short.
 
     Args:
         container: reachable.
         wanted: the configuration.
-        ready: whether clients may be sent here. That they may is not taken back.
+        ready: whether clients may be sent here. Once ready, never reset.
 
     Raises:
-        ConfigError: with what nginx said of the configuration.
+        ConfigError: with what nginx said about the configuration.
         ops.pebble.Error: if Pebble cannot be reached or nginx does not start.
     """
     same = containers.read_file(container, _CONFIG) == wanted
@@ -152,13 +152,13 @@ def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> boo
 def _ensure_layers(container: ops.Container, ready: bool) -> bool:
     changed = containers.ensure_layer(container, CONTAINER, layer())
     if ready:
-        # Not before nginx runs: a check counts as healthy until it has failed.
+        # Not before nginx runs: Pebble considers a check healthy until it fails.
         changed |= containers.ensure_layer(container, f'{CONTAINER}-checks', checks_layer())
     return changed
 
 
 def version(container: ops.Container) -> str:
-    """nginx's version, such as `1.27.5`; '' if it does not say."""
+    """nginx's version, such as `1.27.5`; '' if it cannot be read."""
     try:
         said = container.exec(['nginx', '-v'], timeout=10, combine_stderr=True).wait_output()[0]
     except (ops.pebble.Error, TimeoutError):

@@ -1,6 +1,6 @@
 """The text of nginx.conf: pure.
 
-Every host that is rendered was validated by `coordinated_telemetry.addresses` when it was read.
+`coordinated_telemetry.addresses` validated every rendered host when it was read.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,43 +11,43 @@ from coordinated_telemetry import addresses, cluster
 PORT = cluster.COORDINATOR_PORT
 """Where clients, and the workers themselves, reach the workload."""
 STATUS_PORT = 8081
-"""On loopback: what serves it is for this pod only."""
+"""On loopback: its pages are for this pod only."""
 
 LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
-"""The charm's log levels in nginx's words; its own debug needs another binary."""
+"""The charm's log level → nginx's; nginx's own debug level needs another binary."""
 
 MAX_BODY = '100m'
-"""The largest request body, in nginx's words; more is answered with 413. '0' is any size.
+"""The largest request body, as nginx.conf writes it; a larger one gets 413. '0' is any size.
 
-It bounds what one request may send to a worker. nginx itself holds a few KiB of it at a time.
+It bounds what one request may send to a worker. nginx itself holds only a few KiB at a time.
 """
 
 # Timeouts, in seconds; docs/deploy.md says what each means to clients and workers.
 CONNECT_TIMEOUT = 1
-"""For a worker to accept a connection; then the next worker is tried."""
+"""How long a worker may take to accept a connection; then nginx tries the next worker."""
 READ_TIMEOUT = 60
-"""For a worker to send something, once it has the request; then the client gets 504.
+"""How long a worker that has the request may send nothing; then the client gets 504.
 
-Of a WebSocket it is how long both sides may be silent.
+On a WebSocket, how long both sides may be silent.
 """
 SEND_TIMEOUT = 60
-"""For a worker to take something of the request; then the client gets 504."""
+"""How long a worker may accept nothing of the request; then the client gets 504."""
 RETRY_TIMEOUT = 10
-"""How long after its start a request is still given to another worker."""
+"""How long after its start a request may still go to another worker."""
 CLIENT_TIMEOUT = 60
-"""For a client to send something of its request, or to take something of the response."""
+"""How long a client may send nothing of its request, or accept nothing of the response."""
 KEEPALIVE_TIMEOUT = 75
 """How long a client's connection may be idle between two requests."""
 KEEPALIVE_MIN_TIMEOUT = 10
-"""How long nginx leaves an idle connection open although it reloads or needs it for another."""
+"""How long nginx keeps an idle connection open even when it reloads or needs the connection."""
 SHUTDOWN_TIMEOUT = 20
-"""For requests and WebSockets in flight when nginx reloads or stops; then they are cut off."""
+"""How long requests and WebSockets in flight may last when nginx reloads or stops."""
 
 _LOOKUPS = 100
-"""How many hosts are looked up in a second at the most; a pod is missed until its turn comes."""
+"""Hosts looked up per second at most; nginx misses a new pod until its host's turn comes."""
 
-# podinfo takes the trace from the last of these that it finds, so none may pass; traceparent and
-# tracestate are the ones we set.
+# podinfo continues the trace of the last of these headers that it finds, so none may pass;
+# traceparent and tracestate are the ones that we set.
 _OTHER_TRACE_HEADERS = (
     'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
     'uber-trace-id', 'X-Amzn-Trace-Id',
@@ -55,7 +55,7 @@ _OTHER_TRACE_HEADERS = (
 )  # fmt: skip
 
 _HEAD = """\
-# Written by the charm: a change made here is overwritten.
+# Written by the charm, which overwrites any change made here.
 worker_processes auto;
 worker_shutdown_timeout {shutdown_timeout}s;
 worker_rlimit_nofile {files};
@@ -84,7 +84,7 @@ http {{
         default "";
     }}
 
-    # A valid W3C traceparent is passed on; anything else gives way to a new trace.
+    # A valid W3C traceparent is passed on; a new trace replaces anything else.
     map $http_traceparent $trace_id {{
         default $request_id;
         "{valid_traceparent}" $incoming_trace_id;
@@ -101,7 +101,7 @@ http {{
         "{valid_traceparent}" $http_tracestate;
     }}
 
-    # Not buffered: a line written alone is written whole, whichever worker process it is from.
+    # Not buffered: each line is one write, so worker processes never mix their lines.
     log_format json escape=json '{{"time":"$time_iso8601","remote_addr":"$remote_addr",'
         '"method":"$request_method","uri":"$request_uri","status":$status,'
         '"bytes":$bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr",'
@@ -114,7 +114,7 @@ http {{
     client_body_timeout {client_timeout}s;
     send_timeout {client_timeout}s;
     keepalive_timeout {keepalive_timeout}s;
-    # A reload closes idle connections; a client that is about to use one gets time to.
+    # A reload closes idle connections; a client about to use one gets time to do so.
     keepalive_min_timeout {keepalive_min_timeout}s;
 
     proxy_http_version 1.1;
@@ -147,7 +147,7 @@ _TLS = f"""\
         ssl_certificate {{certificate}};
         ssl_certificate_key {{certificate}};
         ssl_protocols TLSv1.2 TLSv1.3;
-        # 497 is nginx's own: plain HTTP where it serves TLS.
+        # 497 is nginx's own status for plain HTTP on a TLS port.
         error_page 497 =308 https://$host:{PORT}$request_uri;
 """
 
@@ -178,12 +178,12 @@ def config(
     """The whole nginx.conf.
 
     Args:
-        upstreams: role → hosts of its workers; a role without any answers 503.
-        locations: path prefix → the role that serves it; the prefix is not passed on.
-        upstream_port: where each of them serves.
-        pod: where nginx runs.
+        upstreams: role → hosts of its workers; a role without hosts answers 503.
+        locations: path prefix → the role that serves it; nginx strips the prefix.
+        upstream_port: the port on which each worker serves.
+        pod: the pod in which nginx runs.
         log_level: one of `LOG_LEVELS`.
-        certificate: where certificates and key are, to serve TLS; or '' for plain HTTP.
+        certificate: path of the file with certificates and key, or '' for plain HTTP.
     """
     parts = [
         _HEAD.format(
@@ -223,8 +223,8 @@ def config(
 
 
 def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
-    # With `resolve` nginx follows the pods' addresses by itself; the zone holds every server's
-    # state (measured: under 2 KiB each), and is what lets a reload keep it.
+    # With `resolve`, nginx follows the pods' addresses by itself. The zone holds every server's
+    # state (measured: under 2 KiB each) and preserves it across a reload.
     servers = ''.join(
         f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
         for host in hosts
@@ -239,7 +239,7 @@ def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
 
 
 def _location(prefix: str, role: str, served: bool) -> str:
-    # A path behind the upstream's name makes nginx strip the prefix, and re-encode the rest.
+    # A path after the upstream's name makes nginx strip the prefix and re-encode the rest.
     path = '' if prefix == '/' else '/'
     action = (
         f'proxy_pass http://{role}{path};'

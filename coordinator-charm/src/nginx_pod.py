@@ -1,4 +1,4 @@
-"""What nginx finds in its pod: DNS servers, IPv6, how many files it may open."""
+"""What nginx finds in its pod: DNS servers, IPv6 and the limit of open files."""
 
 import dataclasses
 import ipaddress
@@ -8,9 +8,9 @@ import re
 from coordinated_telemetry import addresses
 
 CONNECTIONS = 4096
-"""The most connections of each of nginx's processes; a proxied request takes two."""
+"""The most connections of each nginx process; a proxied request takes two."""
 _OTHER_FILES = 128
-"""What a process has open besides: logs, listening sockets, channels to the other processes."""
+"""What else a process has open: logs, listening sockets, channels to the other processes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Pod:
 
     Attributes:
         resolvers: IP addresses of DNS servers, at least one.
-        ipv6: whether it has IPv6, which is then listened on too.
+        ipv6: whether it has IPv6; then nginx listens on that too.
         open_files: the most files that a process may have open, or None for no limit.
     """
 
@@ -29,22 +29,22 @@ class Pod:
 
     @property
     def files(self) -> int:
-        """How many files each of nginx's processes may open."""
+        """How many files each nginx process may open."""
         wanted = CONNECTIONS + _OTHER_FILES
         return wanted if self.open_files is None else min(self.open_files, wanted)
 
     @property
     def connections(self) -> int:
-        """How many connections each of nginx's processes may have.
+        """How many connections each nginx process may have.
 
-        They have to run out before the files do: nginx closes an idle connection for a new one
-        when it has none left, but stops accepting when it cannot open another file.
+        They must run out before the files do: without a free connection, nginx closes an idle one
+        for the new one, but when it cannot open another file it stops accepting.
         """
         return self.files - min(_OTHER_FILES, self.files // 2)
 
     @property
     def shortage(self) -> str:
-        """What an operator should know of the pod's limits; '' if they suffice."""
+        """What an operator should know about the pod's limits; '' if they suffice."""
         if self.connections == CONNECTIONS:
             return ''
         return (
@@ -54,7 +54,7 @@ class Pod:
 
 
 def read(resolv_conf: str, limits: str) -> Pod:
-    """The pod, from its /etc/resolv.conf and the /proc/PID/limits of a process.
+    """The pod, from the texts of its /etc/resolv.conf and of a process' /proc/PID/limits.
 
     Raises:
         ValueError: if nginx can use none of the DNS servers.
@@ -66,8 +66,8 @@ def read(resolv_conf: str, limits: str) -> Pod:
 def resolvers(resolv_conf: str) -> list[str]:
     """The IP addresses of the DNS servers in a resolv.conf, in its order.
 
-    nginx takes no address with a zone (`fe80::1%eth0`): such a server is passed over. Where none
-    is named it is the local one, as resolv.conf(5) has it.
+    nginx accepts no address with a zone (`fe80::1%eth0`), so such a server is skipped. If none is
+    named, the server is the local one, as resolv.conf(5) says.
 
     Raises:
         ValueError: if servers are named and nginx can use none of them.
@@ -96,9 +96,9 @@ def _resolver(server: str) -> str:
 
 
 def open_files(limits: str) -> int | None:
-    """The hard limit of open files in a /proc/PID/limits; None if it has none.
+    """The hard limit of open files in a /proc/PID/limits; None if there is none.
 
-    nginx's master raises its workers' own, soft limit as far as this one.
+    nginx's master raises the soft limit of its worker processes up to this one.
     """
     match = re.search(r'^Max open files +\S+ +(\d+)', limits, re.MULTILINE)
     return int(match[1]) if match else None

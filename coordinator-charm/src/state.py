@@ -18,23 +18,23 @@ class Config(pydantic.BaseModel):
 
 
 class PeerData(databag.Databag):
-    """A coordinator unit's databag on `peers`: where its exporter is."""
+    """A coordinator unit's databag on `peers`: the address of its exporter."""
 
     address: addresses.Host
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """All that the coordinator computes from.
+    """Everything from which the coordinator computes.
 
     Attributes:
-        config: the options, with the defaults in the place of invalid ones.
+        config: the options; the defaults if they are invalid.
         coordinators: coordinator unit → its address, this unit included.
         workers: the worker side of the cluster.
         log_endpoints: Loki unit → push URL.
         charm_receivers: protocol → URL, for charm traces.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
-        tls: what the CA provides, and what was served with.
+        tls: what the CA provides, and the certificate that this unit's nginx served last.
     """
 
     config: Config
@@ -47,7 +47,7 @@ class State:
 
     @property
     def upstreams(self) -> dict[str, list[str]]:
-        """Role → the hosts of its workers, for each role that a location has."""
+        """Role → the hosts of its workers, for each role that serves a location."""
         return {
             role: [worker.address for worker in self.workers.of_role(role)]
             for role in workload.LOCATIONS.values()
@@ -55,12 +55,12 @@ class State:
 
     @property
     def has_all_roles(self) -> bool:
-        """Whether each role has the units that it takes."""
+        """Whether each role has as many units as the minimal deployment needs."""
         return not workload.ROLES.missing(worker.roles for worker in self.workers.units)
 
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
-    """Read all of it. What is not valid is named in the report."""
+    """Read all of it; the report names what is invalid."""
     return State(
         config=_read_config(charm),
         coordinators=_read_coordinators(charm, bags),

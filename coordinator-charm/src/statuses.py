@@ -1,4 +1,4 @@
-"""What the coordinator's status says: pure, one function."""
+"""The messages of the coordinator's status, in one pure function."""
 
 import collections
 
@@ -16,18 +16,18 @@ def describe(
     nginx_running: bool,
     awaits_certificate: bool,
 ) -> str:
-    """Add what blocks and what is awaited to a report.
+    """Add to a report what blocks and what is awaited.
 
     Args:
-        report: what is added to.
-        application: the coordinator's name, for the commands that blocked statuses show.
+        report: the report to extend.
+        application: the coordinator's name, for the commands in blocked statuses.
         seen: what was read.
-        nginx_reachable: whether nginx's container is there.
+        nginx_reachable: whether nginx's container can be reached.
         nginx_running: whether nginx runs in it.
         awaits_certificate: whether nginx serves plain HTTP until there is a certificate.
 
     Returns:
-        The message when all is well.
+        The message if all is well.
     """
     workers = seen.workers
     roles = [worker.roles for worker in workers.units]
@@ -38,13 +38,13 @@ def describe(
     elif missing := workload.ROLES.missing(roles):
         if workers.awaited:
             names = ', '.join(workers.awaited[:3])
-            report.waiting.append(f'[cluster] waiting for the data of {names}')
+            report.waiting.append(f'[cluster] waiting for data from {names}')
         else:
             report.blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
     if not nginx_reachable:
         report.waiting.append('[nginx] waiting for the container')
     elif not nginx_running:
-        report.waiting.append('[nginx] waiting for nginx to run')
+        report.waiting.append('[nginx] waiting for nginx to start')
     if awaits_certificate:
         report.waiting.append(
             f'[certificates] serving plain HTTP until {seen.tls.ca} issues a certificate'

@@ -1,6 +1,6 @@
-"""TLS: what a CA provides, which certificate nginx serves with, and the file that it is in.
+"""TLS: what a CA provides, which certificate nginx serves, and the file that holds it.
 
-Cheap to import. Key and request are made by `certificates.py`, which only a unit with a CA needs.
+Cheap to import. `certificates.py` makes key and request; only a unit with a CA needs it.
 """
 
 import dataclasses
@@ -17,17 +17,17 @@ from coordinated_telemetry import addresses, databag, databags, pem, report
 ENDPOINT = 'certificates'
 
 CHECK = 3600.0
-"""Seconds after which an update-status looks whether key and request are still there."""
+"""Seconds after which an update-status checks that key and request still exist."""
 
 _FOLDER = '/etc/nginx'
 
 
 class Certificate(databag.Databag):
-    """A certificate to serve with, without its key.
+    """A certificate to serve, without its key.
 
     Attributes:
-        chain: the unit's own, then each one's issuer.
-        ca: what clients have to trust, the last of them or one before.
+        chain: the unit's own certificate, then each one's issuer.
+        ca: the certificate that clients must trust, one of the chain's issuers.
     """
 
     chain: pem.Certificates
@@ -35,17 +35,17 @@ class Certificate(databag.Databag):
 
 
 class Kept(databag.Databag):
-    """What a coordinator unit keeps for its next pod in its own databag on `peers`.
+    """What a coordinator unit keeps for its next pod, in its own databag on `peers`.
 
     Attributes:
-        certificate: what its nginx serves with; absent while it serves plain HTTP.
+        certificate: what its nginx serves; absent while it serves plain HTTP.
     """
 
     certificate: Certificate | None = None
 
 
 class Issued(databag.Databag):
-    """A certificate in the databag of a CA, which has those of all units that asked."""
+    """A certificate in the databag of a CA, which holds those of all units that requested one."""
 
     certificate: pem.Certificate
     certificate_signing_request: str
@@ -55,7 +55,7 @@ class Issued(databag.Databag):
 
 
 class Denial(databag.Databag):
-    """Why a CA does not issue a certificate."""
+    """Why a CA denies a request."""
 
     message: str
 
@@ -76,7 +76,7 @@ class Provided(databag.Databag):
 
 
 class Request(databag.Databag):
-    """A certificate that a unit asks for."""
+    """A certificate that a unit requests."""
 
     certificate_signing_request: str
 
@@ -89,13 +89,13 @@ class Requested(databag.Databag):
 
 @dataclasses.dataclass(frozen=True)
 class Tls:
-    """What is read of TLS.
+    """What is read for TLS.
 
     Attributes:
         ca: the name of the application that issues certificates, or ''.
-        provided: what it provides; None when not ready or ignored.
+        provided: what it provides; None if not ready or ignored.
         requests: the certificate signing requests of this unit.
-        kept: what this unit's nginx served with when it was last seen.
+        kept: what this unit's nginx served when it was last seen.
     """
 
     ca: str = ''
@@ -105,7 +105,7 @@ class Tls:
 
     @property
     def serves_issued(self) -> bool:
-        """Whether nginx serves with what its CA issued for this unit's present request."""
+        """Whether nginx serves what its CA issued for this unit's present request."""
         issued = (self.provided and self.provided.certificates) or []
         return self.kept is not None and any(
             self.kept.chain.startswith(one.certificate)
@@ -115,10 +115,10 @@ class Tls:
         )
 
     def candidates(self, issued: Certificate | None) -> list[Certificate]:
-        """What nginx may serve with, the best first; after the last one it serves plain HTTP.
+        """What nginx may serve, the best first; after the last one comes plain HTTP.
 
         Args:
-            issued: by the CA, for this unit's present request.
+            issued: what the CA issued for this unit's present request.
         """
         return [one for one in dict.fromkeys((issued, self.kept)) if one is not None]
 
@@ -140,10 +140,10 @@ def read(bags: databags.Databags, unit: ops.Unit) -> Tls:
 
 
 class Requirer(Protocol):
-    """What `certificates.Requirer` does: importing that takes long, and few events need it."""
+    """The shape of `certificates.Requirer`, which takes long to import and few events need."""
 
     def follow(self, event: ops.EventBase) -> None:
-        """Have a key and a request where there is a relation, and a new request in time."""
+        """Keep a key and a request while there is a relation, and renew the request in time."""
 
     def issued(self, provided: Provided | None) -> Certificate | None:
         """The certificate that was issued for the request; None while there is none."""
@@ -164,12 +164,12 @@ def ensure_requested(
 
     Args:
         event: the event of this dispatch.
-        bags: where a CA whose answer cannot be used is named.
+        bags: the databags; their report names a CA whose answer cannot be used.
         seen: what was read.
-        requirer: gives the library's side; asked only if it is needed.
-        is_due: whether so many seconds have passed since it last said so.
+        requirer: gives the library's side; called only if needed.
+        is_due: whether that many seconds have passed since it last returned True.
     """
-    # A relation that is broken is not there any more, but has secrets to be cleared away.
+    # A broken relation counts as removed, but its secrets have to be removed too.
     broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
     if not seen.ca and broken != ENDPOINT:
         return None
@@ -189,7 +189,7 @@ def ensure_requested(
 
 
 def _is_about_others(event: ops.EventBase, is_due: Callable[[float], bool]) -> bool:
-    """Such as when a worker joins. A renewal is due when a secret expires."""
+    """Whether no certificate can change, as when a worker joins; secrets announce a renewal."""
     if isinstance(event, ops.UpdateStatusEvent):
         return not is_due(CHECK)
     return isinstance(event, ops.RelationEvent | ops.WorkloadEvent)
@@ -204,22 +204,22 @@ def ensure_served(
     run: Callable[[str], None],
     found: report.Report,
 ) -> Certificate | None:
-    """Serve with the best certificate that can be, else with plain HTTP.
+    """Serve the best certificate that nginx accepts, otherwise plain HTTP.
 
     Args:
         container: nginx's, reachable.
         seen: what was read.
-        issued: by the CA, for this unit's present request.
-        file: gives a certificate with its chain and key, in PEM; a ValueError if there is no key.
-        run: makes nginx run with the certificate at a path, or '' for plain HTTP; an
-            `nginx.ConfigError` if it does not take it.
-        found: where to name a CA whose certificate cannot be served with.
+        issued: what the CA issued for this unit's present request.
+        file: gives a certificate with its chain and key, in PEM; raises ValueError without a key.
+        run: makes nginx run with the certificate at a path, or '' for plain HTTP; raises
+            `nginx.ConfigError` if nginx refuses it.
+        found: the report that names a CA whose certificate cannot be served.
 
     Returns:
-        What nginx serves with.
+        What nginx serves; None for plain HTTP.
 
     Raises:
-        nginx.ConfigError: if nginx takes nothing; it goes on with what it runs with.
+        nginx.ConfigError: if nginx refuses even plain HTTP; it keeps running as before.
         ops.pebble.Error: if Pebble cannot be reached.
     """
     for candidate in seen.candidates(issued):
@@ -229,7 +229,7 @@ def ensure_served(
             run(path)
         except (ValueError, nginx.ConfigError) as error:
             why = addresses.shorten(str(error), 160)
-            found.ignore(seen.ca, f'cannot serve with its certificate: {why}')
+            found.ignore(seen.ca, f'cannot serve its certificate: {why}')
         else:
             ensure_no_other_file(container, path)
             return candidate
@@ -239,35 +239,35 @@ def ensure_served(
 
 
 def file_path(certificate: Certificate) -> str:
-    """Where a certificate is, with its chain and key: another one is elsewhere.
+    """The path of a certificate with its chain and key; every certificate has its own.
 
-    So a new certificate is a new configuration too. Only one key fits a certificate, which is why
-    the name need not tell of it.
+    A new certificate therefore makes a new nginx.conf. The name does not depend on the key, since
+    only one key fits a certificate.
     """
     digest = hashlib.sha256(certificate.chain.encode()).hexdigest()[:16]
     return f'{_FOLDER}/tls-{digest}.pem'
 
 
 def ensure_file(container: ops.Container, path: str, content: Callable[[], str]) -> bool:
-    """Make a file hold certificates and key, for nobody else's eyes. True if it was written.
+    """Make a file hold certificates and key, readable by its owner only. True if it was written.
 
     Args:
         container: reachable.
-        path: what `file_path` gave.
-        content: gives the content, and is asked only if the file is not there.
+        path: from `file_path`.
+        content: gives the content; called only if the file is missing.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
     if any(found.permissions == 0o600 for found in _files(container) if found.path == path):
         return False
-    # Pebble writes a new file with these permissions, and renames it when it is whole.
+    # Pebble writes a new file with these permissions, and renames it once it is complete.
     container.push(path, content(), make_dirs=True, permissions=0o600)
     return True
 
 
 def ensure_no_other_file(container: ops.Container, path: str) -> bool:
-    """Remove all certificates and keys but those in this file. True if there were any.
+    """Remove all files of certificates and keys except this one. True if there were any.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
@@ -282,6 +282,6 @@ def _files(container: ops.Container) -> list[ops.pebble.FileInfo]:
     try:
         return container.list_files(_FOLDER, pattern='tls-*.pem')
     except ops.pebble.APIError as error:
-        if error.code == 404:  # the folder comes with the first file
+        if error.code == 404:  # the first file creates the folder
             return []
         raise

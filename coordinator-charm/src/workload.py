@@ -1,4 +1,4 @@
-"""The workload as its coordinator sees it: what to replace when making the charm your own.
+"""podinfo as the coordinator sees it: what to replace to make the charm your own.
 
 The twin of the worker's `workload.py`, which knows how to run it.
 """
@@ -9,7 +9,7 @@ import nginx_config
 from coordinated_telemetry.roles import Roles
 
 PORT = 9898
-"""Where each worker serves requests, and its metrics."""
+"""Where each worker serves requests and metrics."""
 
 ROLES = Roles(
     minimal_deployment={'frontend': 1, 'backend': 1},
@@ -17,20 +17,20 @@ ROLES = Roles(
 )
 
 LOCATIONS = {'/': 'frontend', '/backend/': 'backend'}
-"""Path prefix → the role that serves it; the prefix is not passed on."""
+"""Path prefix → the role that serves it; nginx strips the prefix."""
 
 LOG_LEVELS = {'debug': 'debug', 'info': 'info', 'warning': 'warn', 'error': 'error'}
-"""The charm's log levels in the workload's words."""
+"""The charm's log level → podinfo's."""
 
 
 def config(log_level: str) -> str:
-    """The one configuration file that all workers run with, podinfo's config.yaml.
+    """podinfo's config.yaml, the one configuration file with which all workers run.
 
-    Roles are not in it: they only change command-line flags, so that one file serves all.
+    It does not contain roles: they only change command-line flags, so one file serves all.
     """
     options = {
         'level': LOG_LEVELS[log_level],
-        # Longer than nginx's, so that it is nginx that gives up first.
+        # Longer than nginx's, so that nginx gives up first.
         'http-client-timeout': f'{nginx_config.READ_TIMEOUT + 5}s',
     }
     return ''.join(f'{key}: {json.dumps(value)}\n' for key, value in options.items())

@@ -1,8 +1,8 @@
 """Addresses and URLs that come over a relation, and the forms that may be rendered.
 
-What these types accept can be written into nginx.conf, a Pebble layer or a YAML file as it is: it
-has no white space, no quote, no control character and no character that any of them gives a
-meaning to. Errors name the value, shortened, and what is expected.
+What these types accept can be written unchanged into nginx.conf, a Pebble layer or a YAML file: it
+contains no white space, no quote, no control character and no character with a meaning in any of
+them. Errors name the value, shortened, and what is expected.
 """
 
 import ipaddress
@@ -22,13 +22,13 @@ _PATH = re.compile(r'([A-Za-z0-9._~/:@!*+=,&?-]|%[0-9A-Fa-f]{2})*')
 
 
 def shorten(value: object, length: int = 80) -> str:
-    """`value` as it may be shown in a status or a log line: printable, bounded, on one line."""
+    """`value` as a status or a log line may show it: printable, bounded, on one line."""
     text = ascii(value) if not isinstance(value, str) else ascii(value)[1:-1]
     return text if len(text) <= length else f'{text[:length]}...'
 
 
 def _shown(value: str) -> str:
-    # What stands before an @ may be a password; this ends in statuses and logs.
+    # What precedes an @ may be a password, and this ends up in statuses and logs.
     return shorten(value.rpartition('@')[2])
 
 
@@ -41,7 +41,7 @@ def check_host(value: str) -> str:
     if 0 < len(value) <= _HOST_LENGTH:
         if ':' in value or value.rpartition('.')[2].isdecimal():
             try:
-                # A zone ("fe80::1%eth0") means something on one host only.
+                # A zone ("fe80::1%eth0") has a meaning on one host only.
                 if '%' not in value:
                     ipaddress.ip_address(value)
                     return value
@@ -75,7 +75,7 @@ def check_url(value: str) -> str:
     """Accept an absolute http or https URL with a valid host, an optional port and a plain path.
 
     Raises:
-        ValueError: for anything else; user information is refused, as it would end in logs.
+        ValueError: for anything else; user information is refused, as it would end up in logs.
     """
     try:
         if not 0 < len(value) <= _URL_LENGTH or not value.isascii() or not value.isprintable():
@@ -113,11 +113,11 @@ def check_host_port(value: str) -> str:
 
 
 def check_receiver(protocol: str, url: str) -> str:
-    """Accept where spans of a protocol are sent: `host:port` for gRPC, otherwise a URL.
+    """Accept a receiver of spans: `host:port` if its protocol is gRPC, otherwise a URL.
 
     Args:
         protocol: such as `otlp_grpc` or `otlp_http`.
-        url: what was sent for it.
+        url: where the receiver claims to be.
 
     Raises:
         ValueError: for anything else.
@@ -136,7 +136,7 @@ def canonical(host: str) -> str:
 
 
 def join(host: str, port: int) -> str:
-    """`host:port` as it is written in URLs and configurations, an IPv6 host in brackets."""
+    """`host:port` for URLs and configurations, an IPv6 host in brackets."""
     return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
 
 

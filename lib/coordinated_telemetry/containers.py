@@ -1,4 +1,4 @@
-"""Workload containers: make Pebble run what is wanted, and touch nothing that already does."""
+"""Workload containers: make Pebble run what is wanted, and leave alone what already runs."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0
 
     Args:
         container: reachable.
-        path: absolute; its folders are made.
+        path: absolute; missing folders are created.
         content: the whole text.
-        mode: permissions for a file that is written.
+        mode: permissions of the file, if it is written.
     """
     if read_file(container, path) == content:
         return False
@@ -21,24 +21,24 @@ def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0
 
 
 def read_file(container: ops.Container, path: str) -> str | None:
-    """The text of a file, or None if there is none; bytes that are no UTF-8 come replaced.
+    """The text of a file, or None if there is none; bytes that are not UTF-8 are replaced.
 
     Raises:
-        ops.pebble.Error: if it is there and cannot be read.
+        ops.pebble.Error: if the file exists but cannot be read.
     """
     try:
-        # As bytes: reading text would turn every "\r\n" into "\n", and never be what was written.
+        # As bytes: read as text, every "\r\n" becomes "\n" and never equals what was written.
         with container.pull(path, encoding=None) as file:
             return file.read().decode(errors='replace')
     except ops.pebble.PathError as error:
-        # A file that is there and cannot be read is another matter.
+        # A file that exists but cannot be read is another matter.
         if error.kind != 'not-found':
             raise
         return None
 
 
 def is_running(container: ops.Container, service: str) -> bool:
-    """Whether a service runs; one that cannot be asked for does not."""
+    """Whether a service runs; False if Pebble cannot be asked."""
     try:
         return any(found.is_running() for found in container.get_services(service).values())
     except ops.pebble.Error:
@@ -48,9 +48,8 @@ def is_running(container: ops.Container, service: str) -> bool:
 def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDict) -> bool:
     """Make Pebble's plan hold this layer and its services run. True if anything was changed.
 
-    A service is restarted only if its own definition changed; services and checks that are not in
-    this layer are not looked at. A service that exited is Pebble's to restart, one that never
-    started is started.
+    A service restarts only if its own definition changed; services and checks outside this layer
+    are left alone. A service that never started is started; one that exited is left to Pebble.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or a service cannot be started.
@@ -67,7 +66,7 @@ def ensure_layer(container: ops.Container, label: str, layer: ops.pebble.LayerDi
 
 
 def has_layer(container: ops.Container, layer: ops.pebble.LayerDict) -> bool:
-    """Whether Pebble's plan holds the services and checks of this layer as they are."""
+    """Whether Pebble's plan already holds the services and checks of this layer."""
     plan = container.get_plan()
     wanted = ops.pebble.Layer(layer)
     return all(
@@ -80,7 +79,7 @@ def has_layer(container: ops.Container, layer: ops.pebble.LayerDict) -> bool:
 
 
 def _includes(whole: Any, part: Any) -> bool:
-    """Whether a check in the plan is as wanted: Pebble adds the defaults of what is not said."""
+    """Whether a check in the plan is as wanted: Pebble adds a default for each omitted key."""
     if isinstance(part, dict) and isinstance(whole, dict):
         return all(key in whole and _includes(whole[key], value) for key, value in part.items())
     return whole == part

@@ -1,14 +1,14 @@
-"""Reading relation data that nobody vouches for, and writing only what differs.
+"""Untrusted relation data: read through strict models, written only where it differs.
 
-All that another application puts into a databag is untrusted. `Databags.load` gives it as an
-instance of a strict model, or as nothing: a databag without any of the model's keys is *not
-ready*, and one that the model refuses is *ignored*, alone, and named with the reason in the
-report. A key that the model can do without is ignored alone.
+Whatever another application puts into a databag is untrusted. `Databags.load` returns it as an
+instance of a strict model, or None: a databag without any of the model's keys is *not ready*, and
+one that the model refuses is *ignored*, alone, and named with the reason in the report. An invalid
+optional key is ignored alone.
 
-Reading a databag costs a process (`relation-get`), so what units published is remembered between
-hooks (`memory.py`) and read again when Juju says that it changed. The cost of an event thus does
-not depend on the units that it is not about. Applications are few, and read in every hook. If the
-memory is missing, outdated or from another unit, everything is read.
+Reading a databag starts a process (`relation-get`), so `memory.py` remembers between hooks what
+units published, and a unit is reread when Juju says that its databag changed. The cost of an event
+therefore does not depend on the units that it does not concern. Applications are few, so every
+hook reads them. If the memory is missing, outdated or from another unit, everything is read.
 """
 
 import contextlib
@@ -22,17 +22,17 @@ from . import databag, report, topology
 from .memory import Memory
 
 MAX_WRITTEN = 8 * 1024 * 1024
-"""How many bytes one hook writes; the next one goes on. Juju commits all databags that a hook
-changed as one document of MongoDB, of 16 MiB at most, or fails the hook, again and again."""
+"""Bytes that one hook writes at most; the next hook continues. Juju commits all databags that a
+hook changed as one MongoDB document of at most 16 MiB; beyond that it fails the hook for ever."""
 
 _Model = TypeVar('_Model', bound=databag.Databag)
 
 
 class RefusedError(Exception):
-    """Juju lists a relation, and refuses to read or write it.
+    """Juju lists a relation, but refuses to read or write it.
 
-    Whatever was computed so far took it for one that is there, so the whole computation starts
-    again without it.
+    Whatever was computed so far believes in the relation, so the whole computation starts again
+    without it.
 
     Attributes:
         relation: its id.
@@ -47,17 +47,17 @@ class RefusedError(Exception):
 class Databags:
     """The databags as one event sees them.
 
-    Some relations that ops lists are not there: a broken one, one without an application, and one
-    that Juju refuses to read or write (after an offer or an application was removed with
-    `--force`, or before another model has heard of it). Nor is a departing unit. Any method may
+    Some relations that ops lists count as removed: a broken one, one without an application, and
+    one that Juju refuses to read or write (after an offer or an application was removed with
+    `--force`, or before the other model knows of it). So does a departing unit. Any method may
     raise `RefusedError`.
 
     Args:
-        charm: whose relations these are.
+        charm: the charm that has these relations.
         event: the event of this dispatch.
-        found: where to say what is ignored.
+        found: the report that names what is ignored.
         remembered: what `remember` returned at the end of an earlier dispatch, or ''.
-        refused: the relations that Juju was found to refuse in this dispatch: id → what to note.
+        refused: the relations that Juju has already refused in this dispatch: id → what to note.
     """
 
     def __init__(
@@ -80,23 +80,24 @@ class Databags:
 
     @property
     def departing(self) -> bool:
-        """Whether this event says that the unit running it is going away."""
+        """Whether this event says that this unit itself is departing."""
         return (
             isinstance(self._event, ops.RelationDepartedEvent)
             and self._event.departing_unit == self._charm.unit
         )
 
     def remember(self) -> str:
-        """What was read, for the next dispatch; databags that are gone are forgotten."""
+        """What was read, for the next dispatch; removed databags are forgotten."""
         return self._memory.text()
 
     def relations(self, endpoint: str) -> list[ops.Relation]:
-        """The relations of an endpoint that can be used, oldest first."""
+        """The usable relations of an endpoint, oldest first."""
         related: list[ops.Relation] = []
         with self._refusable(endpoint):
             related = self._charm.model.relations[endpoint]
         for relation in related:
-            # ops calls inactive what is broken, and what Juju refuses to list the units of.
+            # For ops, a relation is inactive when it is broken, or when Juju refuses to list its
+            # units.
             dropped = relation.id in self._dropped or self._is_broken(relation)
             if not relation.active and not dropped:
                 raise RefusedError(relation)
@@ -106,7 +107,7 @@ class Databags:
         )
 
     def units(self, relation: ops.Relation) -> list[ops.Unit]:
-        """The remote units of a relation by number, without the departing one."""
+        """The remote units of a relation by number, except a departing one."""
         units = set(relation.units)
         event = self._event
         if isinstance(event, ops.RelationDepartedEvent) and event.relation.id == relation.id:
@@ -114,11 +115,11 @@ class Databags:
         return sorted(units, key=lambda unit: topology.unit_number(unit.name))
 
     def drop(self, relation: ops.Relation) -> None:
-        """From now on treat this relation as one that is not there."""
+        """From now on, treat this relation as removed."""
         self._dropped.add(relation.id)
 
     def remote_model(self, relation: ops.Relation) -> str:
-        """The UUID of the model at the other side, or '' if Juju cannot tell (before 3.6.2)."""
+        """The UUID of the remote model, or '' if Juju cannot tell (before 3.6.2)."""
         known = self._memory.model_of(relation)
         if known is None:
             known = ''
@@ -133,14 +134,14 @@ class Databags:
         source: ops.Unit | ops.Application,
         model: type[_Model],
     ) -> _Model | None:
-        """The databag of `source` as a `model`; None when it is not ready or ignored."""
+        """The databag of `source` as a `model`; None if it is not ready or ignored."""
         if isinstance(source, ops.Application):
             return self._use(source, self._read(relation, source, model), model)
         name = model.__name__
         if not self._is_about(relation, source):
             known = self._memory.recall(relation, source, name)
             if known is not None:
-                # What another version of this charm remembered may not fit the model.
+                # What another revision of this charm remembered may not fit the model.
                 with contextlib.suppress(ValueError, TypeError):
                     loaded = self._use(source, known, model)
                     self._memory.keep(relation, source, name, known)
@@ -152,7 +153,7 @@ class Databags:
     def own(
         self, endpoint: str, owner: ops.Unit | ops.Application, model: type[_Model]
     ) -> _Model | None:
-        """What `owner`, itself, published on the oldest relation of an endpoint, if anything."""
+        """What this unit or application published itself on the oldest relation, or None."""
         for relation in self.relations(endpoint)[:1]:
             found = self._read(relation, owner, model)
             return model.model_validate(found['data']) if 'data' in found else None
@@ -165,16 +166,16 @@ class Databags:
         content: databag.Databag,
         values: dict[str, str] | None = None,
     ) -> bool:
-        """Make the own databag of every relation of an endpoint hold this.
+        """Make the own databag hold this content on every relation of an endpoint.
 
-        Absent fields and retired keys are erased, keys of others stay. What is too large is not
-        written, and blocks. What is too much for one hook is left to the next.
+        Absent fields and retired keys are erased; foreign keys stay. Content that is too large is
+        not written, and blocks. What exceeds one hook is left to the next.
 
         Args:
-            endpoint: whose relations.
-            owner: the own unit, or the own application (leader only).
-            content: what it is to hold.
-            values: the same, `databag.encoded`, for whoever has it.
+            endpoint: the endpoint.
+            owner: this unit, or this application (leader only).
+            content: what the databag should hold.
+            values: the same content from `databag.encoded`, if the caller already has it.
 
         Returns:
             True if anything was changed.
@@ -233,8 +234,8 @@ class Databags:
         """The databag as text."""
         with self._refusable(relation):
             content = dict(relation.data[source])
-            # Of a relation that Juju does not know any more, ops says that its databags are
-            # empty. Asking for the other model tells it from one that is not ready.
+            # ops reports empty databags for a relation that Juju no longer knows. Asking for the
+            # remote model distinguishes it from one that is not ready.
             if not content:
                 self._probe(relation)
         return content
@@ -246,7 +247,7 @@ class Databags:
 
     @contextlib.contextmanager
     def _refusable(self, relation: ops.Relation | str) -> Iterator[None]:
-        """Tell a refusal of Juju's from other errors, which are the hook's: Juju runs it again."""
+        """Handle Juju's refusals; other errors fail the hook, and Juju runs it again."""
         try:
             yield
         except ops.ModelError as error:
@@ -267,14 +268,14 @@ class Databags:
 
 
 def _model_of(relation: ops.Relation) -> str:
-    """The UUID of the model at the other side; '' if Juju cannot tell (before 3.6.2).
+    """The UUID of the remote model; '' if Juju cannot tell (before 3.6.2).
 
     Raises:
         ops.ModelError: if Juju refuses the relation.
     """
     try:
         return relation.remote_model.uuid
-    except OSError:  # there is no such hook tool
+    except OSError:  # this Juju lacks the hook tool
         return ''
     except ops.ModelError as error:
         if _is_refusal(error):
@@ -287,10 +288,10 @@ def _refusal(what: str) -> str:
 
 
 def _is_refusal(error: ops.ModelError) -> bool:
-    """Whether Juju says that it does not know the relation, or that it is none of this unit's.
+    """Whether Juju says that it does not know the relation, or that the unit may not use it.
 
-    Which of the two it says depends on its version and on the hook tool. ops has an error of its
-    own for most of them.
+    Which of the two it says depends on its version and on the hook tool. ops turns most of them
+    into an error of its own.
     """
     said = str(error).lower()
     return isinstance(error, ops.RelationNotFoundError) or (

@@ -1,10 +1,10 @@
-"""Pushes of log records to stores (`loki_push_api`), in parts that a store takes.
+"""Pushes of log records to stores (`loki_push_api`), in parts that a store accepts.
 
 - `render` gives the JSON of one record.
-- `push` sends each store its records, all stores at once, within one deadline.
+- `push` sends each store its records, to all stores at once, within one deadline.
 
-A store is never sent again what it took. Only a part whose answer did not come in time may arrive
-twice; Loki drops the copies, which have the same time, labels and text.
+No store gets the same record twice, except when its answer came too late; Loki drops such copies,
+which have the same time, labels and text.
 """
 
 import contextlib
@@ -18,19 +18,19 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 LARGEST = 2**20
-"""Bytes of body that are pushed at once: a quarter of the 4 MiB that gRPC, and so Loki, takes."""
+"""Bytes of body in one push at most: a quarter of the 4 MiB that gRPC, and so Loki, accepts."""
 SMALLEST = 2**16
-"""Bytes of body with which a dispatch begins at least, however little a store took before: a
-smaller limit costs one or two refused pushes, many small pushes cost time."""
+"""Bytes of body in a dispatch's first push at least, however little a store accepted before: if
+its limit is smaller, that costs one or two refused pushes, while many small pushes cost time."""
 
-# The store refuses some of these records, such as the ones that are too old, and has taken the
-# others: Loki answers so for the whole push.
+# Loki's answer for a whole push when it refuses some records, such as those that are too old, and
+# has taken the others.
 _REFUSED = 400
 _TOO_LARGE = 413
 
 
 def render(record: tuple[int, str]) -> bytes:
-    """One record, nanoseconds since the epoch and a text, as a push has it."""
+    """One record (nanoseconds since the epoch, text) in the JSON of a push."""
     nanoseconds, text = record
     return json.dumps([str(nanoseconds), text], ensure_ascii=False).encode(errors='replace')
 
@@ -41,11 +41,11 @@ def _bounded(part: int) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the records for one store.
+    """What happened to the records for one store.
 
     Attributes:
-        settled: how many of them, from the first, are never to be sent again: the store took
-            them, or refused them for good.
+        settled: how many of them, counted from the first, must not be sent again: the store took
+            them or refused them for good.
         part: bytes of body to push at once next time.
     """
 
@@ -58,9 +58,9 @@ class Push:
 
     Args:
         url: the push URL.
-        labels: of the stream.
-        values: the records, rendered, in the order in which they are sent.
-        part: bytes of body to push at once; a single record may have more.
+        labels: the labels of the stream.
+        values: the rendered records, in the order of sending.
+        part: bytes of body to push at once; a single record may exceed it.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class Push:
         self._part = _bounded(part)
         self._settled = 0
         self._reached = False
-        # A thread may still run when nobody waits for it any more: it changes nothing from then
-        # on, and starts no other part.
+        # A thread may outlive the deadline: once closed, it changes nothing and starts no other
+        # part.
         self._lock = threading.Lock()
         self._closed = False
 
     def run(self, deadline: float) -> None:
-        """Send part after part, until all is settled, the store fails or time is up."""
+        """Send part after part until all are settled, the store fails or time is up."""
         while (start := self._settled) < len(self._values):
             stop, body = self._next_part(start)
             with self._lock:
                 seconds = deadline - time.monotonic()
                 if self._closed or seconds <= 0:
                     return
-            # What is wrong with a store is not this charm's to log, least of all into that store.
+            # A store's failures do not belong in this charm's log, least of all in that store.
             try:
                 status = self._post(body, seconds)
             except (OSError, ValueError, http.client.HTTPException):
@@ -96,23 +96,23 @@ class Push:
                     return
                 if status == _TOO_LARGE and stop - start > 1:
                     self._part = len(body) // 2
-                # A record that is too large even alone is dropped. No store that is for logs
-                # refuses so little, and half a record would be as much in the way of the others.
+                # A record that is too large even alone is dropped. No log store refuses so little,
+                # and half a record could block the others just as well.
                 elif 200 <= status < 300 or status in (_REFUSED, _TOO_LARGE):
                     self._settled = stop
                 else:
                     return
 
     def close(self) -> Outcome:
-        """Say what has been settled. Nothing is sent from now on but what is on its way."""
+        """Return what has been settled. From now on only a push in flight is completed."""
         with self._lock:
             self._closed = True
             part = self._part
             if self._settled == len(self._values):
                 part *= 2
             elif self._reached and not self._settled:
-                # Some say 429 or 500 to what is too large, or close the connection, and a slow
-                # one needs more time than there is.
+                # Some stores answer 429 or 500 to a body that is too large, or close the
+                # connection; a slow one would need more time than there is.
                 part //= 2
             return Outcome(self._settled, _bounded(part))
 
@@ -128,12 +128,12 @@ class Push:
         return stop, self._head + b','.join(self._values[start:stop]) + self._tail
 
     def _post(self, body: bytes, seconds: float) -> int:
-        """The status with which the store answers; redirects are not followed.
+        """The status of the store's answer; redirects are not followed.
 
         Raises:
-            OSError: the store cannot be reached, or does not answer.
-            ValueError: the URL cannot be used.
-            HTTPException: the answer is none.
+            OSError: if the store cannot be reached or does not answer.
+            ValueError: if the URL cannot be used.
+            HTTPException: if the answer is not HTTP.
         """
         url = urlsplit(self._url)
         secure = url.scheme == 'https'
@@ -145,20 +145,20 @@ class Push:
         with contextlib.closing(connection):
             connection.connect()
             self._reached = True
-            # A store may answer that a body is too large, and close, before it has read it.
+            # A store may answer that a body is too large, and close, before reading all of it.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request('POST', path, body, headers)
             return connection.getresponse().status
 
 
 def push(pushes: Collection[Push], seconds: float) -> list[Outcome]:
-    """Send all of them at once, for at most so many seconds; what became of each."""
-    # A socket's time limit starts anew with every byte, and a name's lookup has none: these
-    # threads are not waited for beyond the deadline, and die with the process.
+    """Send all pushes at once, for at most so many seconds; the outcome of each."""
+    # A socket's timeout starts anew with every byte, and a DNS lookup has none. So nothing waits
+    # for these threads beyond the deadline, and they die with the process.
     deadline = time.monotonic() + seconds
     threads = [threading.Thread(target=each.run, args=(deadline,), daemon=True) for each in pushes]
     started: list[threading.Thread] = []
-    # A pod may have only so many threads; what they did not send is kept.
+    # A pod may run out of threads; what was not sent is kept.
     with contextlib.suppress(RuntimeError):
         for thread in threads:
             thread.start()

@@ -1,6 +1,6 @@
-"""Publishing alert rules: who does it, and what becomes of those for which there is no room.
+"""Alert rules in a databag: who publishes them, and what happens when they do not all fit.
 
-`prometheus_scrape` and `loki_push_api` have them in application databags of the same kind.
+`prometheus_scrape` and `loki_push_api` carry them in application databags of the same kind.
 """
 
 import json
@@ -14,12 +14,12 @@ from . import databag, databags, rules
 from .topology import Topology
 
 MAX_BYTES = 4 * 1024 * 1024
-"""What a databag with rules may take. A collector publishes what it gathered from several
-applications in one databag of its own, and Juju takes 16 MiB at most."""
+"""The largest databag with rules. Juju accepts 16 MiB at most, and a collector publishes what it
+gathers from several applications in one databag of its own."""
 
 
 class Metadata(databag.Databag):
-    """Who publishes jobs and rules: stores name rule files after it, scrapers fall back on it."""
+    """Who publishes jobs and rules: stores name rule files after it, scrapers default to it."""
 
     model: str
     model_uuid: str
@@ -29,19 +29,19 @@ class Metadata(databag.Databag):
 
     @classmethod
     def of(cls, publisher: Topology) -> 'Metadata':
-        """The metadata of an application, which its leader publishes."""
+        """The metadata of an application, published by its leader."""
         return cls(
             model=publisher.model,
             model_uuid=publisher.model_uuid,
             application=publisher.application,
-            # The leader's own name here would change every alert rule's source on each election.
+            # The leader's own name would change every alert rule's source at each election.
             unit=f'{publisher.application}/0',
             charm_name=publisher.charm,
         )
 
 
 class Publication(databag.Databag):
-    """An application databag with alert rules in it."""
+    """An application databag that holds alert rules."""
 
     max_bytes = MAX_BYTES
     remedy = 'divide the workers among several coordinators'
@@ -50,7 +50,7 @@ class Publication(databag.Databag):
 
 
 def published(groups: list[rules.Group]) -> dict[str, list[rules.Group]]:
-    """Groups as stores read them in a databag."""
+    """Rule groups in the form that stores read from a databag."""
     return {'groups': groups} if groups else {}
 
 
@@ -59,9 +59,9 @@ def ensure(
 ) -> bool:
     """Publish on every relation of an endpoint; leader only. True if anything was changed.
 
-    Where there is no room for all rules, those of some applications are left out, whole, and a
-    fault names these: never those of an application that has its rules in the databag, as long as
-    what else there is leaves room for them. Whatever else is published goes first.
+    Everything else goes before rules. If not all rules fit, some applications' rules are left out,
+    each application's as a whole, and the report blocks and names these applications. Those whose
+    rules are already in the databag keep them as long as these fit.
     """
     relations = bags.relations(endpoint)
     if not relations:
@@ -74,7 +74,7 @@ def ensure(
         before = relations[0].data[application].get('alert_rules', '')
         groups = wanted.alert_rules.get('groups', [])
         fitting, without = fit(groups, room, _applications(before))
-        if room > 0:  # otherwise it is not the rules
+        if room > 0:  # otherwise the rules are not what is too large
             wanted = bare.model_copy(update={'alert_rules': published(fitting)})
             values = None
             named = ', '.join(without[:3])
@@ -89,11 +89,11 @@ def ensure(
 def fit(
     groups: Iterable[rules.Group], room: int, first: Collection[str] = ()
 ) -> tuple[list[rules.Group], list[str]]:
-    """The groups of the applications for which there is room, and the names of the others.
+    """The groups of the applications whose rules fit, and the names of the other applications.
 
     Args:
-        groups: rendered, in the order in which they are wanted and remain.
-        room: for how many bytes.
+        groups: rendered, in the order of preference, which is kept.
+        room: bytes available.
         first: applications that come before all others.
     """
     of: dict[str, list[rules.Group]] = {}
@@ -116,7 +116,7 @@ def _application(group: Any) -> str:
 
 
 def _applications(alert_rules: str) -> set[str]:
-    """Which applications' rules are in a databag that this application wrote, in any revision."""
+    """The applications whose rules are in a databag that any revision of this charm wrote."""
     try:
         return {_application(group) for group in pydantic_core.from_json(alert_rules)['groups']}
     except (ValueError, LookupError, TypeError):

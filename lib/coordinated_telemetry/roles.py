@@ -1,4 +1,4 @@
-"""Roles: what workers can be, and how many of each it takes."""
+"""Roles: which ones workers can have, and how many of each are needed."""
 
 import collections
 import dataclasses
@@ -13,7 +13,7 @@ class Roles:
 
     Attributes:
         minimal_deployment: role → the least number of units.
-        meta_roles: role → the roles that it stands for.
+        meta_roles: meta-role → the roles that it stands for.
     """
 
     minimal_deployment: Mapping[str, int]
@@ -23,7 +23,7 @@ class Roles:
         """The roles that a comma-separated list stands for, sorted.
 
         Raises:
-            ValueError: if any of them is unknown.
+            ValueError: if it contains an unknown role.
         """
         roles: set[str] = set()
         for role in filter(None, (part.strip() for part in text.split(','))):
@@ -37,7 +37,7 @@ class Roles:
         return tuple(sorted(roles))
 
     def missing(self, units: Iterable[tuple[str, ...]]) -> list[str]:
-        """The roles that have fewer units than the minimal deployment needs, sorted.
+        """The roles with fewer units than the minimal deployment needs, sorted.
 
         Args:
             units: the roles of each unit.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The worker: one workload with some roles. All it knows comes from the coordinator.
+"""The worker: one workload with one or more roles. All it knows comes from the coordinator.
 
-Its metrics need nothing here: the coordinator tells the scraper where each worker is.
+Metrics need no code here: the coordinator tells the scraper where each worker is.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Config(pydantic.BaseModel):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles that are enabled, meta-roles as they are, sorted."""
+        """The enabled roles, meta-roles not expanded, sorted."""
         enabled = (name for name, value in self if value)
         return tuple(sorted(name.removeprefix('role_') for name in enabled))
 
@@ -46,7 +46,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
     _roles: tuple[str, ...] = ()
     _is_related = False
-    _config: str | None = None  # the workload's, if the coordinator sent one that it can have
+    _config: str | None = None  # the workload's, if the coordinator sent a valid one
     _workload_traces = traces.Destination(None)
     _ahead: Sequence[str] = ()
 
@@ -55,7 +55,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self._container = self.unit.get_container(workload.CONTAINER)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
-        """Bring the relation and the container to what the coordinator asks for."""
+        """Make the relation and the container match what the coordinator asks for."""
         self._roles = self.load_config(Config).roles
         coordinator = cluster.read_coordinator(bags, 'cluster', self.topology)
         self._is_related = bool(bags.relations('cluster'))
@@ -83,12 +83,12 @@ class WorkerCharm(reconciler.ReconcilingCharm):
                 self._write_container(bags, coordinator, log_endpoints)
                 self.ensure_version(event, lambda: workload.version(self._container))
         except ops.pebble.Error as error:
-            # The container went away under our hands; when it is back, so is pebble-ready.
+            # The container disappeared meanwhile; when it returns, so does pebble-ready.
             logger.warning('cannot configure the workload: %s', error)
-            self.report.waiting.append('[workload] not configured yet: juju debug-log')
+            self.report.waiting.append('[workload] not configured yet; see juju debug-log')
 
     def describe(self) -> str:
-        """Add what blocks and what is awaited; return the status when all is well."""
+        """Add to the report what blocks and what is awaited; return the message if all is well."""
         report = self.report
         if not self._roles:
             report.blocked.append(
@@ -102,13 +102,13 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         elif self._config is None:
             report.waiting.append("[cluster] waiting for the coordinator's configuration")
         if not workload.running(self._container):
-            report.waiting.append('[workload] waiting for podinfo to run')
+            report.waiting.append('[workload] waiting for podinfo to start')
         if self._ahead:
-            report.note(f'restarts after {", ".join(self._ahead)}')
+            report.note(f'will restart after {", ".join(self._ahead)}')
         return f'ready: {", ".join(self._roles)}'
 
     def _checked_config(self, coordinator: cluster.Coordinator | None) -> str | None:
-        """The workload's configuration as the coordinator sent it, if the workload can have it."""
+        """The workload's configuration as the coordinator sent it; None if it is unusable."""
         if coordinator is None or coordinator.worker_config is None:
             return None
         try:
@@ -125,15 +125,15 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         log_endpoints: dict[str, str],
     ) -> None:
         if coordinator is None:
-            # Without its data, be it for a moment, the workload keeps running with what it has.
-            # On its own it does so too, but sends nobody anything.
+            # Without the coordinator's data, even for a moment, the workload keeps running as it
+            # is. Without a relation it does too, but sends no telemetry.
             if not self._is_related:
                 logs.ensure_log_targets(self._container, (), self.topology)
                 workload.ensure_untraced(self._container)
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
         logs.ensure_log_targets(self._container, log_endpoints.values(), self.topology)
-        # Telemetry does not wait for a configuration: the workload keeps the one it has.
+        # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
         config = self._config or workload.read_config(self._container)
         if config is None:
             return
@@ -164,7 +164,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def _is_after_others(
         self, bags: databags.Databags, layer: ops.pebble.LayerDict, runs: str
     ) -> bool:
-        """Whether other units restart before this one, which goes on running what it has."""
+        """Whether other units restart before this one, which keeps running unchanged."""
         running = workload.running(self._container)
         self._ahead = ()
         if running and not containers.has_layer(self._container, layer):

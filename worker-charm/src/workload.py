@@ -1,7 +1,7 @@
-"""podinfo: all that is specific to this workload, and what to replace to make the charm your own.
+"""podinfo: everything specific to this workload, and what to replace to make the charm your own.
 
-Roles only change command-line flags; everything else comes from one configuration file, the same
-for all workers, that the coordinator sends.
+Roles only change command-line flags; everything else comes from one configuration file that the
+coordinator sends, the same for all workers.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ def checked_config(text: str) -> str:
     """The configuration file as the coordinator sent it, if podinfo can read it.
 
     Raises:
-        ValueError: if it is not a YAML mapping, or one that does harm when it is loaded.
+        ValueError: if it is not a YAML mapping, or not safe to load.
     """
     options = yaml_text.load(text)
     if not isinstance(options, dict) or not all(isinstance(name, str) for name in options):
-        raise ValueError('expected a mapping of names')
+        raise ValueError('expected a mapping with text keys')
     return text
 
 
 def read_config(container: ops.Container) -> str | None:
-    """The configuration file that is in the container, if there is one.
+    """The configuration file in the container, or None if there is none.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
@@ -46,10 +46,10 @@ def read_config(container: ops.Container) -> str | None:
 
 
 def backend_url(roles: Collection[str], coordinator_host: str, *, tls: bool) -> str:
-    """Where this worker calls the backend; '' if it has no role that does.
+    """The URL at which this worker calls the backend; '' if none of its roles does.
 
-    `/headers` answers a POST and never calls further. `/echo` would: a worker that has both roles
-    would call itself without end.
+    `/headers` answers a POST without calling further. With `/echo`, a worker that has both roles
+    would call itself endlessly.
     """
     if not {'all', 'frontend'} & set(roles):
         return ''
@@ -69,27 +69,27 @@ def layer(
     """The Pebble layer.
 
     Args:
-        config: the text of the configuration file; another text restarts the service.
-        ca: certificates in PEM to trust besides the image's own when the backend is called, or
-            ''; others restart the service.
-        backend: what `backend_url` gave.
+        config: the text of the configuration file; a change restarts the service.
+        ca: PEM certificates to trust besides the image's own when calling the backend, or ''; a
+            change restarts the service.
+        backend: from `backend_url`.
         service_name: `service.name` of the workload's spans.
         traces_endpoint: OTLP gRPC receiver with its scheme, or None for no traces.
-        resource_attributes: in the form of OTEL_RESOURCE_ATTRIBUTES.
+        resource_attributes: in the format of OTEL_RESOURCE_ATTRIBUTES.
     """
     command = [
         f'{_FOLDER}/podinfo',
         f'--port={PORT}',
         f'--config-path={_CONFIG_FOLDER}',
         f'--config={_CONFIG}',
-        # On SIGTERM it goes on serving for 3 s, then lets requests in flight end.
+        # After SIGTERM it serves for another 3 s, then lets requests in flight finish.
         '--server-shutdown-timeout=10s',
     ]
     environment = {'CONFIG_SHA256': hashlib.sha256(config.encode()).hexdigest()}
     if backend:
         command.append(f'--backend-url={backend}')
     if backend and ca:
-        # Go reads the image's bundle all the same: that is a file, and this names folders.
+        # Go still reads the image's bundle: that is a file, and this variable names folders.
         environment['SSL_CERT_DIR'] = _CA_FOLDER
         environment['CA_SHA256'] = hashlib.sha256(ca.encode()).hexdigest()
     if traces_endpoint:
@@ -137,7 +137,7 @@ def ensure_running(
 
 
 def ensure_untraced(container: ops.Container) -> bool:
-    """Make podinfo send no traces and otherwise run with what it has. True if anything changed.
+    """Make podinfo send no traces and otherwise run as it is. True if anything was changed.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
@@ -160,7 +160,7 @@ def running(container: ops.Container) -> bool:
 
 
 def version(container: ops.Container) -> str:
-    """podinfo's version, such as `6.9.2`; '' if it does not say."""
+    """podinfo's version, such as `6.9.2`; '' if it cannot be read."""
     try:
         said = container.exec([f'{_FOLDER}/podinfo', '--version'], timeout=10).wait_output()[0]
     except (ops.pebble.Error, TimeoutError):

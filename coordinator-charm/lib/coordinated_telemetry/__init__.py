@@ -1,21 +1,42 @@
 """The metrics, logs and traces of a coordinator and its workers, end to end.
 
-One module for each signal, and what they share:
+Untrusted input:
 
-- `topology`: who a unit is, and the labels that say so on all three signals;
-- `databags`: reading untrusted relation data and writing only differences;
-- `addresses`: the addresses and URLs that may be rendered into a configuration;
+- `addresses`: the hosts and URLs that may be rendered into a configuration;
 - `pem`: the certificates that may be written to a file;
-- `cluster`: the relation between the coordinator and its workers;
-- `reconciler`, `containers`, `rolling`: how a charm of this kind goes about its work;
+- `yaml_text`: YAML that is safe to load.
+
+Relation data:
+
+- `databag`: what one databag may hold, how it is read and written;
+- `databags`: all databags as one event sees them; only differences are written;
+- `memory`: what a unit remembers of databags between hooks;
+- `report`: what a dispatch tells an operator: blocked, waiting, notes and ignored.
+
+The cluster:
+
+- `topology`: who a unit is, and the five labels that all three signals carry;
+- `roles`: the roles that workers can have, and how many of each are needed;
+- `cluster`: the relation between the coordinator and its workers.
+
+The charm:
+
+- `reconciler`: the base class of both charms: read, compute, write on every event;
+- `containers`: files, layers and services in Pebble, changed only where they differ;
+- `rolling`: one unit after the other restarts its workload.
+
+The signals:
+
 - `rules`: alert rules, scoped to the application they watch;
+- `publication`: alert rules in a databag, and what happens when they do not all fit;
 - `metrics`: scrape jobs and rules for a scraper (`prometheus_scrape`);
-- `logs`: Pebble log targets and log rules (`loki_push_api`); `charm_log`: the charm's own,
-  sent by `log_push`;
+- `logs`: Pebble's log targets, and rules for a log store (`loki_push_api`);
+- `charm_log`: the charm's own log;
+- `log_push`: pushes of log records to a store, in parts that it accepts;
 - `traces`: where charms and workloads send their spans (`tracing`).
 
-Nothing here sets a status or defers an event. What is read is untrusted until a model of this
-package accepted it; what failed is left out, alone, and named in a `databags.LeftOut`.
+Nothing here defers an event. Input is untrusted until a model of this package accepts it; what a
+model refuses is ignored, alone, and named in the dispatch's `report.Report`.
 """
 
 __version__ = '1.0.0'

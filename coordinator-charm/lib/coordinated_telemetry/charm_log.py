@@ -1,4 +1,4 @@
-"""The charm's own log, sent to the same stores as its workload's."""
+"""The charm's own log, sent to the same stores as its workload's log."""
 
 import collections
 import contextlib
@@ -19,52 +19,51 @@ _Record = tuple[int, str]  # nanoseconds since the epoch, text
 
 
 class _Endpoint(pydantic.BaseModel):
-    pending: pydantic.NonNegativeInt = 0  # how many of the kept records, the newest, it lacks
+    pending: pydantic.NonNegativeInt = 0  # how many of the newest kept records it lacks
     retry: pydantic.FiniteFloat = 0.0  # seconds since the epoch
     part: int = log_push.LARGEST  # bytes to push at once
 
 
 class _Kept(pydantic.BaseModel):
-    """What is kept between dispatches; what other revisions keep besides is not read."""
+    """What is kept between dispatches; fields of other revisions are not read."""
 
     labels: dict[str, str] = {}
     endpoints: dict[str, _Endpoint] = {}  # by push URL
-    # Once for all endpoints: what one lacks are the newest. While there is no endpoint at all,
-    # such as during the deployment, they wait for the first ones.
+    # Kept once for all endpoints, since each lacks the newest ones. Without any endpoint, such as
+    # during deployment, they wait for the first.
     records: list[_Record] = []
 
 
 class CharmLog(logging.Handler):
-    """Sends what the charm logs in a dispatch to the stores, at the dispatch's end.
+    """Sends what the charm logs during a dispatch to the stores, when the dispatch ends.
 
-    One push for each endpoint, or several if it is large, to all endpoints at once, with a short
-    time limit. What a store did not take is kept on disk, bounded, and sent in a later dispatch; a
-    store that did not answer is left alone for a while. Nothing that goes wrong here ever fails a
-    hook or makes it slow.
+    All endpoints get their pushes at once, one each or several if the log is large, within a short
+    time limit. Records that a store did not take stay on disk, bounded, for a later dispatch; a
+    store that did not answer gets a pause. No failure here ever fails a hook or slows it down.
 
-    Use it around ops.main, and tell it in each reconcile where logs go:
+    Wrap it around ops.main, and call `ensure_charm_log` in each reconcile to set the endpoints:
 
         with charm_log.CharmLog():
             ops.main(MyCharm)
 
     Args:
-        path: the file that holds destinations and unsent records between dispatches.
+        path: the file that holds endpoints and unsent records between dispatches.
     """
 
     TIMEOUT = 1.0
-    """Seconds that all pushes of a dispatch may take."""
+    """Seconds that all pushes of a dispatch may take together."""
     PAUSE = 30.0
-    """Seconds for which an endpoint that failed is not tried again."""
+    """Seconds before an endpoint that failed is tried again."""
     KEPT = 1000
-    """Records kept while endpoints are away, or there is none; the oldest are dropped."""
+    """Records kept while endpoints are away or missing; the oldest are dropped."""
     KEPT_BYTES = 6 * 2**20
-    """Bytes of all kept records on disk; the oldest are dropped. To read and write as much takes
-    some 70 ms, a tenth of a dispatch."""
+    """Bytes of all kept records on disk; the oldest are dropped. Reading and writing this much
+    takes some 70 ms, a tenth of a dispatch."""
     RECORD_LENGTH = 8192
-    """Characters of one record that are kept."""
+    """Characters kept of one record."""
 
     current: 'CharmLog | None' = None
-    """The one in use in this process, if any; unit tests of charms run without."""
+    """The instance that this process uses, if any; unit tests of charms run without one."""
 
     def __init__(self, path: pathlib.Path = pathlib.Path('.charm-log.json')) -> None:
         super().__init__(logging.INFO)
@@ -75,7 +74,7 @@ class CharmLog(logging.Handler):
         self._new = collections.deque[_Record](maxlen=self.KEPT)
 
     def __enter__(self) -> 'CharmLog':
-        # A file that is not there, or not as it was written, is one with nothing in it.
+        # A file that is missing or damaged counts as empty.
         with contextlib.suppress(OSError, ValueError):
             self._stored = self._path.read_text('utf-8')
             self._kept = _Kept.model_validate_json(self._stored)
@@ -101,20 +100,20 @@ class CharmLog(logging.Handler):
         self._keep()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record; it is sent at the end of the dispatch."""
+        """Take a record, to be sent at the end of the dispatch."""
         try:
             text = self.format(record)[: self.RECORD_LENGTH]
         except Exception:  # noqa: BLE001 a record's arguments may raise anything
             self.handleError(record)
             return
-        # Half a surrogate pair has no place in JSON.
+        # JSON cannot hold half a surrogate pair.
         text = text.encode(errors='replace').decode()
         self._new.append((int(record.created * 1e9), text))
 
     def send_to(self, urls: Collection[str], topology: Topology) -> None:
-        """Send this dispatch's records, and what was kept, to these push URLs from now on."""
+        """From now on, send this dispatch's records and the kept ones to these push URLs."""
         before = self._kept
-        # The first endpoints get all that waited for them, later ones what is logged from now on.
+        # The first endpoints get everything kept so far, later ones what is logged from now on.
         pending = 0 if before.endpoints else len(before.records)
         endpoints = {
             url: before.endpoints.get(url, _Endpoint(pending=pending)) for url in sorted(urls)
@@ -150,7 +149,7 @@ class CharmLog(logging.Handler):
             kept.records = _newest(kept.records, lacking)
 
     def _add_new(self) -> list[bytes]:
-        """Put this dispatch's records to the kept ones, within bounds; all of them, rendered."""
+        """Add this dispatch's records to the kept ones, within bounds; return all, rendered."""
         kept = self._kept
         records = [*kept.records, *self._new][-self.KEPT :]
         values = [log_push.render(record) for record in records]
@@ -180,6 +179,6 @@ def _newest(items: list[_T], count: int) -> list[_T]:
 
 
 def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology) -> None:
-    """Send the charm's own log to these endpoints (unit → push URL) from now on."""
+    """From now on, send the charm's own log to these endpoints (unit → push URL)."""
     if CharmLog.current:
         CharmLog.current.send_to(set(endpoints.values()), topology)

@@ -7,8 +7,8 @@ it:
   `workload_tracing_receivers`, `ca_cert`;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 
-Both sides are in one model: labels and addresses are those of that model. A relation to another
-one is not used, whichever side offered it.
+Both sides are in one model, because labels and addresses are those of that model. A relation that
+crosses models is ignored, whichever side offers it.
 """
 
 import dataclasses
@@ -25,11 +25,11 @@ from .topology import CharmName, Topology
 COORDINATOR_PORT = 8080
 """Where a coordinator serves clients and workers, over HTTP or, with `ca_cert`, HTTPS."""
 
-_OFFERED = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names who is related to an offer
+_OFFERED = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names the consumer of an offer
 
 
 class UnitTopology(databag.Databag):
-    """Who a worker unit claims to be; only the charm's name is taken from here."""
+    """Who a worker unit claims to be; only the charm's name is used, the rest is compared."""
 
     application: str
     unit: str
@@ -55,23 +55,20 @@ class WorkerApplicationData(databag.Databag):
 
 
 class CoordinatorData(databag.Databag):
-    """The coordinator application's databag. Whatever is wrong in it is ignored by itself.
+    """The coordinator application's databag. An invalid key is ignored alone.
 
     Attributes:
         worker_config: the workload's configuration file, the same for all workers.
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL, for the worker charms.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
-        ca_cert: the CA of the coordinator's certificate, in PEM; absent while it serves plain
-            HTTP.
+        ca_cert: the CA of the coordinator's certificate, in PEM; absent with plain HTTP.
     """
 
-    # What coordinated-workers publishes, and this library does not.
+    # coordinated-workers publishes these; this library does not.
     retired = frozenset(
-        (
-            *('privkey_secret_id', 'server_cert', 's3_tls_ca_chain', 'remote_write_endpoints'),
-            *('tracing_receivers', 'worker_labels', 'worker_ports'),
-        )
+        'privkey_secret_id server_cert s3_tls_ca_chain remote_write_endpoints tracing_receivers'
+        ' worker_labels worker_ports'.split()
     )
     remedy = "shorten the workers' configuration"
 
@@ -103,11 +100,11 @@ class Workers:
 
     Attributes:
         related: whether any worker application is related at all.
-        units: those that published, by application and number.
+        units: the units that have published, by application and number.
         awaited: names of applications and units that have not published yet.
-        applications: the topology of each application that has units, by name; without a charm's
-            name while none of them published it. One that was scaled to 0 is not in it: nothing
-            of it is scraped or missed.
+        applications: the topology of each application that has units, by name; without a charm
+            name until one of its units publishes it. An application that is scaled to 0 is
+            absent, so nothing of it is scraped or missed.
     """
 
     related: bool = False
@@ -125,8 +122,8 @@ def read_workers(
 ) -> Workers:
     """Read all workers (coordinator's side).
 
-    What a unit claims about itself counts only where it agrees with Juju, and an address only for
-    the first unit that has it.
+    A unit whose claim differs from what Juju says is ignored. Of several units with the same
+    address, the first counts.
     """
     found: list[Worker] = []
     awaited: list[str] = []
@@ -166,7 +163,7 @@ def _in_model(
         model = bags.remote_model(relation)
         if _OFFERED.fullmatch(relation.app.name) or model not in ('', topology.model_uuid):
             bags.report.ignore(
-                relation.app.name, f'it is in another model, which "{endpoint}" cannot cross'
+                relation.app.name, f'in another model, but "{endpoint}" cannot cross models'
             )
             bags.drop(relation)
         else:
@@ -183,7 +180,7 @@ def _read_roles(
     try:
         return roles.expand((data and data.role) or '')
     except ValueError as error:
-        # Its units serve nothing, and are watched all the same.
+        # Its units serve nothing, but are still watched.
         bags.report.ignore(name, databag.reason(error))
         return ()
 
@@ -205,7 +202,7 @@ def _read_unit(
 
 
 def _with_own_address(bags: databags.Databags, workers: list[Worker]) -> Iterator[Worker]:
-    """The workers without those that publish the address of another one."""
+    """The workers, except those that publish another worker's address."""
     owners: dict[str, str] = {}
     for worker in workers:
         unit = worker.topology.unit
@@ -222,7 +219,7 @@ class Coordinator:
 
     Attributes:
         application: its name in Juju.
-        worker_config: the workload's configuration file, bounded in size, otherwise as it came;
+        worker_config: the workload's configuration file, bounded in size but otherwise unchecked;
             None if there is none.
         loki_endpoints: Loki unit → push URL.
         charm_tracing_receivers: protocol → URL.
@@ -268,7 +265,7 @@ def _checked(
     urls: Mapping[str, Any] | None,
     check: Callable[[str, str], str],
 ) -> dict[str, str]:
-    """The entries whose URL passes the check; the others are ignored one by one."""
+    """The entries whose URL passes the check; each of the others is ignored."""
     accepted: dict[str, str] = {}
     for key, url in sorted((urls or {}).items()):
         try:
@@ -279,29 +276,22 @@ def _checked(
 
 
 def ensure_worker_data(
-    bags: databags.Databags,
-    endpoint: str,
-    charm: ops.CharmBase,
-    worker: Worker,
+    bags: databags.Databags, endpoint: str, charm: ops.CharmBase, worker: Worker
 ) -> bool:
-    """Publish the worker's address and topology, and the leader the roles.
+    """Publish the worker's address and topology; the leader also publishes the roles.
 
     Args:
-        bags: where the relations are found.
+        bags: the databags of this dispatch.
         endpoint: the name of the `cluster` endpoint.
         charm: the worker charm.
-        worker: this unit; `roles` as they are configured, meta-roles included.
+        worker: this unit; `roles` as configured, meta-roles included.
 
     Returns:
         True if anything was changed.
     """
-    topology = worker.topology
-    data = WorkerUnitData(
-        address=worker.address,
-        juju_topology=UnitTopology(
-            application=topology.application, unit=topology.unit, charm_name=topology.charm
-        ),
-    )
+    own = worker.topology
+    topology = UnitTopology(application=own.application, unit=own.unit, charm_name=own.charm)
+    data = WorkerUnitData(address=worker.address, juju_topology=topology)
     changed = bags.ensure(endpoint, charm.unit, data)
     if charm.unit.is_leader():
         role = WorkerApplicationData(role=','.join(worker.roles) or None)

@@ -1,4 +1,4 @@
-"""One databag: what it may hold, how its text is read, and how it is written."""
+"""One databag: what it may hold, how its text is read and how it is written."""
 
 import json
 import re
@@ -11,39 +11,39 @@ import pydantic_core
 from . import addresses
 
 MAX_BYTES = 256 * 1024
-"""A databag with more in it is ignored before any of it is decoded."""
+"""A larger databag is ignored before any of it is decoded."""
 
 
 class Databag(pydantic.BaseModel):
     """What a databag holds: each field is a key, its value JSON-encoded.
 
-    Strict (no coercion) and frozen; keys that are not fields are ignored. A field with a default
-    can be done without: if its value is wrong, the others are used. One that is None is absent
-    from the databag.
+    Strict (no coercion) and frozen; keys that are not fields are not read. A field with a default
+    is optional: if its value is invalid, it alone is ignored. A field that is None is absent from
+    the databag.
 
     Attributes:
-        plain: whether the values are texts that are written as they are, not JSON.
-        retired: keys that older revisions or other libraries for the interface wrote: erased.
-        max_bytes: more than this is not written; bytes of keys and encoded values.
+        plain: whether the values are written as plain text, not JSON.
+        retired: keys to erase, written by older revisions or other libraries for the interface.
+        max_bytes: a larger databag is not written; bytes of keys and encoded values.
         remedy: what an operator can do about too many bytes.
     """
 
     plain: ClassVar[bool] = False
     retired: ClassVar[frozenset[str]] = frozenset()
-    max_bytes: ClassVar[int] = MAX_BYTES  # which is what the other side reads, being this library
+    max_bytes: ClassVar[int] = MAX_BYTES  # this library on the other side reads no more
     remedy: ClassVar[str] = ''
 
-    # Built at the first use: a hook uses some of them.
+    # Built at first use: a hook uses only some of them.
     model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
 
     @pydantic.model_serializer(mode='wrap')
     def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # ops' Relation.save writes "null" for None, but erases what is not there.
+        # ops' Relation.save writes "null" for None, but erases an absent key.
         return {key: value for key, value in serialize(self).items() if value is not None}
 
 
 def reason(error: ValueError) -> str:
-    """A validation error as one short line: the first field at fault and what is wrong with it."""
+    """A validation error as one short line: the first invalid field and what is wrong with it."""
     if not isinstance(error, pydantic.ValidationError):
         return addresses.shorten(str(error), 160)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -53,11 +53,11 @@ def reason(error: ValueError) -> str:
 
 
 def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
-    """What a model makes of a databag's text, in plain values that can be remembered.
+    """Read a databag's text as a model, into plain values that can be remembered.
 
     Returns:
-        `data`, the values by key, and `why`, a line for each key that is ignored, where there is
-        any. Without `data` the whole databag is ignored; `{}` is one that is not ready.
+        `data`, the values by key, and `why`, a line for each ignored key, if there are any.
+        Without `data` the whole databag is ignored; `{}` means that it is not ready.
     """
     keys = sorted(model.model_fields.keys() & content.keys())
     if not keys:
@@ -89,14 +89,14 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
 
 
 def encoded(content: Databag) -> dict[str, str]:
-    """The keys and values of a databag as they are written: the same for the same content."""
+    """The keys and values to write into a databag: equal content gives equal text."""
     values = content.model_dump(mode='json')
     encode = str if content.plain else _encode
     return {key: encode(values[key]) for key in sorted(values)}
 
 
 def size_of(values: Mapping[str, str]) -> int:
-    """How many bytes keys and values take."""
+    """How many bytes keys and values take, in UTF-8."""
     return sum(len(key.encode()) + len(value.encode()) for key, value in values.items())
 
 
@@ -110,5 +110,5 @@ def _field(error: pydantic.ValidationError) -> str:
 
 
 def _decode(value: str) -> Any:
-    # Unlike json.loads this refuses all that is wrong, deep nesting too, with a ValueError.
+    # Unlike json.loads, this raises ValueError for anything invalid, deep nesting included.
     return pydantic_core.from_json(value.encode(errors='surrogatepass'))

@@ -1,4 +1,4 @@
-"""What a unit remembers of databags between hooks, so that it need not read them in each."""
+"""What a unit remembers of databags between hooks, so that not every hook reads them all."""
 
 import contextlib
 import json
@@ -8,13 +8,13 @@ import ops
 import pydantic_core
 
 REREAD = 5
-"""How many units an update-status reads again, though no event was about them."""
+"""How many units each update-status rereads although no event concerned them."""
 
-_FORMAT = 2  # raise it when the text changes its shape
-_MODEL = 'model'  # a key beside those of units, which have a space
+_FORMAT = 2  # raise it when the format of the text changes
+_MODEL = 'model'  # a key beside those of units, which contain a space
 
-# After these anything may have changed without an event of its own: the charm's code, its view
-# of the model, or the permission to read.
+# At these events, something may have changed without an event of its own: the charm's code, its
+# view of the model, or the permission to read.
 _FULL_READ_EVENTS = (
     ops.UpgradeCharmEvent,
     ops.StartEvent,
@@ -26,12 +26,12 @@ _FULL_READ_EVENTS = (
 class Memory:
     """Databags of remote units, as validated when they were last read.
 
-    An event that never came (its hook was skipped with `juju resolve --no-retry`, or it was lost
-    between two models) leaves an old databag behind. An empty one is not remembered at all, so
-    the next hook reads it; of the others, each update-status reads `REREAD` again, in turn.
+    An event that never comes (its hook was skipped with `juju resolve --no-retry`, or it was lost
+    between two models) leaves an outdated databag behind. So an empty databag is never remembered,
+    and the next hook reads it; each update-status rereads `REREAD` of the others in turn.
 
     Args:
-        charm: whose memory it is; another unit's is not used.
+        charm: the charm whose memory this is; another unit's memory is not used.
         event: the event of this dispatch.
         text: what `text` returned at the end of an earlier dispatch, or ''.
     """
@@ -42,7 +42,7 @@ class Memory:
         self._new: dict[str, dict[str, Any]] = {}
         self._due: set[tuple[str, str]] = set()
         self._turn = 0
-        # Whatever is wrong with it, the databags themselves are there to be read.
+        # If the text is damaged, the databags can still be read.
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             owner, known, turn = pydantic_core.from_json(text)
             if owner == self._owner:
@@ -53,12 +53,12 @@ class Memory:
             self._take_turn()
 
     def recall(self, relation: ops.Relation, unit: ops.Unit, model: str) -> dict[str, Any] | None:
-        """What is remembered of a unit's databag; None if it has to be read.
+        """What is remembered of a unit's databag; None if it must be read.
 
         Args:
             relation: the relation.
             unit: one of its remote units.
-            model: the name of what the databag is read as.
+            model: the name of the model that reads the databag.
         """
         of_relation, name = str(relation.id), f'{unit.name} {model}'
         if (of_relation, name) in self._due:
@@ -74,22 +74,22 @@ class Memory:
             self._of(relation)[f'{unit.name} {model}'] = databag
 
     def model_of(self, relation: ops.Relation) -> str | None:
-        """The UUID of the model at the other side, which never changes; None if not known."""
+        """The UUID of the remote model, which never changes; None if unknown."""
         return self._known.get(str(relation.id), {}).get(_MODEL)
 
     def keep_model(self, relation: ops.Relation, uuid: str) -> None:
-        """Remember the UUID of the model at the other side."""
+        """Remember the UUID of the remote model."""
         self._of(relation)[_MODEL] = uuid
 
     def text(self) -> str:
-        """All that was kept in this dispatch; what was not is forgotten."""
+        """All that this dispatch kept; the rest is forgotten."""
         return json.dumps([self._owner, self._new, self._turn], sort_keys=True)
 
     def _of(self, relation: ops.Relation) -> dict[str, Any]:
         return self._new.setdefault(str(relation.id), {})
 
     def _take_turn(self) -> None:
-        """Choose what is due, and whose turn it is next."""
+        """Choose what is due, and where the next turn starts."""
         everything = [
             (relation, name)
             for relation, databags in sorted(self._known.items())

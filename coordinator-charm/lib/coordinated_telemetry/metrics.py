@@ -1,8 +1,8 @@
 """Metrics: what the coordinator tells a scraper (`prometheus_scrape`, provider's side).
 
-The leader publishes one scrape job for each application, its coordinator's and the workers', with
-a fully qualified target and the topology of each unit, and the alert rules. The scraper then GETs
-each unit by itself; nothing is set up in the workers for it.
+The leader publishes the alert rules and one scrape job for each application, the coordinator's
+own and every worker's, with each unit's fully qualified target and topology. The scraper then GETs
+each unit directly; workers set up nothing for it.
 """
 
 import dataclasses
@@ -15,15 +15,15 @@ import ops
 from . import addresses, databag, databags, publication, rules
 from .topology import Topology, unit_number
 
-_OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that a scraper adds by itself
+_OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that the scraper adds
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Where a unit's metrics are.
+    """Where a unit serves its metrics.
 
     Attributes:
-        topology: the unit's own, whoever publishes it.
+        topology: the unit's own topology, whoever publishes the target.
         address: a validated host.
         port: the port that serves the metrics.
     """
@@ -34,10 +34,10 @@ class Target:
 
 
 class UnitData(databag.Databag):
-    """The unit databag of a `prometheus_scrape` provider: plain texts."""
+    """The unit databag of a `prometheus_scrape` provider: plain text."""
 
     plain = True
-    # COS's library reads all of these, so that one with an old value moves targets elsewhere.
+    # COS's library reads all of these, so an outdated value would move targets elsewhere.
     retired = frozenset(
         (
             'external_url',
@@ -61,12 +61,13 @@ class ProviderData(publication.Publication):
 
 
 def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
-    """One scrape job for each application, each of its units with the unit's own labels.
+    """One scrape job for each application; each target gets its own unit's labels.
 
-    A label is stated once wherever that is enough, as there may be a thousand targets: those of
-    the model are the provider's (`scrape_metadata`), and those that all units of a job share are
-    in its relabelling, which also wins over the provider's application in every version of the
-    scraper's library. The rules have no `$`: a collector may take it for an environment variable.
+    There may be a thousand targets, so a label that targets share is stated once: the scraper
+    takes model and UUID from the provider (`scrape_metadata`), and the job's relabelling states
+    what all its units share. Relabelling also overrides the provider's application, in every
+    version of the scraper's library. It contains no `$`, which collectors may read as an
+    environment variable.
     """
 
     def by_unit(target: Target) -> tuple[str, int]:
@@ -83,7 +84,7 @@ def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str
     shared = {
         label: labels[0][label]
         for label in ('juju_application', 'juju_charm')
-        # Two charms in one application: while it is refreshed to another.
+        # An application has two charms while it is refreshed to another one.
         if all(one[label] == labels[0][label] for one in labels)
     }
     stated = {*_OF_THE_PROVIDER, *shared}
@@ -113,7 +114,7 @@ def ensure_scrape_data(
 ) -> bool:
     """Publish jobs and alert rules to every scraper; leader only. True if anything changed.
 
-    Without room for all rules, those of some applications are left out: `publication.ensure`.
+    If not all rules fit, `publication.ensure` leaves out those of some applications.
     """
     data = ProviderData(
         scrape_metadata=publication.Metadata.of(provider),
@@ -124,9 +125,9 @@ def ensure_scrape_data(
 
 
 def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBase) -> bool:
-    """Publish where this unit is, as every `prometheus_scrape` provider unit does.
+    """Publish this unit's address, as every `prometheus_scrape` provider unit does.
 
-    Plain strings, not JSON. Returns True if anything was changed.
+    Plain text, not JSON. Returns True if anything was changed.
     """
     if not bags.relations(endpoint):
         return False
@@ -135,12 +136,12 @@ def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBas
         address = binding.network.bind_address if binding else None
     except ops.ModelError:
         address = None
-    if address is None:  # the pod has none yet; wildcard targets, which need it, are not used here
+    if address is None:  # the pod has none yet; only wildcard targets would need it
         return False
     data = UnitData(
-        # Its IP, while targets have names: COS's scraper moves a target at an address that a unit
-        # publishes into a job of that unit alone, and back when the unit departs. Of a job that is
-        # gone, Prometheus keeps the last `up` for five minutes: with a 0, HostDown may fire.
+        # The pod's IP, while targets have names: when a target's host equals a unit's published
+        # address, COS's scraper gives it its own job, and takes that back when the unit departs.
+        # Prometheus keeps a removed job's last `up` for five minutes: with a 0, HostDown may fire.
         prometheus_scrape_unit_address=str(address),
         prometheus_scrape_unit_name=charm.unit.name,
     )

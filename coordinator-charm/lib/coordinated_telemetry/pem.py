@@ -1,7 +1,7 @@
 """Certificates in PEM that come over a relation.
 
-What these types accept is X.509 and nothing else, and comes out in one form, whatever line length
-or white space it came with: it can be written to a file as it is, and compared as text.
+What these types accept is X.509 and nothing else. It comes out in one form, whatever line length
+or white space it had, so it can be written to a file unchanged and compared as text.
 """
 
 import base64
@@ -24,7 +24,7 @@ def check_certificates(value: str) -> str:
         The same certificates as OpenSSL writes them.
 
     Raises:
-        ValueError: for anything else; a text around a certificate is refused too.
+        ValueError: for anything else, text around a certificate included.
     """
     if len(value) > _LENGTH:
         raise ValueError(f'expected certificates in PEM, at most {_LENGTH} bytes')
@@ -37,7 +37,7 @@ def check_certificates(value: str) -> str:
                 raise ValueError
             found.append(base64.b64decode(''.join(block[1].split()), validate=True))
             end = block.end()
-        # ssl has no parser of its own, but what trusts a certificate has to parse it.
+        # ssl offers no parser, but to trust a certificate it has to parse it.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b''.join(found))
     except (ValueError, ssl.SSLError):
         raise ValueError('expected certificates in PEM') from None
@@ -45,7 +45,7 @@ def check_certificates(value: str) -> str:
 
 
 def check_certificate(value: str) -> str:
-    """Accept exactly one certificate; otherwise as `check_certificates`.
+    """Accept exactly one certificate; otherwise like `check_certificates`.
 
     Raises:
         ValueError: for anything else.

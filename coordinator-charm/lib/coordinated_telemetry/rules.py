@@ -1,12 +1,12 @@
 """Alert rules: read from the charm's folder, scoped to one application, checked group by group.
 
-An expression says where its label matchers go with `%%juju_topology%%`:
+An expression marks the place of its label matchers with `%%juju_topology%%`:
 
     nginx_up{%%juju_topology%%} == 0
 
-The matchers are written in by this module, in Prometheus' and in Loki's rules alike, so that a
-rule watches the application it was rendered for and nothing else. (cosl would do it with a
-binary, cos-tool, and without it leaves `up` unscoped.)
+This module writes the matchers there, for Prometheus' and Loki's rules alike, so a rule watches
+only the application that it was rendered for. (cosl does it with a binary, cos-tool, and without
+it leaves `up` unscoped.)
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ Group = dict[str, Any]
 
 def _check_duration(text: str) -> str:
     if not _DURATION.fullmatch(text):
-        raise ValueError(f'"{addresses.shorten(text)}" is no duration')
+        raise ValueError(f'"{addresses.shorten(text)}" is not a duration')
     return text
 
 
@@ -51,7 +51,7 @@ class _Strict(pydantic.BaseModel):
 
 
 class AlertRule(_Strict):
-    """An alert rule of a group; a group of recording rules is refused."""
+    """An alert rule; recording rules are refused."""
 
     alert: _Text
     expr: Annotated[str, pydantic.AfterValidator(_check_scope)]
@@ -62,7 +62,7 @@ class AlertRule(_Strict):
 
 
 class RuleGroup(_Strict):
-    """What Prometheus and Loki both know of a rule group."""
+    """The keys of a rule group that both Prometheus and Loki know."""
 
     name: _Text
     # COS's consumer fails on an empty list.
@@ -77,7 +77,7 @@ class Rules:
 
     Attributes:
         groups: with `PLACEHOLDER` in every expression.
-        faults: a line for each group or file that was left out, naming it.
+        faults: a line for each group or file that is ignored, naming it.
     """
 
     groups: tuple[Group, ...] = ()
@@ -87,8 +87,8 @@ class Rules:
 def load(folder: pathlib.Path) -> Rules:
     """Read all rule files of a folder, in the order of their names.
 
-    A file holds `groups:`, as Prometheus has it. A group that fails its checks is left out alone,
-    a file that is not YAML is left out whole.
+    A file holds `groups:`, in Prometheus' format. A group that fails its checks is ignored alone;
+    a file that is not YAML is ignored as a whole.
     """
     groups: list[Group] = []
     faults: list[str] = []
@@ -108,9 +108,9 @@ def load(folder: pathlib.Path) -> Rules:
         for number, group in enumerate(found):
             try:
                 RuleGroup.model_validate(group)
-                # A store refuses all groups of a file when two of them have one name.
+                # A store refuses all groups of a file when two of them have the same name.
                 if any(other['name'] == group['name'] for other in groups):
-                    raise ValueError('another group has its name')
+                    raise ValueError('its name is already in use')
                 groups.append(group)
             except ValueError as error:
                 name = group.get('name', number) if isinstance(group, dict) else number
@@ -122,8 +122,8 @@ def load(folder: pathlib.Path) -> Rules:
 def render(groups: Iterable[Group], application: Topology) -> list[Group]:
     """Scope groups to an application: matchers in every expression, labels on every alert.
 
-    A group's name becomes unique in a store that many applications share. A label that a rule
-    already has is kept, the topology's excepted.
+    A group's name becomes unique in a store that many applications share. A rule's own labels
+    stay, unless the topology has a label of the same name.
     """
     prefix = f'{application.model}_{application.model_uuid[:8]}_{application.application}'
     return [
@@ -144,7 +144,7 @@ def render(groups: Iterable[Group], application: Topology) -> list[Group]:
 
 
 def _why(error: ValueError, group: Any) -> str:
-    """The first thing that is wrong with a group, the rule by its name: `Down.for: …`."""
+    """The first thing that is wrong with a group, naming the rule: `Down.for: …`."""
     why = databag.reason(error)
     if found := re.match(r'rules\.(\d+)\.', why):
         rule = group['rules'][int(found[1])]

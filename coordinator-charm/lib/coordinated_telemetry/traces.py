@@ -1,7 +1,7 @@
-"""Traces: which protocols are asked for, and where charms and workloads send their spans.
+"""Traces: the requested protocols, and where charms and workloads send their spans.
 
-`tracing`, requirer's side, without events of its own: ops.tracing.Tracing and the library that it
-is made of clear and rewrite their databag in every dispatch of the leader.
+`tracing`, requirer's side, without events of its own: ops.tracing.Tracing and the library inside
+it clear and rewrite their databag in every dispatch of the leader.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ CHARM_PROTOCOLS = ('otlp_http',)
 """What ops.tracing speaks."""
 
 WORKLOAD_PROTOCOLS = ('otlp_grpc', 'otlp_http')
-"""`otlp_grpc` for the spans; its URL has no scheme, which is learned from that of `otlp_http`."""
+"""`otlp_grpc` for the spans; its URL has no scheme, so `otlp_http` reveals whether to use TLS."""
 
 
 class RequirerData(databag.Databag):
@@ -48,7 +48,7 @@ def ensure_request(
     application: ops.Application,
     protocols: tuple[str, ...],
 ) -> bool:
-    """Ask the provider for receivers of these protocols; leader only. True if anything changed."""
+    """Request these protocols of the provider; leader only. True if anything was changed."""
     data = RequirerData(receivers=list(protocols))
     return bags.ensure(endpoint, application, data)
 
@@ -56,9 +56,9 @@ def ensure_request(
 def read_receivers(
     bags: databags.Databags, endpoint: str, protocols: tuple[str, ...]
 ) -> dict[str, str]:
-    """The receivers of these protocols: protocol → URL, `otlp_grpc` as host:port.
+    """The receivers of these protocols: protocol → URL (`otlp_grpc`: host:port).
 
-    A receiver that is not valid is left out and named; protocols nobody asked for are ignored.
+    An invalid receiver is ignored and named; one of any other protocol is skipped silently.
     """
     found: dict[str, str] = {}
     for relation in bags.relations(endpoint):
@@ -79,8 +79,8 @@ class Destination:
     """Where spans are sent.
 
     Attributes:
-        url: as the sender wants it, or None where spans are not sent.
-        refused: why a receiver that is there is not used, or ''.
+        url: in the form that the sender needs, or None if spans are not sent.
+        refused: why an existing receiver is not used, or ''.
     """
 
     url: str | None
@@ -88,9 +88,9 @@ class Destination:
 
 
 def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
-    """Where a charm that was given these receivers sends its spans: with `/v1/traces` at the end.
+    """Where a charm with these receivers sends its spans: a URL that ends in `/v1/traces`.
 
-    An https receiver without its CA is refused: each try would fail, one after the other.
+    An https receiver without its CA is refused, since every attempt to send would fail.
     """
     base = receivers.get('otlp_http')
     if base is None:
@@ -101,7 +101,7 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
 
 def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
-    """Send this charm's spans there from now on, or nowhere; ops writes only a difference."""
+    """From now on, send this charm's spans there, or nowhere; ops writes only a difference."""
     ops.tracing.set_destination(url=wanted.url, ca=(ca or None) if wanted.url else None)
 
 
@@ -113,17 +113,17 @@ def resource_attributes(topology: Topology) -> str:
 def label_charm_spans(charm: str) -> None:
     """Put the label `juju_charm` on the charm's own spans; call it before ops.main.
 
-    ops labels its spans with the other four, and with `charm` where the other signals have
-    `juju_charm`. OpenTelemetry's SDK merges this variable into the resource.
+    ops labels its spans with the other four, but has `charm` instead of `juju_charm`.
+    OpenTelemetry's SDK merges this variable into the resource.
     """
     os.environ['OTEL_RESOURCE_ATTRIBUTES'] = f'juju_charm={charm}'
 
 
 def workload_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
-    """Where a workload that was given these receivers sends its spans: gRPC, with a scheme.
+    """Where a workload with these receivers sends its spans: a gRPC URL with its scheme.
 
-    The wire says nothing of TLS on gRPC, so the scheme is that of the `otlp_http` receiver. As
-    for charms, TLS without a CA is refused.
+    The relation does not say whether gRPC uses TLS, so the scheme is that of the `otlp_http`
+    receiver. As for charms, TLS without a CA is refused.
     """
     target = receivers.get('otlp_grpc')
     if target is None:

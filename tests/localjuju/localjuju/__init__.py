@@ -1,4 +1,4 @@
 """A local Juju: runs packed Kubernetes charms on one Linux machine, without Juju or Kubernetes."""
 
-#: The version of Juju whose behaviour this is.
+#: The version of Juju that it imitates.
 JUJU_VERSION = '3.6.12'

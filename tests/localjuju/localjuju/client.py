@@ -1,7 +1,7 @@
-"""A running local model, for programs: what the `juju` command line cannot say.
+"""A running local model, for programs: what the `juju` command line cannot do.
 
 Tests, the demo and the bench use it to break things (pods, leaders, processes), to reach into the
-model's network and to read what was counted.
+model's network and to read the counts.
 """
 
 import socket
@@ -31,15 +31,15 @@ class Response(NamedTuple):
 class Model:
     """A running local model, by name.
 
-    Every method raises `registry.RegistryError` when the model is not there (any more) and
-    `RequestError` when it refuses.
+    Every method raises `registry.RegistryError` if the model does not exist (any more), and
+    `RequestError` if it refuses.
     """
 
     def __init__(self, name: str) -> None:
         self.name = registry.bare_name(name)
 
     def request(self, command: str, /, **arguments: Any) -> Any:
-        """Ask the controller; the `juju` program itself does nothing else."""
+        """Send a request to the controller; the `juju` program itself does nothing else."""
         return self._request(command, arguments)[0]
 
     def _request(self, command: str, arguments: dict[str, Any]) -> tuple[Any, int | None]:
@@ -64,7 +64,7 @@ class Model:
             timeout: seconds, for the connection and then for each operation on the socket.
 
         Raises:
-            ConnectionError: refused, no route, unknown name, too late.
+            ConnectionError: if refused, without a route, for an unknown name, or after `timeout`.
         """
         result, fd = self._request('connect', {'host': host, 'port': port, 'timeout': timeout})
         if fd is None:
@@ -83,11 +83,11 @@ class Model:
         timeout: float = 10,
         context: 'ssl.SSLContext | None' = None,
     ) -> Response:
-        """One HTTP request inside the model's network. Raises OSError when it fails.
+        """Send one HTTP request inside the model's network. Raises OSError if it fails.
 
-        An https URL takes a context, which says whom to trust.
+        An https URL needs a context, which says whom to trust.
         """
-        # Imported here: they take longer than all else that the `juju` program does.
+        # Imported here: that takes longer than everything else that the `juju` program does.
         import http.client  # noqa: PLC0415
         import urllib.parse  # noqa: PLC0415
 
@@ -143,7 +143,7 @@ class Model:
     def start_in_network(self, argv: Sequence[str], output: Path) -> int:
         """Start a program of the host in the model's network, such as a load generator.
 
-        It reaches pods and services by name. What it prints goes to a file.
+        It reaches pods and services by name. Its output goes to a file.
 
         Returns:
             A number for `stop_in_network`.
@@ -151,13 +151,13 @@ class Model:
         return self.request('start-in-network', argv=list(argv), output=str(output))
 
     def stop_in_network(self, number: int, timeout: float = 30) -> int:
-        """Interrupt (SIGINT) such a program and wait for its end; returns its exit code.
+        """Interrupt (SIGINT) such a program and wait for its end; return its exit code.
 
         After `timeout` seconds it is killed.
         """
         return self.request('stop-in-network', number=number, timeout=timeout)
 
-    # What was counted
+    # Counts
 
     def stats(self) -> dict[str, Any]:
         """All dispatches so far, oldest first.
@@ -168,45 +168,45 @@ class Model:
         return self.request('stats')
 
     def hopeless(self) -> dict[str, str]:
-        """The units in an error that does not pass by waiting, each with the reason.
+        """The units that will never recover from an error → the reason.
 
-        The machine lacks what their pods need, or the charm's program cannot be run at all. A hook
-        that failed otherwise is none of them: it is tried again, and may pass.
+        The machine lacks what their pods need, or the charm's program cannot run at all. A hook
+        that fails for another reason does not count: it is retried, and may pass.
         """
         return self.request('hopeless')
 
     # Breaking things
 
     def delete_pod(self, unit: str, *, kill: bool = False) -> None:
-        """Let a unit's pod be rescheduled; returns at once, the unit is idle when it is back.
+        """Have a unit's pod rescheduled; return immediately. The unit is idle when it is back.
 
         Args:
             unit: its name.
-            kill: end all of its processes at once, without a stop hook.
+            kill: end all of its processes immediately, without a stop hook.
         """
         self.request('delete-pod', unit=unit, kill=kill)
 
     def depose_leader(self, app: str) -> str:
-        """Let another unit lead; returns its name."""
+        """Let another unit lead; return its name."""
         return self.request('depose-leader', app=app)
 
     def kill_process(self, unit: str, container: str, process: str, signal: int = 9) -> int:
-        """Signal a container's processes by executable name; returns how many there were."""
+        """Signal a container's processes by executable name; return how many there were."""
         return self.request(
             'kill-process', unit=unit, container=container, process=process, signal=signal
         )
 
     def restart_container(self, unit: str, container: str) -> None:
-        """Let a workload container die and come back, with an empty plan."""
+        """Kill a workload container; it comes back with an empty plan."""
         self.request('restart-container', unit=unit, container=container)
 
     def run_hook(self, unit: str, hook: str) -> dict[str, Any]:
-        """Run a hook without parameters (update-status, say) now; returns its `stats` entry."""
+        """Run a hook without parameters, such as update-status, now; return its `stats` entry."""
         return self.request('run-hook', unit=unit, hook=hook)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Copy until the source ends, then say so to the target."""
+    """Copy until the source ends, then signal the end to the target."""
     try:
         while data := source.recv(2**16):
             target.sendall(data)

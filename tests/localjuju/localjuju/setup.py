@@ -1,10 +1,10 @@
-"""Install and build what the local Juju needs on this machine, once.
+"""Install and build, once, what the local Juju needs on this machine.
 
     python3 -m localjuju.setup [--check] [COMPONENT …]
 
-Without a component: all. What is there already is left alone, so it may run before everything
-else. Debian packages are installed with apt when run as root; otherwise the command to do so is
-said. All else goes to the cache (see `common.paths`).
+Without a component, it sets up all of them. Whatever is there already stays as it is, so this may
+run before everything else. As root it installs Debian packages with apt; otherwise it prints the
+command. Everything else goes to the cache (see `common.paths`).
 """
 
 import sys
@@ -79,7 +79,7 @@ COMPONENTS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Set up, or with --check only tell; 1 when something is missing and cannot be had."""
+    """Set up, or with --check only report; return 1 if something is missing in the end."""
     description = 'Install and build what the local Juju needs.'
     return components.main('localjuju.setup', description, COMPONENTS, argv)
 

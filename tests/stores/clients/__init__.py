@@ -1,10 +1,10 @@
 """What arrived in the stores, asked over HTTP: the same questions for every backend.
 
 `LocalStores` asks the three stores of a local model, `CosLiteStores` those of COS Lite. Tests and
-the demo see only `Stores`. Every question is answered by one or a few bounded HTTP requests.
+the demo see only `Stores`. One or a few bounded HTTP requests answer each question.
 
-Topology labels are named as everywhere: juju_model, juju_model_uuid, juju_application, juju_unit,
-juju_charm. A unit is named as Juju does, `app/0`.
+Topology labels have the usual names: juju_model, juju_model_uuid, juju_application, juju_unit,
+juju_charm. A unit has Juju's name for it, `app/0`.
 """
 
 from .coslite import CosLiteStores

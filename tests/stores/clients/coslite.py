@@ -1,6 +1,6 @@
 """The stores of COS Lite on a real Juju: Prometheus, Loki and Tempo.
 
-Not run in this repository's own tests, which have no COS Lite: recorded answers stand in there.
+This repository's own tests have no COS Lite, so recorded answers stand in for it there.
 """
 
 import base64
@@ -24,7 +24,7 @@ class CosLiteStores(Prometheus):
         prometheus: such as http://traefik/cos-prometheus-0.
         loki: such as http://traefik/cos-loki-0.
         tempo: Tempo's HTTP API, port 3200.
-        get: what carries the requests.
+        get: sends the requests.
     """
 
     def __init__(self, prometheus: str, loki: str, tempo: str, *, get: Get = urllib_get) -> None:
@@ -64,7 +64,7 @@ class CosLiteStores(Prometheus):
                 'direction': 'backward',
             },
         )
-        # One stream for each set of labels, the values in each [nanoseconds, line].
+        # One stream for each set of labels; each of its values is [nanoseconds, line].
         found = [
             Line(int(value[0]), value[1], stream['stream'])
             for stream in answer['data']['result']
@@ -93,7 +93,7 @@ class CosLiteStores(Prometheus):
 
 
 def spans_of(trace: Mapping[str, Any]) -> Iterator[Span]:
-    """Yield the spans of a trace as Tempo's /api/traces gives it: OTLP in protobuf's JSON."""
+    """Yield the spans of a trace from Tempo's /api/traces: OTLP in protobuf's JSON."""
     for batch in trace.get('batches') or trace.get('resourceSpans') or ():
         resource = _attributes(batch['resource'])
         for scope in batch.get('scopeSpans') or batch.get('instrumentationLibrarySpans') or ():
@@ -115,7 +115,7 @@ def spans_of(trace: Mapping[str, Any]) -> Iterator[Span]:
 
 
 def _attributes(owner: Mapping[str, Any]) -> dict[str, str]:
-    """Return OTLP attributes as text. A value is an object of one key, such as stringValue."""
+    """Return OTLP attributes as text. A value is an object with one key, such as stringValue."""
     return {
         attribute['key']: str(next(iter(attribute['value'].values()), ''))
         for attribute in owner.get('attributes') or ()
@@ -123,7 +123,7 @@ def _attributes(owner: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _hex(identifier: str, size: int) -> str:
-    """Return a trace or span id of so many bytes in hex; Tempo gives base64, OTLP's JSON hex."""
+    """Return a trace or span id of `size` bytes in hex; Tempo gives base64, OTLP's JSON hex."""
     if not identifier or len(identifier) == 2 * size:
         return identifier.lower()
     try:

@@ -1,4 +1,4 @@
-"""One way to ask a store over HTTP, whatever carries the request."""
+"""One way to ask a store over HTTP, whatever sends the request."""
 
 import json
 import urllib.error
@@ -11,7 +11,7 @@ from .types import StoreError
 
 TIMEOUT = 10.0  # seconds, for each request
 
-# A GET: takes a URL and the seconds it may take, returns the status and the body, and raises
+# A GET: receives a URL and the seconds it may take, returns the status and the body, and raises
 # OSError if there is no answer.
 Get = Callable[[str, float], tuple[int, bytes]]
 
@@ -30,9 +30,9 @@ class Api:
     """The HTTP API of one store.
 
     Args:
-        name: what to call the store in errors.
+        name: the store's name in errors.
         base: its URL, without a trailing slash.
-        get: what carries the requests.
+        get: sends the requests.
     """
 
     def __init__(self, name: str, base: str, get: Get) -> None:
@@ -48,10 +48,10 @@ class Api:
         Args:
             path: below the base URL, with a leading slash.
             query: the query's parameters.
-            absent: an HTTP status that stands for "nothing there", answered with ''.
+            absent: an HTTP status that means "nothing there"; the result is then ''.
 
         Raises:
-            StoreError: there was no answer, or another status than 200.
+            StoreError: if there is no answer, or one with any other status than 200.
         """
         url = f'{self.base}{path}' + (f'?{urlencode(query)}' if query else '')
         try:
@@ -68,7 +68,7 @@ class Api:
     def json(
         self, path: str, query: Mapping[str, object] | None = None, *, absent: int = 0
     ) -> Any:
-        """Return the JSON of a GET; None for what is absent. See `text`."""
+        """Return the JSON of a GET, or None if it is absent. See `text`."""
         text = self.text(path, query, absent=absent)
         if not text:
             return None

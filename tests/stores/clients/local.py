@@ -27,7 +27,7 @@ class Response(Protocol):
 
 
 class Model(Protocol):
-    """What is needed of a running local model (`localjuju.client.Model`)."""
+    """The part of a running local model (`localjuju.client.Model`) that is used here."""
 
     name: str
 
@@ -36,18 +36,18 @@ class Model(Protocol):
         ...
 
     def request(self, command: str, /, **arguments: Any) -> Any:
-        """Do what the `juju` program would do with a command."""
+        """Do what the `juju` program does with a command."""
         ...
 
 
 class LocalStores(Prometheus):
-    """The stores charms of this repository in a running local model; a `Stores`.
+    """This repository's store charms in a running local model; a `Stores`.
 
     Args:
         model: the running model; all requests are made inside its network.
-        prometheus: the application that has the metrics. All its units have the same.
-        loki: the unit that has the logs. All units of its application have the same.
-        tempo: the application that has the traces. It is to have one unit.
+        prometheus: the application with the metrics. All its units have the same ones.
+        loki: the unit with the logs. All units of its application have the same ones.
+        tempo: the application with the traces. It should have one unit.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class LocalStores(Prometheus):
         self._jaeger = api(tempo, tempo, 16686)
 
     def log_rules(self) -> list[Rule]:
-        # VictoriaLogs knows nothing of Loki's rules: the charm keeps them as files, in JSON.
+        # VictoriaLogs does not know Loki's rules, so the charm keeps them in JSON files.
         command = f"find {LOG_RULES} -name '*.rules' -exec cat {{}} +"
         done = self._model.request('ssh', unit=self._loki, container='loki', command=command)
         if done['code']:
@@ -131,7 +131,7 @@ class LocalStores(Prometheus):
 
 
 def _documents(text: str) -> Iterator[Any]:
-    """Yield the JSON values that follow each other in a text."""
+    """Yield the JSON values in a text, one after the other."""
     decoder = json.JSONDecoder()
     while text:
         value, end = decoder.raw_decode(text)
@@ -140,20 +140,20 @@ def _documents(text: str) -> Iterator[Any]:
 
 
 def _line(entry: Mapping[str, str]) -> Line:
-    """Return a line of VictoriaLogs' answer, whose own fields start with an underscore."""
+    """Return a log line from VictoriaLogs' answer; VictoriaLogs' own fields start with `_`."""
     labels = {key: value for key, value in entry.items() if not key.startswith('_')}
     return Line(_nanoseconds(entry['_time']), entry.get('_msg', ''), labels)
 
 
 def _nanoseconds(moment: str) -> int:
-    """Return RFC 3339 in UTC, with up to nine digits of a second, as nanoseconds since 1970."""
+    """Return a UTC time in RFC 3339, with up to nine decimals, as nanoseconds since the epoch."""
     seconds, _, fraction = moment.removesuffix('Z').partition('.')
     whole = int(datetime.fromisoformat(f'{seconds}+00:00').timestamp())
     return whole * 10**9 + int(fraction.ljust(9, '0'))
 
 
 def spans_of(trace: Mapping[str, Any]) -> Iterator[Span]:
-    """Yield the spans of a trace as Jaeger's HTTP API gives it, with times in microseconds."""
+    """Yield the spans of a trace from Jaeger's HTTP API, which has times in microseconds."""
     for span in trace['spans']:
         process = trace['processes'][span['processID']]
         attributes = _tags(span['tags'])
@@ -168,7 +168,7 @@ def spans_of(trace: Mapping[str, Any]) -> Iterator[Span]:
             parent_id=parents[0].zfill(16) if parents else '',
             name=span['operationName'],
             service=process['serviceName'],
-            # Jaeger before 1.60 had the older name.
+            # Jaeger before 1.60 has the older name.
             scope=attributes.get('otel.scope.name', attributes.get('otel.library.name', '')),
             start=span['startTime'] * 1000,
             duration=span['duration'] * 1000,

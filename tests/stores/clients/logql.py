@@ -1,8 +1,8 @@
-"""The LogQL of alert rules, asked of a store that does not speak it: VictoriaLogs.
+"""The LogQL of alert rules, evaluated with a store that does not speak it: VictoriaLogs.
 
-Not all of LogQL, but the form that this repository's rules on logs have: lines counted by labels,
-or the ratio of two such counts, above a threshold. Anything else is refused, so that a rule of
-another form is noticed rather than taken for something else.
+It knows only the form of this repository's log rules: lines counted by labels, or the ratio of two
+such counts, above a threshold. It refuses anything else, so a rule in another form is noticed
+rather than misread.
 """
 
 import re
@@ -21,8 +21,8 @@ _SUM = re.compile(
     re.VERBOSE,
 )
 _SECONDS = {'s': 1, 'm': 60, 'h': 3600}
-# A stage of a pipeline, and what it is in LogsQL. Loki's patterns match whole labels, but parts of
-# lines. Of a line that is no JSON, Loki makes an __error__, VictoriaLogs no field.
+# A stage of a pipeline, and its equivalent in LogsQL. Loki's patterns match whole labels, but
+# parts of lines. For a line that is not JSON, Loki sets __error__, VictoriaLogs no field.
 _STAGES = (
     (r'\|~ `([^`]*)`', r'| filter _msg:~`\1`'),
     (r'\| json (\w+)="\1" \| __error__=""', r'| unpack_json from _msg fields (\1) | filter \1:*'),
@@ -32,18 +32,18 @@ _STAGES = (
 
 
 class FormError(ValueError):
-    """An expression that has not the form that is known here."""
+    """An expression has a form that is unknown here."""
 
 
 def evaluate(expression: str, count: Callable[[str], Vector]) -> Vector:
-    """Return the series that an alert rule's expression gives now, and so raises alerts for.
+    """Return the series that an alert rule's expression gives now; each raises an alert.
 
     Args:
         expression: in LogQL.
-        count: asks the store for what a LogsQL query counts.
+        count: asks the store to count with a LogsQL query.
 
     Raises:
-        FormError: the expression is of another form.
+        FormError: if the expression has another form.
     """
     expression = ' '.join(expression.split())
     sums, _, threshold = expression.rpartition(' > ')

@@ -1,4 +1,4 @@
-"""Prometheus' HTTP API, which is the same in both worlds."""
+"""Prometheus' HTTP API, the same for the local stores and COS Lite."""
 
 import json
 from typing import Any
@@ -11,23 +11,23 @@ class Prometheus:
     """The questions of `Stores` that a Prometheus answers.
 
     Args:
-        api: Prometheus' own, below which is /api/v1.
+        api: Prometheus' API, with /api/v1 below its base URL.
     """
 
     def __init__(self, api: Api) -> None:
         self._metrics = api
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """Return the vector that an instant query gives."""
+        """Return the vector of an instant query."""
         answer = self._metrics.json('/api/v1/query', {'query': expression})
         return answer['data']['result']
 
     def series(self, unit: str) -> list[Series]:
-        """Return what `Stores.series` promises: a series that ended is stale, hence not in it."""
+        """Return what `Stores.series` promises; an ended series is stale, so it is absent."""
         return series_of(self.query(f'{{juju_unit={json.dumps(unit)}}}'))
 
     def samples(self, unit: str) -> int:
-        """Return what `Stores.samples` promises, from the scraper's own account."""
+        """Return what `Stores.samples` promises, from the scraper's own count."""
         scraped = f'scrape_samples_scraped{{juju_unit={json.dumps(unit)}}}[10m]'
         result = self.query(f'sum(sum_over_time({scraped}))')
         return int(float(result[0]['value'][1])) if result else 0
@@ -57,7 +57,7 @@ class Prometheus:
 
 
 def series_of(vector: list[dict[str, Any]]) -> list[Series]:
-    """Return the series of a vector, in the form that Prometheus, Loki and VictoriaLogs share."""
+    """Return the series of a vector, whose format Prometheus, Loki and VictoriaLogs share."""
     found: list[Series] = []
     for result in vector:
         labels = dict(result['metric'])
@@ -66,7 +66,7 @@ def series_of(vector: list[dict[str, Any]]) -> list[Series]:
 
 
 def rules_of(answer: dict[str, Any]) -> list[Rule]:
-    """Return the rules in an answer to /api/v1/rules, Prometheus' or Loki's."""
+    """Return the rules in Prometheus' or Loki's answer to /api/v1/rules."""
     return [
         Rule(
             group=group['name'],

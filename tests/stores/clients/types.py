@@ -1,4 +1,4 @@
-"""What the stores are asked, and what they answer with."""
+"""The questions to the stores, and the types of their answers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ Labels = Mapping[str, str]
 
 
 class StoreError(Exception):
-    """A store that cannot be asked, or whose answer makes no sense; the message says which."""
+    """A store cannot be asked, or its answer makes no sense; the message names the store."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """A time series that is being scraped now: its labels, without the name, and newest value."""
+    """A time series that is being scraped: its labels, without the name, and its newest value."""
 
     name: str
     labels: Labels
@@ -26,9 +26,9 @@ class Target:
 
     Attributes:
         labels: the labels that every sample of the target gets, `job` and `instance` included.
-        url: what is scraped.
+        url: the URL that is scraped.
         health: `up`, `down`, or `unknown` before the first scrape.
-        error: why the last scrape failed, or nothing.
+        error: why the last scrape failed, or ''.
     """
 
     labels: Labels
@@ -44,10 +44,10 @@ class Rule:
     Attributes:
         group: the name of its group.
         name: the alert's name.
-        expr: the expression, normalized by the store where it evaluates rules.
-        labels: the labels of the alerts it raises.
-        state: `inactive`, `pending` or `firing`; empty where rules are only kept.
-        error: why its last evaluation failed, or nothing.
+        expr: the expression, normalized if the store evaluates rules.
+        labels: the labels of the alerts that it raises.
+        state: `inactive`, `pending` or `firing`; '' if the store only keeps rules.
+        error: why its last evaluation failed, or ''.
     """
 
     group: str
@@ -91,7 +91,7 @@ class Span:
     Attributes:
         trace_id: 32 lower-case hex digits.
         span_id: 16 lower-case hex digits.
-        parent_id: the same of its parent, which may be unknown to the store; empty for a root.
+        parent_id: its parent's span id, which the store may not know; '' for a root.
         name: the name of the operation.
         service: the resource's `service.name`.
         scope: the instrumentation scope's name, such as `ops`.
@@ -114,7 +114,7 @@ class Span:
 
     @property
     def of_charm(self) -> bool:
-        """Whether a charm made this span, and not a workload."""
+        """Whether a charm, not a workload, made this span."""
         return self.scope == 'ops' or self.scope.startswith('ops.')
 
 
@@ -135,7 +135,7 @@ class Node:
 def tree(spans: Sequence[Span]) -> tuple[Node, ...]:
     """Return the spans as trees; a span whose parent is not among them is the root of one.
 
-    A parent that a store never got (nginx, say, which sends no spans) makes its children roots.
+    So the children of a span that the store never got, such as nginx's, are roots.
     """
     known = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
@@ -150,7 +150,7 @@ def tree(spans: Sequence[Span]) -> tuple[Node, ...]:
 
 
 def of_kind(spans: Iterable[Span], unit: str, charm: bool | None) -> list[Span]:
-    """Return those spans that are the unit's and of the kind asked for, the oldest first."""
+    """Return the unit's spans of the requested kind, the oldest first."""
     chosen = [
         span
         for span in spans
@@ -175,7 +175,7 @@ class Stores(Protocol):
         ...
 
     def rules(self) -> list[Rule]:
-        """Return the alert rules on metrics that are loaded."""
+        """Return the loaded alert rules on metrics."""
         ...
 
     def alerts(self) -> list[Alert]:
@@ -190,7 +190,7 @@ class Stores(Protocol):
         """Return the series that the expression of a rule on logs gives now, without names.
 
         Args:
-            expression: in LogQL, of the form that `clients.logql` knows.
+            expression: in LogQL, in the form that `clients.logql` knows.
         """
         ...
 
@@ -205,11 +205,11 @@ class Stores(Protocol):
         """Return the newest log lines of a unit in the last hour, the oldest of them first.
 
         Args:
-            unit: whose.
+            unit: the unit that logged them.
             charm_logs: True for the charm's own, False for those that Pebble forwarded from a
                 workload (they have the label `pebble_service`), None for both.
-            containing: a part of the text that a line must have.
-            limit: how many at most.
+            containing: text that a line must contain.
+            limit: how many lines at most.
         """
         ...
 
@@ -217,9 +217,9 @@ class Stores(Protocol):
         """Return spans of a unit in the last hour, the oldest first.
 
         Args:
-            unit: whose: the resource attribute `juju_unit`.
+            unit: the resource attribute `juju_unit`.
             charm: True for the charm's own, False for its workload's, None for both.
-            limit: how many traces to look through at most.
+            limit: how many traces to search at most.
         """
         ...
 

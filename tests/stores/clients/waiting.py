@@ -1,4 +1,4 @@
-"""Waiting for what a store will have in a moment."""
+"""Waiting for what a store will soon have."""
 
 import time
 from collections.abc import Callable
@@ -15,13 +15,13 @@ def wait_until(
     """Call a probe until it returns something true, and return that.
 
     Args:
-        probe: asks a store, say. A StoreError that it raises counts as "not yet".
-        what: what is waited for, to be said when it does not come.
+        probe: asks a store, for example. If it raises StoreError, that means "not yet".
+        what: what is awaited, for the error message.
         timeout: seconds after which no further call is made.
         interval: seconds between two calls.
 
     Raises:
-        TimeoutError: it did not come; says what the last call returned or raised.
+        TimeoutError: if it does not come; says what the last call returned or raised.
     """
     deadline = time.monotonic() + timeout
     while True:

@@ -165,7 +165,7 @@ def test_a_ca_that_denies_is_named_with_its_reason(unit, plain):
     after = scene.answered(unit, plain, databag)
     assert after.unit_status == testing.WaitingStatus(
         '[certificates] serving plain HTTP until ca issues a certificate; ignored: '
-        r'ca (it denies the certificate: not\n"ours")'
+        r'ca (it denied the request: not\n"ours")'
     )
 
 

@@ -166,7 +166,7 @@ def test_workers_of_another_model_are_refused_whichever_side_offers(unit, name, 
     after = unit.update_status(unit.state(relation, scene.scraper(id=14), leader=leader))
     assert after.unit_status == testing.BlockedStatus(
         '[cluster] no worker related: juju integrate coordinator:cluster WORKER; '
-        f'ignored: {name} (it is in another model, which "cluster" cannot cross)'
+        f'ignored: {name} (in another model, but "cluster" cannot cross models)'
     )
     assert after.get_relation(12).local_app_data == {}
     assert scene.host(f'{name}/0') not in unit.config
@@ -183,7 +183,7 @@ def test_workers_of_this_model_are_used_beside_those_of_another(unit, calls):
     ]
     after = unit.update_status(unit.state(*relations))
     assert after.unit_status.name == 'active'
-    assert 'far (it is in another model' in after.unit_status.message
+    assert 'far (in another model' in after.unit_status.message
     assert after.get_relation(11).local_app_data
     assert after.get_relation(12).local_app_data == {}
     calls.clear()
@@ -213,7 +213,7 @@ def test_a_juju_that_cannot_tell_the_model_still_knows_who_is_related_to_an_offe
     relations = [scene.workers('both', id=11), scene.workers(name, id=12)]
     after = unit.update_status(unit.state(*relations))
     assert after.unit_status.name == 'active'
-    assert f'{name} (it is in another model' in after.unit_status.message
+    assert f'{name} (in another model' in after.unit_status.message
 
 
 # Scaled to 0, and lost

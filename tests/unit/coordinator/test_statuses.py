@@ -43,15 +43,15 @@ STATUSES = {
     ),
     'a unit has not published': (
         [FRONTEND, scene.workers('backend', 'backend', [], databags={0: {}})],
-        waiting('[cluster] waiting for the data of backend/0'),
+        waiting('[cluster] waiting for data from backend/0'),
     ),
     'an application has not published': (
         [FRONTEND, scene.workers('backend', None)],
-        waiting('[cluster] waiting for the data of backend'),
+        waiting('[cluster] waiting for data from backend'),
     ),
     'nobody has published': (
         [scene.workers('w', None, [], databags={number: {} for number in range(9)})],
-        waiting('[cluster] waiting for the data of w, w/0, w/1'),
+        waiting('[cluster] waiting for data from w, w/0, w/1'),
     ),
     'roles are missing and a unit is left out': (
         [FRONTEND, scene.workers('backend', 'backend', [], databags={0: BAD})],
@@ -106,7 +106,7 @@ STATUSES = {
         [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
         active(
             '1 worker (backend 1, frontend 1); ignored: remote-0123456789abcdef0123456789abcdef '
-            '(it is in another model, which "cluster" cannot cross)'
+            '(in another model, but "cluster" cannot cross models)'
         ),
     ),
     'somebody else': (
@@ -150,7 +150,7 @@ STATUSES = {
     'one has not published, and one is left out': (
         [scene.workers('both', units=[], databags={0: BAD, 1: {}})],
         waiting(
-            '[cluster] waiting for the data of both/1; ignored: both/0 (address: expected a '
+            '[cluster] waiting for data from both/1; ignored: both/0 (address: expected a '
             'hostname or an IP address, got "a;b")'
         ),
     ),
@@ -186,7 +186,7 @@ def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch, n
 
     monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', replan)
     after = unit.update_status(unit.state(FRONTEND, BACKEND))
-    assert after.unit_status == waiting(f'[{name}] not configured yet: juju debug-log')
+    assert after.unit_status == waiting(f'[{name}] not configured yet; see juju debug-log')
     monkeypatch.undo()
     assert isinstance(unit.update_status(after).unit_status, testing.ActiveStatus)
 
@@ -198,7 +198,7 @@ def test_it_waits_for_nginx_that_does_not_run(unit):
     )
     others = [other for other in before.containers if other.name != 'nginx']
     state = dataclasses.replace(before, containers=[container, *others])
-    assert unit.update_status(state).unit_status == waiting('[nginx] waiting for nginx to run')
+    assert unit.update_status(state).unit_status == waiting('[nginx] waiting for nginx to start')
 
 
 def test_what_an_operator_must_do_comes_before_what_passes(unit):

@@ -187,7 +187,7 @@ def serve(folder, *, refused=(), keyless=()):
 
 
 KEPT, ISSUED = tls.file_path(FIRST), tls.file_path(SECOND)
-WHY = 'ca (cannot serve with its certificate: {})'
+WHY = 'ca (cannot serve its certificate: {})'
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_without_its_key_a_new_pod_says_so(unit, served):
     state = with_fresh_pod(unit, dataclasses.replace(served, secrets=[]))
     after = unit.update_status(state)
     assert not any('ssl' in line for line in server(unit))
-    assert 'ca (cannot serve with its certificate: its key' in after.unit_status.message
+    assert 'ca (cannot serve its certificate: its key' in after.unit_status.message
 
 
 DATABAGS = {

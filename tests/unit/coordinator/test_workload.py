@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from coordinator import scene
-from coordinator.source import state, workload
+from coordinator.source import nginx_config, state, workload
 from worker.source import workload as of_worker
 
 
@@ -16,7 +16,8 @@ def test_its_configuration_is_one_that_the_worker_takes(level):
     assert of_worker.checked_config(text) == text
     assert yaml.safe_load(text) == {
         'level': workload.LOG_LEVELS[level],
-        'http-client-timeout': '1m',
+        # Longer than nginx waits, so that it is nginx that gives up first.
+        'http-client-timeout': f'{nginx_config.READ_TIMEOUT + 5}s',
     }
 
 

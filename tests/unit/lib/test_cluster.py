@@ -18,7 +18,7 @@ ROLES = roles.Roles(
 COORDINATOR = topology.Topology('m', juju.UUID, 'c', 'c/0', 'c-k8s')
 OFFERED = f'remote-{"0123456789abcdef" * 2}'
 ELSEWHERE = juju.UUID[::-1]
-ACROSS = 'it is in another model, which "cluster" cannot cross'
+ACROSS = 'in another model, but "cluster" cannot cross models'
 
 
 def encoded(**values):

@@ -52,7 +52,7 @@ REFUSED = {
     'no name': ({'rules': GROUP['rules']}, '1: name: Field required'),
     'a name that is no text': ({**GROUP, 'name': 1}, '1: name: Input should be a valid string'),
     'an unknown key': ({**GROUP, 'intervall': '1m'}, 'g: intervall: Extra inputs are not'),
-    'a bad interval': ({**GROUP, 'interval': 'often'}, 'g: interval: "often" is no duration'),
+    'a bad interval': ({**GROUP, 'interval': 'often'}, 'g: interval: "often" is not a duration'),
     'no rules': ({'name': 'g'}, 'g: rules: Field required'),
     'empty rules': ({**GROUP, 'rules': []}, 'g: rules: List should have at least 1 item'),
     'rules that are no list': ({**GROUP, 'rules': {'alert': 'A'}}, 'g: rules: Input should be a'),
@@ -62,7 +62,10 @@ REFUSED = {
     'no expression': (with_rule(expr=None), 'g: Down.expr: Field required'),
     'an expression that is no text': (with_rule(expr=1), 'Down.expr: Input should be a valid str'),
     'no token': (with_rule(expr='up == 0'), 'Down.expr: no %%juju_topology%% in it'),
-    'a bad duration': (with_rule(**{'for': '5 minutes'}), 'Down.for: "5 minutes" is no duration'),
+    'a bad duration': (
+        with_rule(**{'for': '5 minutes'}),
+        'Down.for: "5 minutes" is not a duration',
+    ),
     'a number for a duration': (
         with_rule(keep_firing_for=5),
         'Down.keep_firing_for: Input should',
@@ -76,7 +79,7 @@ REFUSED = {
     'a limit that is no number': ({**GROUP, 'limit': 'many'}, 'g: limit: Input should be a valid'),
     'a limit that is a truth': ({**GROUP, 'limit': True}, 'g: limit: Input should be a valid'),
     'a key that is no text': ({**GROUP, 1: 2}, 'g: 1: Keys should be strings'),
-    'a name that is taken': ({**GROUP, 'name': 'before'}, 'before: another group has its name'),
+    'a name that is taken': ({**GROUP, 'name': 'before'}, 'before: its name is already in use'),
     'an annotation of nothing': (with_rule(annotations={'a': None}), 'Down.annotations.a: Input'),
     'the second rule at fault': (
         {**GROUP, 'rules': [*GROUP['rules'], {'alert': 'Up', 'expr': 'up == 1'}]},
@@ -149,7 +152,7 @@ def test_of_two_files_with_groups_of_one_name_the_first_is_used(tmp_path):
     write(tmp_path, 'b.rules', {**GROUP, 'interval': '1m'})
     loaded = rules.load(tmp_path)
     assert loaded.groups == (GROUP,)
-    assert loaded.faults == ('cannot use alert rule group b.rules: g: another group has its name',)
+    assert loaded.faults == ('cannot use alert rule group b.rules: g: its name is already in use',)
 
 
 def test_files_are_read_in_the_order_of_their_names_and_others_are_not_read(tmp_path):

@@ -168,10 +168,10 @@ def test_pain_19_nginx_decides_and_what_it_refuses_takes_nothing_away(unit, serv
     after = coordinators.answered(unit, state)
     assert outcome(unit, after) == before
     assert coordinators.host('w/1') in unit.config
-    assert 'ignored: ca (cannot serve with its certificate: ee key too small)' in (
+    assert 'ignored: ca (cannot serve its certificate: ee key too small)' in (
         after.unit_status.message
     )
-    assert 'ignored: ca (cannot serve with its certificate: ee key too small)' in (
+    assert 'ignored: ca (cannot serve its certificate: ee key too small)' in (
         juju.warnings(unit.ctx)
     )
 

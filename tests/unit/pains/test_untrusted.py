@@ -80,7 +80,7 @@ def test_pain_10_a_reload_that_fails_is_no_uncaught_exception_and_is_made_good(u
     )
     failed = changed(unit, state)
     assert failed.unit_status == testing.WaitingStatus(
-        '[nginx] not configured yet: juju debug-log'
+        '[nginx] not configured yet; see juju debug-log'
     )
     mended = dataclasses.replace(failed.get_container('nginx'), execs=container.execs)
     unit.ctx.exec_history.clear()

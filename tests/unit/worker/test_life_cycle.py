@@ -273,7 +273,7 @@ class Life(stateful.RuleBasedStateMachine):
                 self.runs = dataclasses.replace(self.runs, traces=None)
             return
         waits_for = [n for n, runs in self.peers.items() if n < 3 and runs]
-        waits = 'restarts after' in self.state.unit_status.message
+        waits = 'will restart after' in self.state.unit_status.message
         assert not waits or (waits_for and self.runs)
         if not waits:
             self.runs = wanted

@@ -89,7 +89,7 @@ def test_a_coordinator_of_another_model_is_refused_whichever_side_offers(unit, n
     )
     after = unit.update_status(unit.state(relation, leader=leader))
     assert after.unit_status == testing.BlockedStatus(
-        f'{UNRELATED}; ignored: {name} (it is in another model, which "cluster" cannot cross)'
+        f'{UNRELATED}; ignored: {name} (in another model, but "cluster" cannot cross models)'
     )
     assert after.get_relation(21).local_unit_data == {}
     assert after.get_relation(21).local_app_data == {}

@@ -56,7 +56,9 @@ STATUSES = {
     'a configuration that is none': (
         [scene.coordinator(scene.published(worker_config='- a'))],
         {},
-        waiting(f'{WAITING}; ignored: coordinator (worker_config: expected a mapping of names)'),
+        waiting(
+            f'{WAITING}; ignored: coordinator (worker_config: expected a mapping with text keys)'
+        ),
     ),
     'fine': ([scene.coordinator()], {}, active('ready: all')),
     'fine with two roles': (
@@ -104,7 +106,7 @@ def test_the_status(unit, relations, config, expected):
 def test_it_waits_for_the_workload(unit):
     state = unit.state(scene.coordinator(), container=unit.container(can_connect=False))
     assert unit.update_status(state).unit_status == waiting(
-        '[workload] waiting for podinfo to run'
+        '[workload] waiting for podinfo to start'
     )
 
 
@@ -119,7 +121,7 @@ def test_it_waits_for_a_workload_that_does_not_run(unit, status, monkeypatch):
     # Nor does it start.
     monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', lambda *_, **__: None)
     after = unit.update_status(dataclasses.replace(before, containers=[container]))
-    assert after.unit_status == waiting('[workload] waiting for podinfo to run')
+    assert after.unit_status == waiting('[workload] waiting for podinfo to start')
 
 
 def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch):
@@ -134,7 +136,7 @@ def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch):
     with juju.variables(JUJU_REMOTE_UNIT=''):
         event = unit.ctx.on.relation_changed(other)
         after = unit.ctx.run(event, dataclasses.replace(before, relations=[other]))
-    assert after.unit_status == waiting('[workload] not configured yet: juju debug-log')
+    assert after.unit_status == waiting('[workload] not configured yet; see juju debug-log')
     monkeypatch.undo()
     assert unit.update_status(after).unit_status == active('ready: all')
 

@@ -271,7 +271,7 @@ def test_a_unit_waits_for_those_before_it_and_says_so(second, calls):
     after = changed(unit, with_data(with_first(state, runs), **NEW))
     assert steps(calls) == []
     assert after.get_relation(22).local_unit_data == {'runs': json.dumps(runs)}
-    assert after.unit_status == testing.ActiveStatus('ready: all; restarts after worker/0')
+    assert after.unit_status == testing.ActiveStatus('ready: all; will restart after worker/0')
     assert unit.config == scene.CONFIG
 
 

@@ -1,4 +1,4 @@
-"""Logs: where they go, Pebble's log targets and log alert rules (`loki_push_api`).
+"""Logs: the stores' push URLs, Pebble's log targets and log alert rules (`loki_push_api`).
 
 - `read_endpoints` gives the coordinator the stores' push URLs; the workers get them over
   `cluster`.
@@ -19,7 +19,7 @@ from .topology import Topology
 LAYER = 'telemetry-logs'
 """The label of the Pebble layer that holds the log targets."""
 
-_PREFIX = 'telemetry-'  # of the log targets that are ours
+_PREFIX = 'telemetry-'  # of our own log targets
 
 
 class _EndpointUrl(databag.Databag):
@@ -39,7 +39,7 @@ class RequirerData(publication.Publication):
 
 
 def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
-    """Where logs go: Loki unit → push URL. A unit that is not ready or not valid is left out."""
+    """Where logs go: Loki unit → push URL, without units that are not ready or ignored."""
     found: dict[str, str] = {}
     for relation in bags.relations(endpoint):
         for unit in bags.units(relation):
@@ -52,7 +52,7 @@ def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
 def trusted(found: report.Report, endpoints: Mapping[str, str]) -> dict[str, str]:
     """The endpoints that logs can be sent to; the others are noted.
 
-    Nothing here knows the CA of a store, so an https endpoint would fail every push, unseen.
+    Nothing here knows a store's CA, so every push to an https endpoint would fail unseen.
     """
     untrusted = [unit for unit, url in endpoints.items() if url.startswith('https:')]
     if untrusted:
@@ -82,13 +82,13 @@ def log_targets(
 ) -> dict[str, ops.pebble.LogTargetDict]:
     """The log targets that Pebble should have: name → definition.
 
-    Pebble cannot remove a target from its plan, so one of ours that is not wanted any more is
-    disabled. It also never gives a target that it has a new location (its client is made once),
-    so the name contains a digest of the URL: another URL is another target.
+    Pebble cannot remove a target from its plan, so one of ours that is no longer wanted is
+    disabled. Nor does it ever move an existing target to a new location (it creates the client
+    once), so the name contains a digest of the URL: another URL is another target.
 
     Args:
-        urls: push URLs; the same URL twice is one target.
-        topology: becomes the labels; Pebble adds `pebble_service`.
+        urls: push URLs; duplicates count once.
+        topology: gives the labels; Pebble adds `pebble_service`.
         in_plan: names of the targets that the plan has now.
     """
     targets: dict[str, ops.pebble.LogTargetDict] = {
@@ -117,8 +117,8 @@ def ensure_log_targets(
 ) -> bool:
     """Make Pebble forward all logs of a container to these URLs, and to no others of ours.
 
-    Compared with the live plan: after a pod was rescheduled the plan is empty and no event tells
-    of it. Pebble applies the change by itself, nothing is restarted. The container must be
+    This compares with the live plan: a rescheduled pod starts with an empty plan, and no event
+    announces that. Pebble applies the change without restarting anything. The container must be
     reachable. Returns True if anything was changed.
     """
     have = container.get_plan().log_targets

@@ -1,4 +1,4 @@
-"""A charm that takes every event the same way: read the model, compute, write what differs."""
+"""A charm that handles every event the same way: read the model, compute, write what differs."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from .topology import Hosts, Topology
 
 logger = logging.getLogger(__name__)
 
-# At the end there is nothing to be brought up; a notice is for whoever asked for it.
+# A stopping unit has nothing to bring up, and a notice is for whoever asked for it.
 _OTHER_EVENTS = (
     ops.StopEvent,
     ops.RemoveEvent,
@@ -21,28 +21,28 @@ _OTHER_EVENTS = (
     ops.CollectMetricsEvent,
 )
 
-# An argument has at most 128 KiB; ops makes several calls of juju-log of what is longer.
+# An argument has at most 128 KiB; ops splits longer messages into several calls of juju-log.
 _LOG_LENGTH = 120_000
 
 
 class ReconcilingCharm(ops.CharmBase):
-    """The base of both charms: subclasses say what `reconcile` and `describe` do.
+    """The base of both charms; subclasses implement `reconcile` and `describe`.
 
-    It remembers databags between hooks, logs what is ignored once, sets the unit's status, and
-    does nothing more once the unit is being removed: a dying unit sees its relations shrink, must
-    publish none of that, and its workload serves what it has to the end.
+    It remembers databags between hooks, logs once what is ignored, sets the unit's status, and
+    stops working when the unit is being removed: a dying unit sees its relations shrink but must
+    not publish that, and its workload keeps serving unchanged to the end.
 
     Attributes:
         topology: who this unit is.
         hosts: the DNS names in its model.
-        report: what this dispatch has to say to an operator.
+        report: what this dispatch tells an operator.
     """
 
     _stored = ops.StoredState()
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        # ops sets DEBUG on import, and each record is a process (juju-log).
+        # ops sets DEBUG on import, and each record starts a process (juju-log).
         logging.getLogger().setLevel(logging.INFO)
         self._stored.set_default(
             databags='',
@@ -67,35 +67,35 @@ class ReconcilingCharm(ops.CharmBase):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Read, compute, write. Not called once the unit is dying.
 
-        Called again in the same dispatch if Juju refused a relation: this time without it.
+        If Juju refuses a relation, it is called again in the same dispatch, without that relation.
         """
         raise NotImplementedError
 
     def describe(self) -> str:
-        """Add what blocks and what is awaited to the report; return the status when all is well.
+        """Add to the report what blocks and what is awaited; return the message if all is well.
 
         Called after `reconcile`, at the end of the dispatch.
         """
         return ''
 
     def withdraw(self, bags: databags.Databags) -> None:
-        """Take back what is published of an application that is scaled to 0; leader only.
+        """Withdraw what this application published, as it is scaled to 0; leader only.
 
         Called in the first dispatch in which its last unit is dying, while the relations are
-        still whole.
+        still complete.
         """
 
     def ensure_own_telemetry(
         self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''
     ) -> None:
-        """Send this charm's own log and traces there from now on.
+        """From now on, send this charm's own log and traces to these destinations.
 
-        Call it first, so that what is logged and traced from then on has somewhere to go.
+        Call it first in `reconcile`, so that what follows is logged and traced there.
 
         Args:
             log_endpoints: Loki unit → push URL.
             receivers: protocol → URL.
-            ca: certificates in PEM to trust, or ''.
+            ca: PEM certificates to trust, or ''.
         """
         charm_log.ensure_charm_log(log_endpoints, self.topology)
         destination = traces.charm_destination(receivers, ca)
@@ -104,7 +104,7 @@ class ReconcilingCharm(ops.CharmBase):
             self.report.note(f'charm traces are not sent: {destination.refused}')
 
     def ensure_version(self, event: ops.EventBase, read: Callable[[], str]) -> None:
-        """Tell Juju the workload's version, which only a new container can have changed."""
+        """Tell Juju the workload's version; only a new container can change it."""
         if self._stored.version and not isinstance(event, ops.PebbleReadyEvent):
             return
         version = read()
@@ -113,19 +113,19 @@ class ReconcilingCharm(ops.CharmBase):
             self._stored.version = version
 
     def awaited(self, what: str) -> float:
-        """For how many seconds `what` has been waited for, over the hooks that asked in a row."""
+        """For how many seconds one hook after the other has been waiting for `what`."""
         now = time.time()
         since = float(str(self._stored.awaited_since))
-        # A clock that was set back starts anew.
+        # If the clock was set back, start anew.
         if self._stored.awaited != what or since > now:
             self._stored.awaited, self._stored.awaited_since = what, now
             return 0.0
         return now - since
 
     def is_due(self, period: float) -> bool:
-        """Whether so many seconds have passed since this last said so; for what costs much."""
+        """Whether `period` seconds have passed since this was last True; for what costs much."""
         now = time.time()
-        # A clock that was set back starts anew.
+        # If the clock was set back, it is due.
         if 0 <= now - float(str(self._stored.checked)) < period:
             return False
         self._stored.checked = now
@@ -147,7 +147,7 @@ class ReconcilingCharm(ops.CharmBase):
     def _with_databags(
         self, event: ops.EventBase, act: Callable[[ops.EventBase, databags.Databags], None]
     ) -> databags.Databags:
-        """Act on the databags, again without each relation that Juju refuses."""
+        """Act on the databags; start again without each relation that Juju refuses."""
         refused: dict[int, str] = {}
         while True:
             self.report = Report()
@@ -164,7 +164,7 @@ class ReconcilingCharm(ops.CharmBase):
         if not bags.departing:
             self.reconcile(event, bags)
             return
-        # goal-state counts the units that stay.
+        # goal-state counts only the units that stay.
         if self.unit.is_leader() and self.app.planned_units() == 0:
             self.withdraw(bags)
         self._stored.departing = True
@@ -176,7 +176,7 @@ class ReconcilingCharm(ops.CharmBase):
                 event.add_status(status)
 
     def _log_new(self, key: str, message: str, found: list[str]) -> None:
-        """Log in one line what the last dispatch has not found already."""
+        """Log in one line what is new since the last dispatch."""
         before = str(getattr(self._stored, key)).splitlines()
         if found != before:
             setattr(self._stored, key, '\n'.join(found))
@@ -186,7 +186,7 @@ class ReconcilingCharm(ops.CharmBase):
 
 @contextlib.contextmanager
 def own_telemetry(charm: str) -> Iterator[None]:
-    """Label the charm's own spans and send its own log; use it around `ops.main`.
+    """Label the charm's own spans and send its own log; wrap it around `ops.main`.
 
     Args:
         charm: its name, as in charmcraft.yaml.

@@ -1,4 +1,4 @@
-"""What one dispatch has to say to an operator, and the statuses made of it."""
+"""What one dispatch tells an operator, and the statuses that say it."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ class Ignored:
     """Something that came over a relation and is not used.
 
     Attributes:
-        name: the unit, application or endpoint at fault, as an operator knows it.
+        name: the unit, application or endpoint that sent it, as an operator knows it.
         why: what is wrong with it, printable and bounded.
     """
 
@@ -26,11 +26,11 @@ class Ignored:
 
 @dataclasses.dataclass
 class Report:
-    """What was found in one dispatch; it travels from the reading to the statuses.
+    """What one dispatch found; it travels from reading to the statuses.
 
     Attributes:
         blocked: what an operator must act on.
-        waiting: what passes by itself.
+        waiting: what resolves itself.
         notes: what an operator should know.
         ignored: what came over a relation and is not used.
     """
@@ -41,17 +41,17 @@ class Report:
     ignored: list[Ignored] = dataclasses.field(default_factory=list)
 
     def ignore(self, name: str, why: str) -> None:
-        """Record that what `name` sent is not used, once."""
+        """Record once that something from `name` is not used."""
         item = Ignored(name, why)
         if item not in self.ignored:
             self.ignored.append(item)
 
     def ignores(self, name: str) -> bool:
-        """Whether something that `name` sent is not used."""
+        """Whether anything from `name` is ignored."""
         return any(item.name == name for item in self.ignored)
 
     def note(self, text: str) -> None:
-        """Record what an operator should know, once."""
+        """Record once what an operator should know."""
         if text not in self.notes:
             self.notes.append(text)
 
@@ -68,7 +68,7 @@ class Report:
         ]
 
     def _with_rest(self, message: str) -> str:
-        """The message, then the notes, then in short what is ignored."""
+        """The message, then the notes, then a summary of what is ignored."""
         parts = [*filter(None, [message]), *self.notes]
         if self.ignored:
             items = sorted(self.ignored)

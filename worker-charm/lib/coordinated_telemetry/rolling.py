@@ -1,13 +1,13 @@
-"""Rolling changes: units of an application that change their workload one after the other.
+"""Rolling restarts: the units of an application restart their workload one after the other.
 
-Without a lock and without a leader: each unit publishes on its peer relation a digest of what its
-workload runs. All units compute the same wanted digest, and a unit changes over when no unit with
-a lower number still runs something else. There is nothing to be granted, so nothing can be left
-held: a unit that leaves, or whose workload is not running, is not waited for.
+This needs neither lock nor leader: on the peer relation, each unit publishes a digest of what its
+workload runs. All units compute the same wanted digest, and a unit restarts when no unit with a
+lower number still runs something else. Nothing is granted, so nothing can stay granted: no unit
+waits for one that has left, or whose workload does not run.
 
-(PyPI's charmlibs-rollingops was measured and not taken: importing it takes 1.5 times as long as
-importing ops, its databags hold times, so that they differ for the same state, and it leaves a
-process behind that dispatches the next hook.)
+(We measured PyPI's charmlibs-rollingops and do not use it: importing it takes 1.5 times as long as
+importing ops, its databags hold times, so they differ for the same state, and it leaves a process
+behind that dispatches the next hook.)
 """
 
 import hashlib
@@ -21,22 +21,22 @@ from . import databag, databags
 from .topology import unit_number
 
 PATIENCE = 300.0
-"""Seconds after which a unit changes over all the same: those before it may never be able to."""
+"""Seconds after which a unit restarts anyway: those before it may never be able to."""
 
 
 class PeerData(databag.Databag):
-    """A unit's databag on the peer relation; `runs` is absent while its workload does not."""
+    """A unit's databag on the peer relation; `runs` is absent while its workload does not run."""
 
     runs: str | None = None
 
 
 def digest(definition: Mapping[str, Any]) -> str:
-    """A short name for what a workload runs; nothing in it may be one unit's own."""
+    """A short name for what a workload runs; `definition` must be the same for all units."""
     return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def ahead(bags: databags.Databags, endpoint: str, unit: ops.Unit, wanted: str) -> list[str]:
-    """The units that change over to `wanted` before this one; empty when it is this one's turn."""
+    """The units that change to `wanted` before this one; empty when it is this one's turn."""
     own_number = unit_number(unit.name)
     waiting_for: list[str] = []
     for relation in bags.relations(endpoint):

@@ -14,9 +14,9 @@ LABELS = ('juju_model', 'juju_model_uuid', 'juju_application', 'juju_unit', 'juj
 """The labels that every sample, log line and span of a unit carries."""
 
 CLUSTER_DOMAIN = 'cluster.local'
-"""Kubernetes' default DNS domain, for where the pod cannot tell its own."""
+"""Kubernetes' default DNS domain, in case the pod cannot tell its own."""
 
-_NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')  # Juju's rule for charms and applications
+_NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')  # Juju's rule for charm and application names
 
 
 def _check_charm_name(value: str) -> str:
@@ -31,7 +31,7 @@ CharmName = Annotated[str, pydantic.AfterValidator(_check_charm_name)]
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Topology:
-    """The Juju topology of a unit, or, with `unit` empty, of an application."""
+    """The Juju topology of a unit or, if `unit` is empty, of an application."""
 
     model: str
     model_uuid: str
@@ -68,8 +68,8 @@ class Topology:
     def matchers(self) -> str:
         """PromQL and LogQL label matchers for every unit of this application.
 
-        The unit is never matched: a rule watches an application, and its alert's own labels tell
-        which unit it is about.
+        They never match a unit: a rule watches an application, and the alert's own labels name
+        the unit.
         """
         scope = ('juju_model', 'juju_model_uuid', 'juju_application')
         return ', '.join(f'{label}="{self.labels[label]}"' for label in scope)
@@ -86,7 +86,7 @@ class Hosts:
     """DNS names in the model's Kubernetes namespace, as Juju's services give them.
 
     Attributes:
-        namespace: the model's name, but for the model `controller`: `controller-NAME`.
+        namespace: the model's name, except that the model `controller` has `controller-NAME`.
         domain: the cluster's DNS domain.
     """
 
@@ -95,11 +95,11 @@ class Hosts:
 
     @classmethod
     def of(cls, topology: Topology) -> 'Hosts':
-        """The names as this pod sees them, after the pod's own.
+        """The names as this pod sees them, derived from the pod's own name.
 
         Kubernetes writes the pod's own name to /etc/hosts, so this asks no server and gives the
-        same answer in every hook. A pod that cannot tell (a unit test) gets the model's name and
-        the default domain.
+        same answer in every hook. Where that name is missing (in a unit test), the model's name
+        and the default domain are used.
         """
         service = f'.{topology.application}-endpoints.'
         _, _, rest = socket.getfqdn().partition(service)
@@ -112,7 +112,7 @@ class Hosts:
             return cls(topology.model)
 
     def unit(self, unit: str) -> str:
-        """The name that resolves to this one unit's pod, wherever it is rescheduled to."""
+        """The name that resolves to this unit's pod, wherever it is rescheduled."""
         application = unit.rpartition('/')[0]
         pod = unit.replace('/', '-')
         return f'{pod}.{application}-endpoints.{self.namespace}.svc.{self.domain}'

@@ -1,7 +1,7 @@
-"""YAML that nobody vouches for: what can be loaded without harm.
+"""Untrusted YAML: only what is safe to load.
 
-A small text can take minutes to load (nesting), become a huge one (aliases), or ask for any
-conversion (tags). The events of PyYAML's parser show all three before anything is built.
+A small text can take minutes to load (nesting), grow huge (aliases), or demand any conversion
+(tags). The events of PyYAML's parser reveal all three before anything is built.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _SAFE: type[yaml.SafeLoader] = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
 class _Loader(_SAFE):
-    """PyYAML's own takes the last of several equal keys, where others fail."""
+    """Refuses duplicate keys; PyYAML's own loader takes the last one, where other parsers fail."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()
@@ -34,17 +34,18 @@ def load(text: str, *, aliases: bool = False) -> Any:
 
     Args:
         text: the document.
-        aliases: whether it may have any; a file of the charm's own may.
+        aliases: whether it may contain any; the charm's own files may.
 
     Raises:
-        ValueError: if it is no YAML, has tags or a key twice, or is nested more than `DEPTH` deep.
+        ValueError: if it is not YAML, has tags, a duplicate key or (unless allowed) aliases, or
+            is nested more than `DEPTH` deep.
     """
     try:
         _check(text, aliases)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 it is a safe one
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 a subclass of the safe one
     except yaml.YAMLError as error:
         raise ValueError(f'not YAML: {str(error).splitlines()[0]}') from None
-    except KeyError as error:  # PyYAML lets it through for some values
+    except KeyError as error:  # PyYAML lets it escape for some values
         raise ValueError(f'not YAML: {error}') from None
 
 

@@ -10,7 +10,7 @@ from localjuju.cli.program import chosen_model, command, say, show
     'deploy',
     options='config resource n|num-units base',
     switches='trust',
-    # Constraints ask for a size of pod; here a pod has what the machine has.
+    # Constraints request a size of pod; here a pod has whatever the machine has.
     ignored='force constraints=',
 )
 def _deploy(arguments: Arguments) -> None:

@@ -1,4 +1,4 @@
-"""Parsing of the `juju` program's arguments, as Juju's gnuflag does it."""
+"""Parsing of the `juju` program's arguments, like Juju's gnuflag."""
 
 import re
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import NamedTuple, Self
 
 
 class UsageError(Exception):
-    """The arguments cannot be understood, or ask for what the local Juju does not do."""
+    """The arguments make no sense, or request what the local Juju does not do."""
 
 
 class Grammar(NamedTuple):
-    """What a command takes.
+    """The flags of a command.
 
     Args:
-        options: take a value and may be repeated; ``n|num-units`` are two names of one.
-        switches: take none.
-        ignored: accepted because nothing local depends on them; with ``=`` they take a value.
-        interspersed: whether flags may come after the first positional argument.
+        options: flags with a value, which may be repeated; ``n|num-units`` is one with two names.
+        switches: flags without a value.
+        ignored: flags without an effect here; with ``=`` they take a value.
+        interspersed: whether flags may follow the first positional argument.
     """
 
     options: str = ''
@@ -36,7 +36,7 @@ class Arguments:
 
     @classmethod
     def parse(cls, argv: Sequence[str], grammar: Grammar) -> Self:
-        """Parse; UsageError names a flag that is not supported."""
+        """Parse the arguments; UsageError names an unsupported flag."""
         names: dict[str, str] = {}
         for group in f'm|model {grammar.options}'.split():
             for name in group.split('|'):
@@ -85,7 +85,7 @@ class Arguments:
         return switch in self.switches
 
     def take(self, *names: str, more: bool = False) -> list[str]:
-        """The positional arguments, at least as many as there are names of them."""
+        """The positional arguments, which must match `names`, or with `more` exceed them."""
         if len(self.positional) < len(names):
             raise UsageError(f'no {names[len(self.positional)]} specified')
         if not more and len(self.positional) > len(names):
@@ -101,7 +101,7 @@ class Arguments:
         return int(text)
 
     def format(self, default: str, *others: str) -> str:
-        """The chosen format, one of these."""
+        """The chosen format, which must be one of these."""
         chosen = self.one('format', default)
         if chosen not in (default, *others):
             raise UsageError(f'format "{chosen}" is not supported (only {default}, {others})')
@@ -109,7 +109,7 @@ class Arguments:
 
 
 def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """``key=value`` texts; a value ``@path`` is the content of a file."""
+    """``key=value`` texts as a mapping; a value ``@path`` stands for the content of a file."""
     values = {}
     for text in texts:
         key, equals, value = text.partition('=')

@@ -1,7 +1,7 @@
 """The `juju` program: the part of Juju's command line that Jubilant uses, and what a human needs.
 
-What is not supported is refused with a message that names it. Only the standard library, and
-little of it: `juju status` is called once a second by every waiting test.
+It refuses whatever it does not support, by name. Only the standard library, and little of it,
+since every waiting test calls `juju status` once a second.
 """
 
 import sys
@@ -17,7 +17,7 @@ from localjuju.cli.commandline import Arguments, UsageError
 from localjuju.client import RequestError
 from localjuju.common import registry
 
-#: Importing them registered their commands.
+#: Importing them registers their commands.
 _MODULES = (cli_applications, cli_models, cli_secrets, cli_tasks)
 
 
@@ -28,7 +28,7 @@ def _usage() -> NoReturn:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; exits with 1 and ``ERROR …`` on stderr when it fails."""
+    """Run one command; exit with 1 and ``ERROR …`` on stderr if it fails."""
     name, *rest = [*(sys.argv[1:] if argv is None else argv), '']
     rest = rest[:-1]
     if name in ('', 'help', '--help', '-h'):

@@ -1,4 +1,4 @@
-"""The commands of the `juju` program about models, and about what is in one."""
+"""The commands of the `juju` program about models and their contents."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from localjuju.cli.program import chosen_model, command, say, show
 from localjuju.client import Model, RequestError
 from localjuju.common import registry
 
-#: Time for the controller of a new model to come up, generous for a machine under load.
+#: Seconds for a new model's controller to start, generous for a machine under load.
 _START_SECONDS = 60.0
 
 
@@ -45,7 +45,7 @@ def _launch(name: str, log: Path, config: dict[str, str]) -> None:
         raise RequestError(f'cannot add model "{name}": its owner {owner} is gone') from None
     argv = [sys.executable, '-m', 'localjuju.controller.main', name]
     argv += ['--owner-fd', str(descriptor), '--config', json.dumps({'values': config})]
-    # In a user namespace the user has another id, on which the default depends.
+    # The default depends on the user's id, which differs in a user namespace.
     os.environ['LOCALJUJU_HOME'] = str(registry.home())
     try:
         pid = namespaces.launch(argv, descriptor, log)
@@ -85,7 +85,7 @@ def _destroy_model(arguments: Arguments) -> None:
 
 
 def _waited_for(applications: dict[str, Any]) -> str:
-    """What still has to end, with the units whose failed hooks are in the way."""
+    """What must still end, with the units whose failed hooks prevent it."""
     stuck = [
         f'{name} ({unit["workload-status"].get("message", "error")})'
         for app in applications.values()

@@ -11,16 +11,16 @@ from localjuju.client import Model
 from localjuju.common import registry
 
 Command = Callable[[Arguments], None]
-#: All commands of the program, as far as their modules are imported.
+#: All commands of the program whose modules are imported.
 COMMANDS: dict[str, tuple[Command, Grammar]] = {}
 
 
 class TasksFailedError(Exception):
-    """An action or command failed; its output was printed already."""
+    """An action or command failed; its output is already printed."""
 
 
 def command(*names: str, **grammar: Any) -> Callable[[Command], Command]:
-    """Register a command by its names, with what its `Grammar` takes."""
+    """Register a command by its names, with the fields of its `Grammar`."""
 
     def register(function: Command) -> Command:
         for name in names:
@@ -39,7 +39,7 @@ def chosen_model(arguments: Arguments) -> Model:
 
 
 def show(model: Model, value: Any, form: str) -> None:
-    """Print a value as json or yaml; YAML is written by the controller, which has PyYAML."""
+    """Print a value as json or yaml; the controller, which has PyYAML, writes the YAML."""
     if form == 'json':
         print(json.dumps(value))
     else:
@@ -47,5 +47,5 @@ def show(model: Model, value: Any, form: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print a message to a human, who reads it on stderr."""
+    """Print a message for a human, on stderr."""
     print(text, file=sys.stderr)

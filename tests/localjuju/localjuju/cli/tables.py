@@ -1,11 +1,11 @@
-"""Tables as Juju prints them for humans, from the JSON that it prints for programs."""
+"""The tables that Juju prints for humans, from the JSON that it prints for programs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Columns two spaces apart, as wide as their widest cell; those in `right` are right-aligned.
+    """Columns two spaces apart, as wide as their widest cell; those in `right` align right.
 
     Trailing spaces are removed; each line ends with a newline.
     """
@@ -22,7 +22,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
 
 
 def status(shown: dict[str, Any], relations: Sequence[dict[str, str]] = ()) -> str:
-    """`juju status` from its JSON, with a table of the relations if any are given."""
+    """`juju status` from its JSON, with a table of relations if any are given."""
     model = shown['model']
     place = f'{model["cloud"]}/{model["region"]}'
     header = ('Model', 'Controller', 'Cloud/Region', 'Version', 'SLA', 'Timestamp')
@@ -85,7 +85,7 @@ def _aside(agent: dict[str, Any]) -> str:
 
 
 def tree(value: Any, indent: int = 0) -> str:
-    """A result of an action as `juju run` prints it: like YAML, strings as they are."""
+    """An action's result as `juju run` prints it: like YAML, but with bare strings."""
     text = ''
     for key, each in value.items():
         if isinstance(each, dict):

@@ -38,7 +38,7 @@ def _run(arguments: Arguments) -> None:
                 )
             )
         except RequestError as e:
-            # Jubilant, and Juju: no output, no failure, but a word on stderr.
+            # As Jubilant expects of Juju: no output and no failure, but a message on stderr.
             say(f'Operation failed to schedule any tasks:\n{e}')
             return
     for task in tasks:
@@ -49,7 +49,7 @@ def _run(arguments: Arguments) -> None:
 
 
 def _parameters(texts: Sequence[str]) -> dict[str, Any]:
-    """``a.b=1`` as nested parameters; a value that is JSON is taken as such."""
+    """``a.b=1`` as nested parameters; a value that is JSON is parsed."""
     params: dict[str, Any] = {}
     for key, text in pairs(texts).items():
         *parents, last = key.split('.')
@@ -87,7 +87,7 @@ def _exec(arguments: Arguments) -> None:
 
 
 def _finish(model: Model, tasks: list[dict[str, Any]], wait: float, form: str) -> None:
-    """Wait for tasks, print their results, and fail if one of them did."""
+    """Wait for tasks, print their results, and fail if any of them failed."""
     deadline = time.monotonic() + wait
     results = {}
     for task in tasks:
@@ -189,6 +189,6 @@ def _scp(arguments: Arguments) -> None:
 
 
 def _remote(text: str) -> tuple[str, str]:
-    """Unit and path of ``app/0:path``; no unit for a local path."""
+    """The unit and path in ``app/0:path``; no unit for a local path."""
     unit, colon, path = text.partition(':')
     return (unit, path) if colon and '/' in unit and not unit.startswith(('/', '.')) else ('', '')

@@ -1,1 +1,1 @@
-"""What every floor stands on: places, protocols, the setup's machinery. The lowest floor."""
+"""The lowest floor, on which all others rest: paths, protocols, the machinery of a setup."""

@@ -1,4 +1,4 @@
-"""Parts of a setup: what each needs, whether it is there, and how to bring it."""
+"""Components of a setup: what each needs, whether it is there, and how to install it."""
 
 import argparse
 import os
@@ -13,17 +13,17 @@ from localjuju.common.progress import SetupError, fail, run, say
 
 @dataclass(frozen=True)
 class Component:
-    """A part of the setup."""
+    """A component of the setup."""
 
     name: str
     summary: str
-    #: Names of components that this one is built with.
+    #: Names of the components that build this one.
     needs: Sequence[str]
-    #: The Debian packages that are missing for it.
+    #: The missing Debian packages that it needs.
     packages: Callable[[], Iterable[str]]
-    #: What is missing, in words; nothing when it is ready.
+    #: What is missing, in words; empty if it is ready.
     missing: Callable[[], Sequence[str]]
-    #: Bring what is missing.
+    #: Install what is missing.
     install: Callable[[], None]
 
 
@@ -33,7 +33,7 @@ def no_packages() -> Iterable[str]:
 
 
 def missing_programs(programs: dict[str, str]) -> list[str]:
-    """The packages of those programs that this machine lacks."""
+    """The packages of the programs that this machine lacks, from program → package."""
     path = paths.search_path()
     return [
         package for program, package in programs.items() if not shutil.which(program, path=path)
@@ -41,7 +41,7 @@ def missing_programs(programs: dict[str, str]) -> list[str]:
 
 
 def not_installed(packages: Sequence[str]) -> list[str]:
-    """Those of some Debian packages that are not installed."""
+    """The Debian packages among these that are not installed."""
     command = ['dpkg-query', '--show', '--showformat=${Package} ${db:Status-Abbrev}\n', *packages]
     try:
         listing = subprocess.run(command, capture_output=True, text=True).stdout
@@ -51,7 +51,7 @@ def not_installed(packages: Sequence[str]) -> list[str]:
 
 
 def selected(components: Sequence[Component], names: Iterable[str]) -> list[Component]:
-    """The named components and those that they need, in order; all when none is named."""
+    """The named components and those that they need, in order; all if none is named."""
     wanted = set(names) or {component.name for component in components}
     for component in reversed(components):
         if component.name in wanted:
@@ -60,7 +60,7 @@ def selected(components: Sequence[Component], names: Iterable[str]) -> list[Comp
 
 
 def check(components: Iterable[Component]) -> list[str]:
-    """What is missing, a line each."""
+    """What is missing, one line each."""
     lines = []
     for component in components:
         lines += [f'{component.name}: package {package}' for package in component.packages()]
@@ -69,10 +69,10 @@ def check(components: Iterable[Component]) -> list[str]:
 
 
 def ensure(components: Sequence[Component]) -> None:
-    """Bring all that is missing.
+    """Install everything that is missing.
 
     Raises:
-        SetupError: it cannot be had; the message names the way out where there is one.
+        SetupError: if that fails; the message names the remedy, if there is one.
     """
     packages = {package for component in components for package in component.packages()}
     if packages:
@@ -100,7 +100,7 @@ def main(
     components: Sequence[Component],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Set up, or with --check only tell; 1 when something is missing and cannot be had."""
+    """Set up, or with --check only report; return 1 if something is missing in the end."""
     parts = '\n'.join(f'  {component.name:10}{component.summary}' for component in components)
     parser = argparse.ArgumentParser(
         prog=prog,

@@ -1,7 +1,7 @@
 """Where the local Juju keeps what it builds once and uses many times.
 
-Everything lives outside the repository, so that a clean checkout stays clean and many checkouts
-share one cache.
+Everything is outside the repository, so a clean checkout stays clean and many checkouts share one
+cache.
 """
 
 import os
@@ -14,7 +14,7 @@ LOCALJUJU_DIR = Path(__file__).resolve().parents[2]
 def cache_dir() -> Path:
     """The cache's folder, which may not exist yet.
 
-    ``$COORDINATED_TELEMETRY_CACHE`` where that is set, otherwise ``coordinated-telemetry`` in the
+    ``$COORDINATED_TELEMETRY_CACHE`` if that is set, otherwise ``coordinated-telemetry`` in the
     user's XDG cache folder.
     """
     if chosen := os.environ.get('COORDINATED_TELEMETRY_CACHE'):
@@ -24,7 +24,7 @@ def cache_dir() -> Path:
 
 
 def binary(name: str) -> Path:
-    """The stable path of a Go program that setup builds, whether it is built yet or not."""
+    """The stable path of a Go program that setup builds, whether it exists yet or not."""
     return cache_dir() / 'bin' / name
 
 

@@ -1,4 +1,4 @@
-"""What setup tells while it works, and how several setups keep out of each other's way."""
+"""What setup prints while it works, and the locks that keep several setups apart."""
 
 import contextlib
 import fcntl
@@ -12,12 +12,12 @@ from localjuju.common import paths
 
 
 class SetupError(Exception):
-    """Something that the local Juju needs cannot be had. The message reads "cannot …: …"."""
+    """Something that the local Juju needs is unavailable. The message reads "cannot …: …"."""
 
 
 @contextlib.contextmanager
 def say(what: str) -> Iterator[None]:
-    """Print what is being done, and how long it took once it is done."""
+    """Print what is being done and, once done, how long it took."""
     start = time.monotonic()
     print(f'setup: {what} …', flush=True)
     yield
@@ -28,7 +28,7 @@ def say(what: str) -> Iterator[None]:
 def locked(name: str) -> Iterator[None]:
     """Hold the lock of the part `name` of the cache.
 
-    Another process that wants it meanwhile waits, and says so.
+    Meanwhile any other process that wants it waits, and says so.
     """
     paths.cache_dir().mkdir(parents=True, exist_ok=True)
     with (paths.cache_dir() / f'.{name}.lock').open('w') as lock:
@@ -51,7 +51,7 @@ def run(
     """The stdout of a command.
 
     Raises:
-        SetupError: "cannot <action>", with the end of what the command wrote, when it fails.
+        SetupError: if it fails: "cannot <action>", with the end of the command's output.
     """
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, cwd=cwd, env=env)
@@ -66,6 +66,6 @@ def run(
 
 
 def fail(error: Exception) -> int:
-    """Print an error as a program's last word and return its exit code."""
+    """Print an error as a program's last line, and return the exit code."""
     print(f'setup: {error}', file=sys.stderr, flush=True)
     return 1

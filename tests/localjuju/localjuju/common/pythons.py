@@ -2,9 +2,10 @@
 
     python3 -m localjuju.common.pythons [--quiet] [VERSION …]
 
-Prints the program of the first of the versions that is here, by default of those that charms run
-with; 1, and what was looked for, when there is none. Everything that needs an interpreter asks
-this module: the Makefile (and with it tox), the packing, the local Juju. Standard library only.
+Prints the program of the first of these versions that is here, by default the versions with which
+charms run. If there is none, it says what it looked for and exits with 1. Everything that needs an
+interpreter asks this module: the Makefile (and through it tox), packing, the local Juju. Standard
+library only.
 """
 
 import argparse
@@ -18,13 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Of Ubuntu 24.04, the base of the charms, then others that a charm runs with just as well.
+#: That of Ubuntu 24.04, the charms' base, then others with which a charm runs just as well.
 VERSIONS = ('3.12', '3.13', '3.11', '3.14')
-#: Where the system has its own.
+#: The folders of the system's own.
 SYSTEM = (Path('/usr/bin'), Path('/usr/local/bin'))
-#: Names a program that comes before all that is found.
+#: The variable that names a program to prefer over all others.
 CHOSEN = 'CHARM_PYTHON'
-#: All variables that lead to interpreters. tox.ini passes them on.
+#: All variables that lead to interpreters; tox.ini passes them on.
 VARIABLES = (CHOSEN, 'HOME', 'PATH', 'PYENV_ROOT', 'UV_PYTHON_INSTALL_DIR', 'XDG_DATA_HOME')
 
 
@@ -45,7 +46,7 @@ def for_charms() -> Python:
     """The interpreter to pack charms for: ``$CHARM_PYTHON``, or the first of `VERSIONS` here.
 
     Raises:
-        PythonError: there is none, or ``$CHARM_PYTHON`` is none.
+        PythonError: if there is none, or ``$CHARM_PYTHON`` is not one.
     """
     if chosen := os.environ.get(CHOSEN):
         python = _ask(Path(chosen).resolve())
@@ -56,7 +57,7 @@ def for_charms() -> Python:
 
 
 def first(versions: Sequence[str]) -> Python:
-    """The interpreter of the first of some versions that is here; PythonError without one."""
+    """The interpreter of the first of these versions that is here; PythonError if none is."""
     for version in versions:
         if python := find(version):
             return python
@@ -69,14 +70,14 @@ def first(versions: Sequence[str]) -> Python:
 def find(version: str) -> Python | None:
     """The interpreter for ``'3.12'`` or the like, or None.
 
-    Looked for in ``$CHARM_PYTHON``, PATH, the system's folders and where pyenv and uv keep theirs.
+    Looks at ``$CHARM_PYTHON``, and in PATH, the system's folders and those of pyenv and uv.
     """
     return _find(version, tuple(os.environ.get(name, '') for name in VARIABLES))
 
 
 @functools.cache
 def _find(version: str, values: tuple[str, ...]) -> Python | None:
-    # What is not set is left out, so that it has its default.
+    # Unset variables are omitted, so that their defaults apply.
     environment = {k: v for k, v in zip(VARIABLES, values, strict=True) if v}
     seen: set[Path] = set()
     for candidate in _candidates(version, environment):
@@ -111,7 +112,7 @@ def _candidates(version: str, environment: Mapping[str, str]) -> Iterator[Path]:
 
 def _newest_first(folder: Path, pattern: str, name: str) -> list[Path]:
     found: list[Path] = []
-    # The folder may be another user's.
+    # The folder may belong to another user.
     with contextlib.suppress(PermissionError):
         found = list(folder.glob(f'{pattern}/bin/{name}'))
 
@@ -122,7 +123,7 @@ def _newest_first(folder: Path, pattern: str, name: str) -> list[Path]:
 
 
 def _is_program(file: Path) -> bool:
-    """Whether it is an ELF file that may be run; a pyenv shim is a script."""
+    """Whether it is an executable ELF file; a pyenv shim is a script."""
     try:
         with file.open('rb') as stream:
             return stream.read(4) == b'\x7fELF' and os.access(file, os.X_OK)
@@ -131,7 +132,7 @@ def _is_program(file: Path) -> bool:
 
 
 def _ask(executable: Path) -> Python | None:
-    """What an interpreter says of itself, None if it is none."""
+    """What an interpreter says about itself, or None if it is not one."""
     if not _is_program(executable):
         return None
     script = (
@@ -146,7 +147,7 @@ def _ask(executable: Path) -> Python | None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the program of an interpreter; 1 when there is none."""
+    """Print the program of an interpreter; return 1 if there is none."""
     parser = argparse.ArgumentParser(description='Find a real CPython on this machine.')
     parser.add_argument('version', nargs='*', help='like 3.12; the first one found counts')
     parser.add_argument('--quiet', action='store_true', help='do not say what was looked for')

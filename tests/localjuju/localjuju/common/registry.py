@@ -1,8 +1,8 @@
-"""Where running models are found: one folder each under ``LOCALJUJU_HOME``.
+"""The register of running models: one folder each under ``LOCALJUJU_HOME``.
 
-``<home>/models/<name>/`` holds ``control.sock`` (the controller listens) and ``log`` (what it
-prints); ``<home>/current`` names the model that `juju switch` chose. A folder whose controller
-does not answer is what a killed model left, and is removed by whoever notices.
+``<home>/models/<name>/`` holds ``control.sock`` (where the controller listens) and ``log`` (what
+it prints); ``<home>/current`` names the model that `juju switch` chose. A folder whose controller
+does not answer belonged to a killed model, and whoever notices removes it.
 """
 
 import os
@@ -17,7 +17,7 @@ _SOCKET_PATH = 108
 
 
 class RegistryError(Exception):
-    """A model cannot be found or made. The message is what the user reads."""
+    """A model cannot be found or made. The user reads the message."""
 
 
 def home() -> Path:
@@ -43,7 +43,7 @@ def control_socket(name: str) -> Path:
 
 
 def make_folder(name: str) -> Path:
-    """Make the folder of a new model; RegistryError if the name is taken or not possible."""
+    """Make the folder of a new model; RegistryError if the name is taken or invalid."""
     if not _NAME.match(name):
         raise RegistryError(
             f'"{name}" is not a valid name: model names may only contain lowercase letters, '
@@ -63,7 +63,7 @@ def make_folder(name: str) -> Path:
 
 
 def forget(name: str) -> None:
-    """Remove what is left of a model."""
+    """Remove what remains of a model."""
     shutil.rmtree(folder(name), ignore_errors=True)
     if current() == name:
         (home() / 'current').unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def forget(name: str) -> None:
 def connect(name: str) -> socket.socket:
     """A connection to a model's controller.
 
-    Raises RegistryError if there is no such model, or it died: then its folder is removed.
+    Raises RegistryError if there is no such model, or if it has died; then its folder is removed.
     """
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -102,12 +102,12 @@ def is_running(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """The running models. Dead ones are removed."""
+    """The running models; dead ones are removed."""
     models = home() / 'models'
     found = sorted(entry.name for entry in models.iterdir()) if models.is_dir() else []
     running = [name for name in found if is_running(name)]
     for name in found:
-        # A model that is just being made has a folder but no socket yet.
+        # A model that is being made has a folder, but no socket yet.
         if name not in running and control_socket(name).exists():
             forget(name)
     return running

@@ -1,6 +1,6 @@
-"""The local Juju's own environment: the Python that its controllers run with.
+"""The local Juju's own virtual environment, whose Python runs its controllers.
 
-It holds what pyproject.toml lists as `dependencies`, in the versions that are pinned there.
+It holds the `dependencies` of pyproject.toml, in the versions pinned there.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ def _project() -> dict[str, Any]:
 
 
 def requirements() -> list[str]:
-    """The dependencies as pyproject.toml lists them."""
+    """The dependencies listed in pyproject.toml."""
     return _project()['project']['dependencies']
 
 
@@ -31,7 +31,7 @@ def _pins() -> list[str]:
 
 
 def _wanted() -> str:
-    """All that the environment depends on, as text."""
+    """Everything on which the environment depends, as text."""
     return '\n'.join([*requirements(), *_pins()])
 
 
@@ -41,7 +41,7 @@ def is_ready() -> bool:
 
 
 def install() -> None:
-    """Make the environment. Raises SetupError when that cannot be done."""
+    """Make the environment. Raises SetupError if that fails."""
     with locked('localjuju'):
         if is_ready():
             return

@@ -1,4 +1,4 @@
-"""Virtual environments that setup makes in the cache, each under a stamp of what was asked for."""
+"""Virtual environments that setup makes in the cache, each with a stamp of its requirements."""
 
 import hashlib
 import shutil
@@ -10,12 +10,12 @@ from pathlib import Path
 from localjuju.common.progress import SetupError, run
 
 SYSTEM_PYTHON = Path('/usr/bin/python3')
-#: In an environment: the hash of the requirements that it was made for.
+#: The file in an environment with the hash of the requirements for which it was made.
 _STAMP = '.requirements'
 
 
 def is_ready(folder: Path, requirements: str) -> bool:
-    """Whether an environment is there and was made for these requirements."""
+    """Whether an environment exists and was made for these requirements."""
     stamp = folder / _STAMP
     made_for = stamp.read_text() if stamp.exists() else ''
     return made_for == _hash(requirements) and (folder / 'bin/python').exists()
@@ -31,34 +31,34 @@ def _hash(requirements: str) -> str:
 
 
 def make(folder: Path, python: Path, *options: str) -> None:
-    """Make an empty environment, in the place of whatever is there.
+    """Make an empty environment, replacing whatever is there.
 
     Raises:
-        SetupError: the interpreter cannot.
+        SetupError: if the interpreter cannot.
     """
     shutil.rmtree(folder, ignore_errors=True)
     run([str(python), '-m', 'venv', *options, str(folder)], action=f'make {folder}')
 
 
 def pip_install(folder: Path, *arguments: str, action: str) -> None:
-    """Run `pip install` in an environment. Raises SetupError when it fails."""
+    """Run `pip install` in an environment. Raises SetupError if it fails."""
     command = [str(folder / 'bin/python'), '-m', 'pip', '--disable-pip-version-check']
     run([*command, 'install', '--quiet', *arguments], action=action)
 
 
 def has_pip(python: Path) -> bool:
-    """Whether an interpreter can make an environment with pip; Debian splits that off."""
+    """Whether an interpreter can make an environment with pip; Debian packages that separately."""
     return succeeds(python, 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))')
 
 
 def succeeds(python: Path, script: str) -> bool:
-    """Whether an interpreter is there and runs a script without an error."""
+    """Whether an interpreter exists and runs a script without an error."""
     command: Sequence[str | Path] = [python, '-c', script]
     return python.exists() and not subprocess.run(command, capture_output=True).returncode
 
 
 def python_with_pip() -> Path:
-    """An interpreter to make environments with. Raises SetupError when there is none."""
+    """An interpreter that can make environments. Raises SetupError if there is none."""
     running = Path(sys.base_prefix, 'bin', 'python3')
     for python in SYSTEM_PYTHON, running:
         if has_pip(python):
@@ -67,5 +67,5 @@ def python_with_pip() -> Path:
 
 
 def packages() -> Iterable[str]:
-    """The Debian packages that are missing to make environments."""
+    """The missing Debian packages that making environments needs."""
     return () if has_pip(SYSTEM_PYTHON) else ('python3-venv',)

@@ -1,8 +1,8 @@
 """The two protocols over unix sockets.
 
-Between the `juju` program (or a test) and a model's controller: JSON objects, each after its
-length as a big-endian uint32; a file descriptor may come along with an answer. Between a hook
-tool and its unit's agent: see go/hooktool/main.go.
+Between the `juju` program (or a test) and a model's controller: JSON objects, each preceded by its
+length as a big-endian uint32; an answer may carry a file descriptor. Between a hook tool and its
+unit's agent: see go/hooktool/main.go.
 """
 
 import array
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 _LENGTH = struct.Struct('>I')
-#: No message is longer; a databag may hold megabytes.
+#: The most bytes of a message; a databag may hold megabytes.
 _LIMIT = 256 * 2**20
 
 
 class Closed(ConnectionError):  # noqa: N818 - an end, not always an error
-    """The other side is gone."""
+    """The other side has closed the connection."""
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:
@@ -40,7 +40,7 @@ def _number(connection: socket.socket) -> int:
 
 
 def send(connection: socket.socket, message: Any, descriptor: int | None = None) -> None:
-    """Send a JSON value, and with it a file descriptor if one is given."""
+    """Send a JSON value, with a file descriptor if one is given."""
     data = json.dumps(message, separators=(',', ':')).encode()
     rights = []
     if descriptor is not None:
@@ -86,6 +86,6 @@ def send_fields(connection: socket.socket, fields: Sequence[str]) -> None:
 
 
 def receive_answer(connection: socket.socket) -> tuple[str, str, str]:
-    """What a hook tool's client receives: exit code, stdout, stderr."""
+    """Receive an answer as a hook tool does: exit code, stdout, stderr."""
     code, stdout, stderr = (_exactly(connection, _number(connection)).decode() for _ in range(3))
     return code, stdout, stderr

@@ -1,1 +1,1 @@
-"""One process per model: runs the units' agents, and answers the `juju` program and hook tools."""
+"""One process per model: runs the units' agents, answers the `juju` program and hook tools."""

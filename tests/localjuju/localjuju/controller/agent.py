@@ -1,7 +1,7 @@
 """A unit's agent: runs one event after the other through a charm's dispatch.
 
-It joins `uniter` (what comes next), `hooktools` (what the hook may do) and a dispatch, which is a
-plain callable: pods in a running model, a fake in the unit tests.
+It connects `uniter` (what comes next), `hooktools` (what the hook may do) and a dispatch, a plain
+callable: pods in a running model, a fake in the unit tests.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from localjuju.model.hooktools import Result
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Event, Status, Task, Unit
 
-#: No hook of a sane charm takes longer; without a limit one stuck charm is stuck for ever.
+#: No hook of a sane charm takes longer; without a limit, a stuck charm would stay stuck.
 HOOK_SECONDS = 1800.0
 
 _contexts = itertools.count(1)
@@ -36,15 +36,15 @@ class Dispatch(Protocol):
     """Runs a charm for an event, or the command of an exec task, with these variables."""
 
     def __call__(self, event: Event, env: Mapping[str, str], timeout: float) -> Outcome:
-        """Block until it ended. Raises OSError when it cannot be run."""
+        """Block until it has ended. Raises OSError if it cannot be run."""
         ...
 
 
 class Changes:
-    """The model's lock, and the announcement that something in the model changed.
+    """The model's lock, and the announcement that something in the model has changed.
 
-    Whoever changes the model does so inside ``with changes`` and then calls `announce`. Whoever
-    waits compares `generation`, so that nothing announced before the wait is missed.
+    To change the model, use ``with changes`` and then call `announce`. To wait, pass the
+    `generation` seen before, so that no announcement is missed in between.
     """
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class Changes:
         self._condition.release()
 
     def announce(self) -> None:
-        """Wake all that wait."""
+        """Wake everyone who waits."""
         self.generation += 1
         self._condition.notify_all()
 
     def wait(self, generation: int, timeout: float | None = None) -> None:
-        """Wait until something changed since that generation, or the time is over."""
+        """Wait until something has changed since that generation, or time is up."""
         if self.generation == generation:
             self._condition.wait(timeout)
 
@@ -76,8 +76,8 @@ class Agent:
         unit: the unit's name.
         changes: guards the model.
         dispatch: runs the charm; called without the lock.
-        log: takes level, module and message.
-        record: takes the entry of each dispatch, as in `client.Model.stats`.
+        log: receives level, module and message.
+        record: receives the entry of each dispatch, as in `client.Model.stats`.
         clock: seconds since the epoch.
     """
 
@@ -101,7 +101,7 @@ class Agent:
         self._clock = clock
 
     def step(self) -> bool:
-        """Run the next event, if there is one; whether there was."""
+        """Run the next event, if there is one; return whether there was."""
         with self.changes:
             if uniter.synchronize(self.model, self.unit):
                 self.changes.announce()
@@ -124,7 +124,7 @@ class Agent:
         return True
 
     def _settle(self) -> None:
-        """Note that there is nothing to do, as the model is now."""
+        """Record that there is nothing to do in the model's present state."""
         leaving = self.unit.pod_going or self.unit.roll_pending
         if self.unit.agent.current == 'executing' and not leaving:
             self.unit.agent = Status('idle', '', self._clock())
@@ -158,7 +158,7 @@ class Agent:
     def _end(self, event: Event, context: HookContext, outcome: Outcome, started: float) -> None:
         now = self._clock()
         module = f'unit.{self.unit.name}.{event.hook}'
-        # An action's output is its result; a hook's goes to the log, tracebacks above all.
+        # An action's output is its result; a hook's, mainly tracebacks, goes to the log.
         if event.task is None:
             self._log_lines('DEBUG', module, outcome.stdout)
             self._log_lines('WARNING', module, outcome.stderr)
@@ -168,7 +168,7 @@ class Agent:
         if event.task:
             self._end_task(event.task, outcome, now)
         elif succeeded or (event.kind == 'stop' and self.unit.pod_going):
-            # The last words of a pod that is going are not waited for.
+            # Nothing waits for the last words of a pod that is being removed.
             self._log(
                 'INFO',
                 'juju.worker.uniter.operation',
@@ -225,5 +225,5 @@ class Agent:
             return result
 
 
-#: Tools whose effect shows before the hook's end.
+#: Tools whose effect shows before the hook ends.
 _IMMEDIATE = ('status-set', 'application-version-set')

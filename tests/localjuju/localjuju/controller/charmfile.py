@@ -13,14 +13,14 @@ import yaml
 from localjuju.model.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role
 
 _ROLES: tuple[Role, ...] = ('provides', 'requires', 'peers')
-#: What a charm may declare that the local Juju cannot give it, and would not miss silently.
+#: What a charm may declare but the local Juju does not have; such a charm is refused.
 _UNSUPPORTED = ('storage', 'devices', 'subordinate', 'payloads', 'functions')
 
 
 def read(path: Path) -> Charm:
     """What a .charm file, or the folder of an unpacked one, declares.
 
-    Raises ModelError when it is neither, or declares something that is not supported.
+    Raises ModelError if it is neither, or declares something unsupported.
     """
     if not path.exists():
         raise ModelError(f'cannot read charm {path}: no such file')
@@ -124,15 +124,15 @@ def unpack(source: Path, target: Path) -> None:
 
 
 def replicate(unpacked: Path, target: Path, former: Path | None = None) -> None:
-    """Give a unit its own copy of an unpacked charm, over what the charm itself wrote.
+    """Give a unit its own copy of an unpacked charm; files that the charm itself wrote stay.
 
-    The virtual environment, nine tenths of a charm, is shared by hard links: it is never written
-    in place, and a model's memory is limited. All else is the unit's own.
+    Hard links share the virtual environment, nine tenths of a charm: nothing writes to it in
+    place, and a model's memory is limited. All other files are the unit's own.
 
     Args:
         unpacked: the folder of the unpacked charm.
         target: the unit's charm folder.
-        former: the folder of the charm that is there so far; what it brought is taken away.
+        former: the folder of the charm that the unit has so far; its files are removed.
     """
     if former:
         for entry in former.iterdir():
@@ -154,7 +154,7 @@ def _remove(entry: Path) -> None:
 
 
 def write_resources(folder: Path, images: Mapping[str, str]) -> None:
-    """What resource-get gives for an image: a file that says where the registry has it."""
+    """Write what resource-get gives for an image: a file that names its registry path."""
     for name, image in images.items():
         file = folder / name / 'content.yaml'
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -162,5 +162,5 @@ def write_resources(folder: Path, images: Mapping[str, str]) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove what a unit had, as far as it is there."""
+    """Remove a unit's folder, if it exists."""
     shutil.rmtree(folder, ignore_errors=True)

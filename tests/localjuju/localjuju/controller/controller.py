@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class Controller:
     """One running model.
 
-    `changes` guards `model` and everything else here that changes. Hooks, pods and network calls
-    happen without it.
+    `changes` guards `model` and all other changing state here. Hooks, pods and network calls run
+    without it.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Controller:
         find_image: Callable[[str], object] = images.find,
         resolve: Callable[[str], str] = socket.gethostbyname,
     ) -> None:
-        """Take over a model that is empty.
+        """Take over an empty model.
 
         Args:
             model: the model.
-            pods: where its units run.
-            workdir: a folder, on a file system that vanishes with the model.
+            pods: the pods in which its units run.
+            workdir: a folder on a file system that disappears with the model.
             find_image: raises PodError for an image that pods cannot run.
             resolve: gives the address of a service by its name.
         """
@@ -65,9 +65,9 @@ class Controller:
         self.runners: dict[str, PodRunner] = {}
         self._services: dict[str, tuple[frozenset[tuple[str, int]], frozenset[str]]] = {}
         self._services_lock = threading.Lock()
-        #: Applications whose service is there before they are.
+        #: Applications whose service exists before they do.
         self._arriving: set[str] = set()
-        #: Set when the model has been destroyed in good order.
+        #: Set when the model has been destroyed properly.
         self.ended = threading.Event()
         self.tasks: dict[int, Task] = {}
         #: Programs of the host that run in the model's network, by process id.
@@ -77,7 +77,7 @@ class Controller:
     # Units
 
     def _supervise(self) -> None:
-        """Start a runner for each new unit; keep the services as the units are."""
+        """Start a runner for each new unit; keep the services in line with the units."""
         while True:
             with self.changes:
                 generation = self.changes.generation
@@ -98,20 +98,20 @@ class Controller:
                 self.changes.wait(generation)
 
     def forget(self, unit: str) -> None:
-        """A unit is gone. To be called with the lock held."""
+        """Forget a unit that is gone. Call it with the lock held."""
         self.runners.pop(unit, None)
 
     def set_update_status_interval(self, text: str) -> None:
-        """Set model-config's update-status-hook-interval. To be called with the lock held."""
+        """Set model-config's update-status-hook-interval. Call it with the lock held."""
         self.update_status_interval = modelconfig.duration(text)
         for runner in self.runners.values():
             runner.new_interval()
         self.changes.announce()
 
     def unpacked(self, charm: Path) -> Path:
-        """A charm, unpacked once for all units of all applications that are deployed from it.
+        """Unpack a charm once, for all units of all applications deployed from it.
 
-        What is deployed stays what it was, whatever happens to the file.
+        A deployed charm stays the same, whatever happens to the file.
         """
         about = charm.stat()
         identity = (str(charm.resolve()), about.st_mtime_ns, about.st_size)
@@ -126,7 +126,7 @@ class Controller:
     # Services
 
     def address_of_service(self, app: str) -> str:
-        """Make the service of a new application, which no port leads through yet."""
+        """Make the service of a new application, without ports yet, and return its address."""
         with self._services_lock:
             self._arriving.add(app)
             self.pods.set_service(app, (), ())
@@ -134,11 +134,11 @@ class Controller:
         return self._resolve(f'{app}.{self.model.name}.svc.cluster.local')
 
     def arrived(self, app: str) -> None:
-        """The application is in the model now. To be called with the lock held."""
+        """Record that the application is in the model now. Call it with the lock held."""
         self._arriving.discard(app)
 
     def update_services(self) -> None:
-        """Let each application's service lead to its opened ports of its ready units."""
+        """Make each application's service reach the opened ports of its ready units."""
         with self._services_lock:
             with self.changes:
                 wanted = {app.name: _service(app) for app in self.model.applications.values()}
@@ -148,14 +148,14 @@ class Controller:
                     self._services[app] = service
 
     def remove_service(self, app: str) -> None:
-        """An application is gone."""
+        """Remove the service of an application that is gone."""
         with self._services_lock:
             if self._services.pop(app, None) is not None:
                 self.pods.remove_service(app)
 
 
 def _service(app: Application) -> tuple[frozenset[tuple[str, int]], frozenset[str]]:
-    """An application's opened ports, and the units that Kubernetes would send requests to."""
+    """An application's opened ports, and the units to which Kubernetes would send requests."""
     ports = frozenset(
         (protocol, number)
         for unit in app.units.values()

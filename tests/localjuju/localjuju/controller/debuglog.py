@@ -13,7 +13,7 @@ _CAPACITY = 200_000
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One line: who (``unit-app-0``), when (seconds since the epoch), how bad, where from."""
+    """One line: who (``unit-app-0``), when (seconds since the epoch), level and module."""
 
     entity: str
     time: float
@@ -27,17 +27,17 @@ class Line:
 
 
 class DebugLog:
-    """The lines of a model, in order. Safe to use from several threads."""
+    """The lines of a model, in order. Several threads may use it."""
 
     def __init__(self) -> None:
         self._lines: collections.deque[Line] = collections.deque(maxlen=_CAPACITY)
         self._count = 0
         self._new = threading.Condition()
-        #: Nothing less bad is kept: the model's ``logging-config``.
+        #: The lowest level that is kept: the model's ``logging-config``.
         self.threshold = 'INFO'
 
     def add(self, entity: str, level: str, module: str, message: str) -> None:
-        """Log a message, one line of the log per line."""
+        """Log a message; each of its lines becomes a line of the log."""
         level = level if level in LEVELS else 'INFO'
         if LEVELS.index(level) < LEVELS.index(self.threshold):
             return
@@ -61,7 +61,7 @@ class DebugLog:
 
         Args:
             after: where to start; 0 is the oldest line kept.
-            level: leave out what is less bad.
+            level: the lowest level to show.
             include: entities (``unit-app-0`` or ``app/0``) to show; all if empty.
             exclude: entities not to show.
             wait: seconds to wait for a first line.

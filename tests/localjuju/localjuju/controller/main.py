@@ -1,7 +1,7 @@
 """The process of a model's controller: `python3 -m localjuju.controller.main`.
 
 It runs inside the model's outer namespaces (`namespaces.launch`), and ends when the process that
-the model belongs to ends; with it ends all that it started.
+owns the model ends; everything that it started ends with it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def _await_owner(descriptor: int, controller: Controller) -> None:
-    """Wait until the owner ended or the model was destroyed."""
+    """Wait until the owner has ended or the model is destroyed."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while not controller.ended.wait(0):
@@ -61,7 +61,7 @@ def main() -> None:
     threading.Thread(target=server.serve, args=(controller, listener), daemon=True).start()
     _await_owner(arguments.owner_fd, controller)
     registry.forget(arguments.name)
-    # No farewell to threads and pods: the kernel ends them all with this process.
+    # No cleanup of threads and pods: the kernel ends them all with this process.
     os._exit(0)
 
 

@@ -11,7 +11,7 @@ _DURATION = re.compile(r'^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$')
 
 
 def duration(text: str) -> float:
-    """Seconds of a Go duration in hours, minutes and seconds; ModelError if it is none."""
+    """The seconds of a Go duration in hours, minutes and seconds; ModelError if it is none."""
     match = _DURATION.match(text)
     if not text or match is None:
         raise ModelError(f'invalid duration "{text}"')

@@ -1,4 +1,4 @@
-"""A unit in its pod: the thread that gives an agent a pod and takes it away again."""
+"""A unit in its pod: the thread that gives an agent its pods and removes them."""
 
 import collections
 import contextlib
@@ -24,11 +24,11 @@ from localjuju.pods.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a pod that cannot be made is tried again.
+#: Seconds before the next attempt to make a pod.
 _POD_RETRY = 5.0
-#: Wake up at least this often: secrets expire and rotate by the clock.
+#: Seconds after which to wake up at the latest: secrets expire and rotate by the clock.
 _LONGEST_WAIT = 30.0
-#: Kubernetes gives a pod this many seconds between SIGTERM and SIGKILL.
+#: Seconds that Kubernetes gives a pod between SIGTERM and SIGKILL.
 _GRACE = 30.0
 
 
@@ -44,10 +44,10 @@ class Owner(Protocol):
     update_status_interval: float
 
     def update_services(self) -> None:
-        """Let each application's service lead to its ready units."""
+        """Make each application's service reach its ready units."""
 
     def forget(self, unit: str) -> None:
-        """A unit is gone. To be called with the lock held."""
+        """Forget a unit that is gone. Call it with the lock held."""
 
 
 class PodRunner(threading.Thread):
@@ -62,7 +62,7 @@ class PodRunner(threading.Thread):
         self._folder = controller.units_dir / unit.replace('/', '-')
         self._watches: list[Watch] = []
         self._listener: socket.socket | None = None
-        #: The unpacked charm that the unit has a copy of.
+        #: The unpacked charm of which the unit has a copy.
         self._charm: Path | None = None
         self._has_pod = False
         self._pod_failed = False
@@ -81,7 +81,7 @@ class PodRunner(threading.Thread):
         self._forced = False
 
     def run(self) -> None:
-        """Work until the unit is gone, or the controller is."""
+        """Work until the unit or the controller is gone."""
         try:
             self._live()
         except Exception:
@@ -118,7 +118,7 @@ class PodRunner(threading.Thread):
         self._end()
 
     def force(self) -> None:
-        """Leave out all further hooks: end the one that runs, and the unit."""
+        """Skip all further hooks: end the running one, and the unit."""
         self._forced = True
         threading.Thread(target=self._delete_at_once, daemon=True).start()
 
@@ -132,7 +132,7 @@ class PodRunner(threading.Thread):
             self.unit.update_status_due = True
 
     def new_interval(self) -> None:
-        """The interval of update-status was set anew: it counts from now."""
+        """Start the interval of update-status again, since it was changed."""
         self._update_status_at = time.monotonic() + self._controller.update_status_interval
 
     def _patience(self) -> float:
@@ -156,7 +156,7 @@ class PodRunner(threading.Thread):
             log.warning('%s: %s', self.unit.name, e)
             self._pod_failed = True
             with self._changes:
-                # An error is what a human has to see to; it is tried again all the same.
+                # An error means that a human must act; it is retried anyway.
                 if isinstance(e, HopelessError):
                     self.unit.workload = Status('error', str(e), time.time())
                 else:
@@ -202,7 +202,7 @@ class PodRunner(threading.Thread):
                 if not self._forced:
                     log.warning('%s: %s', self.unit.name, e)
         if self._listener:
-            # A close alone would leave the thread in accept().
+            # close() alone would leave the thread in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
@@ -222,7 +222,7 @@ class PodRunner(threading.Thread):
             self._changes.announce()
 
     def _unpack(self) -> None:
-        """Bring the charm folder up to the application's charm, if it is not."""
+        """Make the charm folder hold the application's charm, if it does not yet."""
         with self._changes:
             app = self.agent.model.application(self.unit.app)
             charm, images = Path(app.charm.source), dict(app.images)
@@ -292,14 +292,14 @@ class PodRunner(threading.Thread):
         return watch
 
     def happened(self, event: Event) -> None:
-        """Something happened in a container that the charm is to be told."""
+        """Queue an event of a container for the charm."""
         with self._changes:
             if self.unit.life is not Life.DEAD:
                 record.queue_workload_event(self.unit, event)
                 self._changes.announce()
 
     def set_ready(self, container: str, ready: bool) -> None:
-        """A container's readiness changed."""
+        """Record that a container's readiness changed."""
         with self._changes:
             containers = self.unit.ready_containers
             (containers.add if ready else containers.discard)(container)
@@ -307,7 +307,7 @@ class PodRunner(threading.Thread):
 
 
 class _Container:
-    """Tells a unit what its watch sees in one container."""
+    """Tells a unit what the watch of one container reports."""
 
     def __init__(self, runner: PodRunner, name: str) -> None:
         self._runner = runner

@@ -1,4 +1,4 @@
-"""Answer the requests of `client.Model` on a controller's socket."""
+"""Answers the requests of `client.Model` on a controller's socket."""
 
 import contextlib
 import logging
@@ -18,12 +18,12 @@ from localjuju.pods.pods import PodError
 
 log = logging.getLogger(__name__)
 
-#: Importing them registered their commands.
+#: Importing them registers their commands.
 _MODULES = (applications, models, pods, secrets, tasks)
 
 
 def run(controller: Controller, command: str, arguments: Mapping[str, Any]) -> Any:
-    """Do what a request asks for. Raises ModelError when that cannot be done."""
+    """Do what a request asks for. Raises ModelError if that is impossible."""
     function = COMMANDS.get(command)
     if function is None:
         raise ModelError(f'the controller does not know the request "{command}"')

@@ -10,7 +10,7 @@ from localjuju.model.model import Model
 from localjuju.model.relation import Relation
 from localjuju.model.unitstate import Life, Status, Task, Unit, app_of, by_number
 
-#: How bad a status is, in Juju's order: an application shows its worst unit's.
+#: The severity of each status, as in Juju: an application shows its most severe unit's.
 _SEVERITY = {
     'error': 8,
     'blocked': 7,
@@ -44,7 +44,7 @@ def workload_status(unit: Unit) -> Status:
 
 
 def application_status(app: Application) -> Status:
-    """What the leader set, otherwise the worst status of a unit."""
+    """The status that the leader set, otherwise the most severe one of a unit."""
     if app.status:
         return app.status
     statuses = [workload_status(unit) for unit in app.units.values()]
@@ -56,8 +56,8 @@ def application_status(app: Application) -> Status:
 def agent_status(unit: Unit, generation: int) -> Status:
     """The status of a unit's agent.
 
-    It is idle only if it has seen the model as it is now and found nothing to do: who asks right
-    after a change must not be told that all is done.
+    It is idle only if it has seen the model's present state and found nothing to do: right after
+    a change, `juju status` must not claim that everything is done.
     """
     if unit.agent.current == 'idle' and unit.settled != generation:
         return Status('executing', '', unit.agent.since)
@@ -65,7 +65,7 @@ def agent_status(unit: Unit, generation: int) -> Status:
 
 
 def status(model: Model, generation: int) -> dict[str, Any]:
-    """What ``juju status --format json`` prints, for a model in that generation."""
+    """What ``juju status --format json`` prints for a model in this generation."""
     return {
         'model': {
             'name': model.name,
@@ -159,7 +159,7 @@ def _unit(app: Application, unit: Unit, generation: int) -> dict[str, Any]:
 
 
 def opened_ports(unit: Unit) -> list[str]:
-    """The ranges of ports that a unit has opened, sorted."""
+    """A unit's opened port ranges, sorted."""
     return sorted({ports for ports, _ in unit.ports})
 
 

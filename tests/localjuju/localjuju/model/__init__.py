@@ -1,1 +1,1 @@
-"""What is and what comes next: plain data and decisions, without I/O or threads."""
+"""The model's state and what comes next: plain data and decisions, without I/O or threads."""

@@ -28,11 +28,11 @@ class Application:
     since: float = 0.0
 
     def config(self) -> dict[str, ConfigValue]:
-        """The effective config: options that are neither set nor have a default are left out."""
+        """The effective config, without options that are neither set nor have a default."""
         defaults = {o.name: o.default for o in self.charm.options.values()}
         values = {k: self.settings.get(k, default) for k, default in defaults.items()}
         return {k: v for k, v in values.items() if v is not None}
 
     def fingerprint(self, unit: Unit) -> dict[str, Any]:
-        """All whose change makes a config-changed."""
+        """Everything whose change causes a config-changed."""
         return {'config': self.config(), 'trust': self.trust, 'address': unit.address}

@@ -1,4 +1,4 @@
-"""What a charm declares, and the checks of what a user gives for it."""
+"""What a charm declares, and checks of the values that a user gives for it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ ConfigValue = bool | int | float | str
 
 
 class ModelError(Exception):
-    """What was asked of the model cannot be done. The message is what the user reads."""
+    """The model cannot do what was requested. The user reads the message."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A config option as a charm declares it. ``type`` is Juju's name of the type."""
+    """A config option as a charm declares it. ``type`` is Juju's name for the type."""
 
     name: str
     type: str
@@ -45,7 +45,7 @@ class Action:
 
 @dataclasses.dataclass(frozen=True)
 class Charm:
-    """What the local Juju needs to know of a charm, from its metadata.
+    """What the local Juju needs to know about a charm, from its metadata.
 
     ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
     resource that is its image; ``resources`` maps an image resource to its upstream source.
@@ -63,7 +63,7 @@ class Charm:
 
 
 def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
-    """An action's parameters with their defaults; ModelError when they do not fit its schema."""
+    """An action's parameters with their defaults; ModelError if they do not fit its schema."""
     if unknown := set(given) - set(action.params):
         if not action.additional:
             names = ', '.join(sorted(unknown))
@@ -76,7 +76,7 @@ def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_option(option: Option, text: str) -> ConfigValue:
-    """A config value from its text, as the option's type wants it; ModelError otherwise."""
+    """A config value of the option's type, from its text; ModelError if the text does not fit."""
     try:
         match option.type:
             case 'int':
@@ -97,7 +97,7 @@ _BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
 
 
 def parse_settings(charm: Charm, texts: Mapping[str, str]) -> dict[str, ConfigValue]:
-    """Config values from their texts; ModelError names an unknown option."""
+    """Config values from their texts; ModelError names an unknown option or a wrong value."""
     for name in texts:
         if name not in charm.options:
             raise ModelError(f'unknown option "{name}"')

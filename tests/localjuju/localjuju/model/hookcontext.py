@@ -1,8 +1,8 @@
 """What one running hook sees and writes.
 
 A `HookContext` buffers what a hook writes: databags, ports, secrets, state. The hook reads its
-own writes; everyone else sees them only after `flush`, which the agent calls when the hook exited
-with 0. Statuses, logs, the workload version and action results take effect at once.
+own writes; everyone else sees them only after `flush`, which the agent calls if the hook exits
+with 0. Statuses, logs, the workload version and action results take effect immediately.
 """
 
 import collections
@@ -22,10 +22,10 @@ class HookContext:
 
     Args:
         model: the model; the caller holds its lock during `call` and `flush`.
-        unit: whose hook it is.
-        event: what runs.
+        unit: the unit that runs the hook.
+        event: the event that runs.
         identity: the value of JUJU_CONTEXT_ID.
-        log: takes level and message of each juju-log.
+        log: receives level and message of each juju-log.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class HookContext:
         self.event = event
         self.identity = identity
         self.log = log
-        #: Gives the path, in the charm's container, of a resource.
+        #: Gives the path of a resource in the charm's container.
         self.resource_path: Callable[[str], str] = '/resources/{}'.format
         #: How often each tool was called.
         self.calls: collections.Counter[str] = collections.Counter()
@@ -56,11 +56,11 @@ class HookContext:
 
     @property
     def leads(self) -> bool:
-        """Whether the unit is the leader at this moment."""
+        """Whether the unit is the leader now."""
         return self.app.leader == self.unit.name
 
     def flush(self, now: float) -> bool:
-        """Make what the hook wrote visible; to be called only when it exited with 0.
+        """Make what the hook wrote visible; call it only if the hook exited with 0.
 
         Returns:
             Whether anything changed that other units can see.
@@ -71,7 +71,7 @@ class HookContext:
             if relation is None or not relation.write(owner, values):
                 continue
             changed = True
-            # A change is news to the others only.
+            # A change is news only to the others.
             if owner == self.app.name and relation.is_peer and number in self.unit.seen:
                 self.unit.seen[number].applications[owner] = relation.versions[owner]
         for port, is_open in self.ports.items():
@@ -83,7 +83,7 @@ class HookContext:
                 self.unit.state[key] = value
         return self.secrets.flush(now) or changed or bool(self.ports)
 
-    # What the tools share
+    # Shared by the tools
 
     def relation(self, arguments: Arguments) -> tuple[Relation, Seen]:
         """The relation that ``-r`` or the event names."""
@@ -108,7 +108,7 @@ class HookContext:
         return self.model.relations[number], self.unit.seen[number]
 
     def members(self, relation: Relation, seen: Seen) -> set[str]:
-        """The remote units that the hook is to see in a relation."""
+        """The remote units that the hook should see in a relation."""
         members = set(seen.members)
         if self.event.relation == relation.id and self.event.remote_unit:
             if self.event.kind == 'relation-departed':
@@ -118,12 +118,12 @@ class HookContext:
         return members
 
     def own(self, relation: Relation, owner: str) -> Databag:
-        """The unit's or its application's databag with the writes of this hook."""
+        """The unit's or its application's databag, including this hook's writes."""
         bag = {**relation.data.get(owner, {}), **self.writes.get((relation.id, owner), {})}
         return {k: v for k, v in bag.items() if v != ''}
 
     def settings(self, relation: Relation, seen: Seen, name: str, *, app: bool) -> Databag:
-        """A databag of a relation, as far as the unit may read it."""
+        """A databag of a relation, if the unit may read it."""
         remote = relation.remote(self.app.name).app
         if app:
             name = app_of(name)
@@ -148,7 +148,7 @@ class HookContext:
         return relation.data[name]
 
     def set_status(self, status: str, message: str, *, app: bool) -> None:
-        """Set the unit's or (the leader only) its application's status, at once."""
+        """Set the unit's or (leader only) its application's status immediately."""
         now = time.time()
         if app:
             if not self.leads:

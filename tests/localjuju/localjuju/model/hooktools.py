@@ -12,7 +12,7 @@ from localjuju.model.toolargs import Arguments, ToolError, UsageError, render
 from localjuju.model.tools import actions, ports, relations, secrets, state, units
 from localjuju.model.tools.table import TOOLS
 
-#: Importing them registered their tools.
+#: Importing them registers their tools.
 _MODULES = (actions, ports, relations, secrets, state, units)
 #: The names of all tools, for the links in a charm's container.
 NAMES = tuple(sorted(TOOLS))
@@ -22,7 +22,7 @@ _DEPRECATED_FORMAT = ('relation-set', 'juju-log', 'open-port', 'close-port')
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a hook tool gives its caller."""
+    """What a hook tool returns to its caller."""
 
     code: int
     stdout: str = ''
@@ -39,11 +39,11 @@ def run(
     """Run a hook tool. The caller holds the model's lock.
 
     Args:
-        context: of the hook that calls it.
-        tool: its name.
+        context: the context of the calling hook.
+        tool: the tool's name.
         argv: its arguments, without the name.
         stdin: what it reads for ``--file -``.
-        files: the content of each other file that its arguments name.
+        files: the content of every other file that its arguments name.
     """
     context.calls[tool] += 1
     if tool not in TOOLS:

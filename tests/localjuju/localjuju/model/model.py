@@ -1,12 +1,12 @@
-"""What a Juju model is: applications, units, relations and their databags, leadership, config.
+"""A Juju model: applications, units, relations and their databags, leadership, config.
 
 Plain data and its invariants; no I/O, no locks, no clocks of its own. The controller guards a
-model with one lock, `uniter` decides from it which event a unit sees next, `hooktools` reads and
-writes it on behalf of a charm.
+model with one lock, `uniter` decides from it which event a unit sees next, and `hooktools` reads
+and writes it on behalf of a charm.
 
 Invariants:
-- A databag belongs to one unit or one application in one relation. It is written only by its
-  owner, and every net difference (and nothing else) raises its version by one.
+- A databag belongs to one unit or one application in one relation. Only its owner writes it, and
+  every net difference (and nothing else) raises its version by one.
 - A relation exists until the last unit in its scope has left. Its databags, those of departed
   units included, exist as long as the relation.
 - An application has a leader whenever it has a living unit.
@@ -25,7 +25,7 @@ from localjuju.model.unitstate import Life, Task, Unit, app_of
 
 
 class Model:
-    """A model by its name. All changes go through its methods or hold to the invariants above."""
+    """A named model. All changes go through its methods or respect the invariants above."""
 
     def __init__(self, name: str, *, identity: str = ''):
         self.name = name
@@ -37,7 +37,7 @@ class Model:
         self._next_relation = 0
         self._next_task = 1
 
-    # Looking things up
+    # Lookups
 
     def application(self, name: str) -> Application:
         """An application by name; ModelError if there is none."""
@@ -64,7 +64,7 @@ class Model:
             yield from app.units.values()
 
     def relations_of(self, app: str) -> list[Relation]:
-        """The relations that an application takes part in, oldest first."""
+        """The relations of an application, oldest first."""
         return [r for r in self.relations.values() if any(e.app == app for e in r.ends)]
 
     # Applications and units
@@ -99,7 +99,7 @@ class Model:
     def refresh(self, app: Application, charm: Charm) -> None:
         """Give an application a new charm; its units run upgrade-charm.
 
-        Raises ModelError when the new charm lacks an endpoint that is in use.
+        Raises ModelError if the new charm lacks an endpoint that is in use.
         """
         for relation in self.relations_of(app.name):
             old = relation.end(app.name).endpoint
@@ -114,7 +114,7 @@ class Model:
         self._add_peer_relations(app)
 
     def set_scale(self, app: Application, scale: int) -> None:
-        """Scale an application: the highest unit numbers come last and go first."""
+        """Scale an application: the highest unit numbers are added last and removed first."""
         if app.life is not Life.ALIVE:
             raise ModelError(f'application "{app.name}" is not alive')
         if scale < 0:
@@ -123,9 +123,9 @@ class Model:
         self.reconcile_scale(app)
 
     def reconcile_scale(self, app: Application) -> None:
-        """Make units until there are as many as wanted, let the others die.
+        """Add units until there are enough, and let surplus ones die.
 
-        A unit's number is free again only when its former owner is gone.
+        A unit's number becomes free only when its former owner is gone.
         """
         wanted = [f'{app.name}/{n}' for n in range(app.scale)] if app.life is Life.ALIVE else []
         for name in wanted:
@@ -144,7 +144,7 @@ class Model:
                 relation.leaving.add(unit.name)
 
     def bury(self, unit: Unit) -> None:
-        """A unit has run its last hook: the others see it gone, another one leads."""
+        """Record that a unit has run its last hook: the others see it gone, another one leads."""
         app = self.application(unit.app)
         unit.life = Life.DEAD
         for relation in list(self.relations.values()):
@@ -155,7 +155,7 @@ class Model:
             self.elect(app)
 
     def remove_unit(self, unit: Unit) -> None:
-        """Forget a buried unit, now that its pod is gone and its number free."""
+        """Forget a buried unit: its pod is gone, and its number becomes free."""
         app = self.application(unit.app)
         del app.units[unit.name]
         if app.life is Life.ALIVE:
@@ -192,14 +192,14 @@ class Model:
             app.leader_version += 1
 
     def elect(self, app: Application, *, but: str = '') -> str:
-        """Choose a new leader, if there is anyone to choose: the installed before the others."""
+        """Choose a new leader if there is a candidate: installed units before the others."""
         candidates = [u for u in app.units.values() if u.name != but and u.life is Life.ALIVE]
         candidates.sort(key=lambda u: (not u.installed, u.number))
         self._set_leader(app, candidates[0].name if candidates else '')
         return app.leader
 
     def depose(self, app: Application) -> str:
-        """Take the lead from the leader and give it to another unit, whose name is returned."""
+        """Take leadership from the leader and give it to another unit; return that unit's name."""
         others = [u for u in app.units.values() if u.life is Life.ALIVE and u.name != app.leader]
         if not others:
             raise ModelError(f'cannot depose the leader of "{app.name}": no other unit is alive')
@@ -216,8 +216,8 @@ class Model:
     def integrate(self, one: str, other: str) -> Relation:
         """Relate two applications, each given as ``app`` or ``app:endpoint``.
 
-        Raises ModelError, with Juju's words, when no pair of endpoints or more than one fits, or
-        the relation is there already, or a limit would be exceeded.
+        Raises ModelError, with Juju's words, if no pair of endpoints fits or more than one does,
+        if the relation already exists, or if a limit would be exceeded.
         """
         pairs = self._candidates(one, other)
         if not pairs:
@@ -279,14 +279,14 @@ class Model:
         self._forget_relation_if_empty(relation)
 
     def enter_scope(self, relation: Relation, unit: Unit) -> None:
-        """A unit takes part from now on: the others see it and its addresses."""
+        """Let a unit join a relation: the others see it and its addresses from now on."""
         relation.scope.add(unit.name)
         relation.leaving.discard(unit.name)
         relation.data.pop(unit.name, None)
         self.publish_addresses(relation, unit)
 
     def publish_addresses(self, relation: Relation, unit: Unit) -> None:
-        """Write what Juju itself writes into a unit's databag: how to reach it.
+        """Write into a unit's databag what Juju itself writes: how to reach the unit.
 
         On Kubernetes that is the application's service, which outlives the pod.
         """
@@ -296,7 +296,7 @@ class Model:
         relation.write(unit.name, keys)
 
     def leave_scope(self, relation: Relation, unit: str) -> None:
-        """A unit takes part no longer. Its databag stays readable."""
+        """Let a unit depart from a relation. Its databag stays readable."""
         relation.scope.discard(unit)
         relation.leaving.discard(unit)
         self._forget_relation_if_empty(relation)

@@ -1,4 +1,4 @@
-"""What a unit ran, recorded: what it has seen now, and what comes of a failure.
+"""The outcome of what a unit ran: what the unit has now seen, and what follows a failure.
 
 The agent calls `prepare`, runs the hook, and calls `commit` (exit 0) or `fail`.
 """
@@ -8,15 +8,15 @@ from localjuju.model.model import Model
 from localjuju.model.secretstore import ROTATION
 from localjuju.model.unitstate import START, Event, Status, Unit
 
-#: Seconds until a failed hook is run again: doubled at each failure up to a limit, as in Juju.
+#: Seconds until a failed hook runs again: doubled after each failure up to a limit, as in Juju.
 FIRST_RETRY = 5.0
 LAST_RETRY = 300.0
 
 
 def prepare(unit: Unit, event: Event, now: float) -> None:
-    """Set the scene for an event that is about to run.
+    """Prepare for an event that is about to run.
 
-    Drops what the unit remembers of a databag that the event is about, so that it is read anew,
+    Forgets what the unit remembers of the databag that the event concerns, so that it is reread,
     and sets the statuses that Juju sets before install and stop.
     """
     if event.relation is not None and event.relation in unit.seen:
@@ -25,14 +25,14 @@ def prepare(unit: Unit, event: Event, now: float) -> None:
         unit.workload = Status('maintenance', 'installing charm software', now)
     if event.kind == 'stop':
         unit.workload = Status('maintenance', 'stopping charm software', now)
-    # Juju does not show update-status running: it would flap all day.
+    # Juju does not show that update-status runs: the status would flap all day.
     if event.kind != 'update-status':
         what = f'{event.hook} hook' if event.task is None else event.hook
         unit.agent = Status('executing', f'running {what}', now)
 
 
 def fail(unit: Unit, event: Event, now: float) -> None:
-    """Record that an event's hook failed: it comes again, with the same event."""
+    """Record that an event's hook failed: it runs again, with the same event."""
     unit.failed = event
     if unit.queued == event:
         unit.queued = None
@@ -53,7 +53,7 @@ def commit(
         event: what it ran.
         now: seconds since the epoch.
         context: knows the config and the charm as they were when the hook began: what changed
-            since then is still to be told. None for a skipped hook.
+            since then is still to be announced. None for a skipped hook.
     """
     app = model.application(unit.app)
     if unit.failed == event:
@@ -145,11 +145,11 @@ def _commit_secret(model: Model, unit: Unit, event: Event, now: float) -> None:
 
 
 def queue_workload_event(unit: Unit, event: Event) -> None:
-    """Queue what happened in a container; an event that waits already is not queued twice."""
+    """Queue an event of a container, unless the same event is already waiting."""
     if event not in unit.workload_events:
         unit.workload_events.append(event)
 
 
 def retry_now(unit: Unit, *, skip: bool) -> None:
-    """What ``juju resolved`` does: run the failed hook again at once, or skip it."""
+    """Do what ``juju resolved`` does: run the failed hook again immediately, or skip it."""
     unit.resolved = 'skip' if skip else 'retry'

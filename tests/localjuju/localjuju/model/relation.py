@@ -1,4 +1,4 @@
-"""A relation: its ends, who takes part, and the databags."""
+"""A relation: its ends, its units and its databags."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ class End:
 class Relation:
     """A relation between two applications, or (one end) of an application with itself.
 
-    ``scope`` holds the units that take part; ``leaving`` those of them that the others already
-    see as departed, because they are dying. A version of 0 means "never written".
+    ``scope`` holds the units that have joined; ``leaving`` those among them that the others
+    already see as departed, because they are dying. A version of 0 means "never written".
     """
 
     id: int
@@ -39,19 +39,19 @@ class Relation:
 
     @property
     def is_peer(self) -> bool:
-        """Whether it relates an application's units with each other."""
+        """Whether it relates an application's units to each other."""
         return len(self.ends) == 1
 
     def end(self, app: str) -> End:
-        """The side of an application that takes part."""
+        """The side of one of its applications."""
         return next(end for end in self.ends if end.app == app)
 
     def remote(self, app: str) -> End:
-        """The side that an application's units look at: their own in a peer relation."""
+        """The side that an application's units see: their own in a peer relation."""
         return self.ends[0] if self.is_peer or self.ends[1].app == app else self.ends[1]
 
     def members(self, unit: str) -> dict[str, int]:
-        """The remote units that a unit ought to see now, each with its databag's version."""
+        """The remote units that a unit should see now → the version of each one's databag."""
         app = self.remote(app_of(unit)).app
         return {
             name: self.versions.get(name, 0)

@@ -1,14 +1,14 @@
-"""A unit's pod comes and goes: what the unit makes of it, and when its turn is."""
+"""What happens to a unit when its pod is replaced, and when its turn comes."""
 
 from localjuju.model.model import Model
 from localjuju.model.unitstate import START, Life, Status, Unit
 
 
 def may_roll(model: Model, unit: Unit) -> bool:
-    """Whether the unit's pod is to be replaced now, because of a refresh.
+    """Whether to replace the unit's pod now because of a refresh.
 
-    As a StatefulSet does, one pod after the other, the highest number first; a unit in error
-    holds up no one.
+    Like in a StatefulSet, one pod follows the other, the highest number first; a unit in error
+    does not delay the others.
     """
     if not unit.roll_pending or unit.pod_going or unit.life is not Life.ALIVE or unit.busy:
         return False
@@ -21,14 +21,14 @@ def may_roll(model: Model, unit: Unit) -> bool:
 
 
 def is_pod_finished(unit: Unit) -> bool:
-    """Whether a pod that is to be replaced has nothing left to run."""
+    """Whether a pod that will be replaced has nothing left to run."""
     return unit.pod_going and unit.life is Life.ALIVE
 
 
 def pod_is_going(unit: Unit, now: float, *, killed: bool = False) -> None:
     """Record that the unit's pod is about to be replaced: it runs stop, and then nothing.
 
-    A pod that is killed runs nothing more.
+    A killed pod runs nothing, not even stop.
     """
     unit.pod_going = True
     unit.pod_killed = killed
@@ -36,10 +36,10 @@ def pod_is_going(unit: Unit, now: float, *, killed: bool = False) -> None:
 
 
 def pod_is_gone(unit: Unit, now: float) -> None:
-    """Record that the unit's pod is gone, and all that was in it.
+    """Record that the unit's pod is gone, with everything in it.
 
-    If a refresh rolled the pod, its charm has run upgrade-charm already and only starts in the
-    new one; else the new pod finds the charm missing, and upgrade-charm comes first.
+    If a refresh replaced the pod, the charm has already run upgrade-charm and only starts in the
+    new pod; otherwise the new pod finds no charm, and upgrade-charm comes first.
     """
     if unit.roll_pending:
         unit.queued = START
@@ -53,7 +53,7 @@ def pod_is_gone(unit: Unit, now: float) -> None:
 
 
 def pod_is_up(unit: Unit, address: str) -> None:
-    """Record the address of the unit's new pod; a change of it alone is no config-changed."""
+    """Record the address of the unit's new pod; a new address alone causes no config-changed."""
     unit.address = address
     if unit.config is not None:
         unit.config = {**unit.config, 'address': address}

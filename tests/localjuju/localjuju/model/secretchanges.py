@@ -1,4 +1,4 @@
-"""What one hook has changed of secrets so far, which its end makes true."""
+"""The changes that one hook has made to secrets so far; they take effect when it ends."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from localjuju.model.unitstate import Unit
 
 @dataclasses.dataclass
 class Update:
-    """What secret-set wants of a secret; None leaves as it is."""
+    """What secret-set changes about a secret; None leaves a value unchanged."""
 
     content: Content | None = None
     label: str | None = None
@@ -26,7 +26,7 @@ class Update:
 
 @dataclasses.dataclass
 class Changes:
-    """The buffered changes of one hook of a unit, by the secret's id."""
+    """The buffered changes of a unit's hook, by secret id."""
 
     store: Store
     unit: Unit
@@ -37,7 +37,7 @@ class Changes:
     removed: list[tuple[str, int | None]] = dataclasses.field(default_factory=list)
 
     def existing(self, identity: str) -> Secret | None:
-        """A secret that the unit may change, created in this hook or before."""
+        """A secret that the unit may change, created in this hook or earlier."""
         identity = bare_id(identity)
         if identity in self.created:
             return self.created[identity]
@@ -48,7 +48,7 @@ class Changes:
         return secret if self.store.can_manage(secret, self.unit) else None
 
     def owned(self, owner: str, label: str) -> Secret | None:
-        """The secret that an owner gave this label, in this hook or before."""
+        """The secret to which an owner gave this label, in this hook or earlier."""
         for secret in self.created.values():
             if (secret.owner, secret.label) == (owner, label):
                 return secret
@@ -58,7 +58,7 @@ class Changes:
         return self.store.owned_with_label(owner, label)
 
     def flush(self, now: float) -> bool:
-        """Apply all to the model; whether there was anything."""
+        """Apply all changes to the model; whether there were any."""
         for secret in self.created.values():
             self.store.add(secret)
         for identity, update in self.updates.items():
@@ -81,7 +81,7 @@ class Changes:
 
 
 def apply(secret: Secret, update: Update, now: float) -> None:
-    """Make of a secret what an update wants."""
+    """Apply an update to a secret."""
     if update.label is not None:
         secret.label = update.label
     if update.description is not None:

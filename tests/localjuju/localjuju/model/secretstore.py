@@ -1,9 +1,8 @@
-"""Secrets: owners, revisions, grants and consumers, with Juju's rules of who may do what.
+"""Secrets: owners, revisions, grants and consumers, with Juju's rules for who may do what.
 
 An owner is a unit (``app/0``), an application (``app``) or the model's user (the empty string).
-A grant names a unit or an application and the relation it is scoped to: it ends with the
-relation. A consumer (a unit) tracks the revision that it read first and moves on only when it
-refreshes.
+A grant names a unit or an application, and the relation to which it is scoped and with which it
+ends. A consumer (a unit) tracks the revision that it read first until it refreshes.
 """
 
 import dataclasses
@@ -27,14 +26,14 @@ ROTATION = {
 
 
 class SecretNotFoundError(LookupError):
-    """There is no such secret, as far as the asker may know."""
+    """There is no such secret, as far as the reader may know."""
 
     def __init__(self, what: str):
         super().__init__(f'secret "{what}" not found')
 
 
 class SecretDeniedError(Exception):
-    """The secret is there, but not for the asker."""
+    """The secret exists, but the reader may not use it."""
 
     def __init__(self) -> None:
         super().__init__('permission denied')
@@ -51,9 +50,9 @@ class Revision:
 
 @dataclasses.dataclass
 class Consumer:
-    """What one unit knows of a secret: its label for it, and revisions.
+    """What one unit knows about a secret: its own label for it, and revisions.
 
-    ``tracked`` is what it reads; ``told`` is the newest it was told of by secret-changed.
+    ``tracked`` is the revision that it reads, ``told`` the newest that secret-changed announced.
     """
 
     label: str = ''
@@ -66,7 +65,7 @@ class Secret:
     """A secret.
 
     ``grants`` maps a unit or application to the id of a relation, None for a user's grant;
-    ``obsolete_told`` and ``expiry_told`` are revisions that the owner was told of.
+    ``obsolete_told`` and ``expiry_told`` are the revisions that were announced to the owner.
     """
 
     id: str
@@ -88,11 +87,11 @@ class Secret:
 
     @property
     def uri(self) -> str:
-        """Its ``secret:<id>``."""
+        """The secret's URI, ``secret:<id>``."""
         return f'secret:{self.id}'
 
     def add_revision(self, content: Mapping[str, str], now: float, expires: float | None) -> None:
-        """A new revision, unless the content is the same as the latest one's."""
+        """Add a revision, unless its content equals the latest one's."""
         if self.latest and self.revisions[self.latest].content == dict(content):
             return
         self.latest += 1
@@ -100,13 +99,13 @@ class Secret:
         self.updated = now
 
     def obsolete(self) -> list[int]:
-        """Former revisions that no consumer tracks any longer."""
+        """Former revisions that no consumer still tracks."""
         tracked = {consumer.tracked for consumer in self.consumers.values()}
         return [r for r in sorted(self.revisions) if r != self.latest and r not in tracked]
 
 
 def new_id() -> str:
-    """An id of the shape of Juju's: 20 characters of base 32."""
+    """An id in Juju's form: 20 characters of base 32."""
     return ''.join(random.choices('0123456789abcdefghijklmnopqrstuv', k=20))
 
 
@@ -120,7 +119,7 @@ class Store:
 
     Args:
         leader_of: gives the name of an application's leading unit.
-        relations: the ids of the model's relations, as they are at any time.
+        relations: the ids of the model's relations, always up to date.
     """
 
     def __init__(self, leader_of: Callable[[str], str], relations: Container[int]):
@@ -132,7 +131,7 @@ class Store:
         return iter(self._secrets.values())
 
     def find(self, uri: str) -> Secret:
-        """A secret by URI, id or a user's name; SecretNotFoundError if there is none."""
+        """A secret by URI, id or the user's name for it; SecretNotFoundError if there is none."""
         identity = bare_id(uri)
         if identity in self._secrets:
             return self._secrets[identity]
@@ -152,11 +151,11 @@ class Store:
         return self._leader_of(unit.app) == unit.name
 
     def can_manage(self, secret: Secret, unit: Unit) -> bool:
-        """Whether the unit may change the secret: it owns it, or leads the owner."""
+        """Whether the unit may change the secret: it owns it, or leads the owning application."""
         return secret.owner == unit.name or (secret.owner == unit.app and self.leads(unit))
 
     def can_view(self, secret: Secret, unit: Unit) -> bool:
-        """Whether the unit may read the content: it or its application owns it or was granted."""
+        """Whether the unit may read the content: it or its application owns it or has a grant."""
         if secret.owner in (unit.name, unit.app):
             return True
         for accessor in (unit.name, unit.app):
@@ -171,14 +170,14 @@ class Store:
         return [s for s in self._secrets.values() if self.can_manage(s, unit)]
 
     def owned_with_label(self, owner: str, label: str) -> Secret | None:
-        """The secret that an owner gave this label."""
+        """The secret to which an owner gave this label."""
         for secret in self._secrets.values():
             if label and (secret.owner, secret.label) == (owner, label):
                 return secret
         return None
 
     def with_label(self, unit: Unit, label: str) -> Secret:
-        """The secret that the unit knows by a label, as its owner or as a consumer."""
+        """The secret that the unit knows by this label, as its owner or as a consumer."""
         for owner in (unit.name, unit.app):
             if secret := self.owned_with_label(owner, label):
                 return secret
@@ -205,14 +204,14 @@ class Store:
             consumer.label = label
         if refresh or consumer.tracked not in secret.revisions:
             consumer.tracked = secret.latest
-            # The reader knows it now: no secret-changed for it any more.
+            # The reader knows it now, so no secret-changed need announce it.
             consumer.told = secret.latest
         return secret.revisions[secret.latest if peek else consumer.tracked].content
 
-    # Taking away
+    # Removal
 
     def remove(self, secret: Secret, revision: int | None = None) -> None:
-        """Remove one revision, or (also with the last revision) the secret."""
+        """Remove one revision, or the whole secret: without a revision, or with its last one."""
         if revision is not None:
             secret.revisions.pop(revision, None)
             if secret.revisions:
@@ -221,25 +220,25 @@ class Store:
         self._secrets.pop(secret.id, None)
 
     def remove_owned_by(self, owner: str) -> None:
-        """A unit's or application's secrets end with it."""
+        """Remove the secrets of a unit or application that is gone."""
         for secret in [s for s in self._secrets.values() if s.owner == owner]:
             self.remove(secret)
 
     def forget_consumer(self, unit: str) -> None:
-        """A unit that is gone tracks nothing."""
+        """Forget what a unit that is gone tracked."""
         for secret in self._secrets.values():
             secret.consumers.pop(unit, None)
             secret.grants.pop(unit, None)
 
     def forget_relation(self, relation: int) -> None:
-        """Grants end with the relation they are scoped to."""
+        """Remove the grants that are scoped to a relation that is gone."""
         for secret in self._secrets.values():
             secret.grants = {k: v for k, v in secret.grants.items() if v != relation}
 
-    # What a unit ought to be told
+    # News for a unit
 
     def changed(self, unit: Unit) -> tuple[Secret, str] | None:
-        """A secret (and the unit's label for it) with a revision that the unit was not told of."""
+        """A secret (and the unit's label for it) with a revision not yet announced to the unit."""
         for secret in self._secrets.values():
             consumer = secret.consumers.get(unit.name)
             if consumer is None or consumer.told >= secret.latest:
@@ -250,7 +249,7 @@ class Store:
         return None
 
     def newly_obsolete(self, unit: Unit) -> tuple[Secret, int] | None:
-        """A revision that no one tracks and that its owner was not told of."""
+        """A revision that no unit tracks, if that was not yet announced to its owner."""
         for secret in self.managed_by(unit):
             for revision in secret.obsolete():
                 if revision not in secret.obsolete_told:
@@ -258,7 +257,7 @@ class Store:
         return None
 
     def expired(self, unit: Unit, now: float) -> tuple[Secret, int] | None:
-        """A revision past its expiry that its owner was not told of."""
+        """An expired revision, if that was not yet announced to its owner."""
         for secret in self.managed_by(unit):
             for number, revision in secret.revisions.items():
                 due = revision.expires is not None and revision.expires <= now

@@ -1,4 +1,4 @@
-"""How hook tools take their arguments and print their results: as Juju's Go commands do."""
+"""How hook tools parse their arguments and print their results: like Juju's Go commands."""
 
 import dataclasses
 import datetime
@@ -11,7 +11,7 @@ _FALSE = {'0', 'f', 'F', 'false', 'FALSE', 'False'}
 
 
 class ToolError(Exception):
-    """A hook tool failed; the message comes after ``ERROR `` and the exit code is 1."""
+    """A hook tool failed; the message follows ``ERROR `` and the exit code is 1."""
 
 
 class UsageError(Exception):
@@ -20,7 +20,7 @@ class UsageError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """The options of a tool that take a value, and the switches, which need none."""
+    """The options of a tool, which take a value, and its switches, which do not."""
 
     options: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Arguments:
     def parse(
         cls, argv: Sequence[str], flags: Flags, stdin: str, files: Mapping[str, str]
     ) -> Self:
-        """Parse as gnuflag does: flags anywhere, ``--x=v`` and ``--x v``, all after ``--`` not.
+        """Parse like gnuflag: flags anywhere before ``--``, as ``--x=v`` or ``--x v``.
 
         Raises UsageError for an unknown flag or a missing value.
         """
@@ -70,11 +70,11 @@ class Arguments:
 
     @property
     def formatted(self) -> bool:
-        """Whether the caller asked for a format."""
+        """Whether the caller chose a format."""
         return 'format' in self.options
 
     def text(self, option: str) -> str:
-        """An option's value, the empty string when it was not given."""
+        """An option's value, or the empty string if it was not given."""
         return self.options.get(option, '')
 
     def switch(self, name: str) -> bool:
@@ -92,12 +92,12 @@ class Arguments:
         return self.positional[index]
 
     def file(self) -> str:
-        """The content of what ``--file`` names."""
+        """The content of the file that ``--file`` names."""
         name = self.text('file')
         return self.stdin if name == '-' else self.files[name]
 
     def pairs(self, start: int = 0) -> dict[str, str]:
-        """The positional arguments as ``key=value``, and ``key#file=path`` with its content."""
+        """The positional ``key=value`` arguments; ``key#file=path`` gives the file's content."""
         values = {}
         for argument in self.positional[start:]:
             key, equals, value = argument.partition('=')
@@ -110,11 +110,11 @@ class Arguments:
 
 
 def parse_mapping(text: str) -> dict[str, str]:
-    """The key-value pairs of a YAML (or JSON) file; scalars become text, null the empty string."""
+    """The pairs of a YAML (or JSON) mapping; scalars become text, null the empty string."""
     try:
         data = json.loads(text)
     except ValueError:
-        import yaml  # noqa: PLC0415 - not needed for what ops sends
+        import yaml  # noqa: PLC0415 - what ops sends does not need it
 
         try:
             data = yaml.safe_load(text)
@@ -131,12 +131,12 @@ def parse_mapping(text: str) -> dict[str, str]:
 
 
 def plain(value: Any) -> str:
-    """A scalar as text, booleans as YAML has them."""
+    """A scalar as text, booleans as YAML writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def render(value: Any, form: str = '') -> str:
-    """A result as the ``--format`` json, yaml or smart (the default) prints it."""
+    """A result as ``--format`` json, yaml or smart (the default) prints it."""
     if form == 'json':
         return json.dumps(value, separators=(',', ':'), sort_keys=True) + '\n'
     if form not in ('', 'smart', 'yaml'):
@@ -150,7 +150,7 @@ def render(value: Any, form: str = '') -> str:
             return f'{value}\n'
         if isinstance(value, list):
             return ''.join(f'{item}\n' for item in value)
-    import yaml  # noqa: PLC0415 - not needed for what ops asks for
+    import yaml  # noqa: PLC0415 - the formats that ops uses do not need it
 
     return yaml.safe_dump(value, default_flow_style=False, sort_keys=True)
 

@@ -1,13 +1,13 @@
 """Which event a unit sees next: Juju's unit agent, as decisions over a model.
 
-The cycle of a unit's agent: `next_event` says what to run; the hook runs; `record` notes what
-came of it. Nothing here blocks or does I/O. `next_event` itself changes only what Juju changes
-without a hook: the unit enters the scope of new relations, accepts the lead or resigns it. Asked
-again, it gives the same answer.
+The cycle of a unit's agent: `next_event` says what to run, the hook runs, and `record` notes the
+outcome. Nothing here blocks or does I/O. `next_event` itself changes only what Juju changes
+without a hook: the unit enters the scope of new relations, and accepts or resigns leadership.
+Called again, it gives the same answer.
 
 The order of precedence is that of Juju's uniter: pending upgrade, relation-created, leadership,
-workload, secrets, actions, commands, queued or failed hook, then what remains (install, upgrade,
-config-changed, relations, update-status).
+workload, secrets, actions, commands, queued or failed hook, then everything else (install,
+upgrade, config-changed, relations, update-status).
 """
 
 import functools
@@ -22,9 +22,9 @@ _UPGRADE_CHARM = Event('upgrade-charm')
 
 
 def next_event(model: Model, unit: Unit, now: float) -> Event | None:
-    """What the unit has to run now, or None if there is nothing.
+    """What the unit must run now, or None if there is nothing.
 
-    A unit that is dying and has nothing left to run is to be removed: see `is_done`.
+    A dying unit with nothing left to run should be removed: see `is_done`.
     """
     if unit.pod_going and unit.life is Life.ALIVE:
         going = unit.started and not unit.stopped and not unit.pod_killed
@@ -58,12 +58,12 @@ def next_event(model: Model, unit: Unit, now: float) -> Event | None:
 
 
 def is_done(model: Model, unit: Unit, now: float) -> bool:
-    """Whether the unit has died in good order: it is dying and has run its last hook."""
+    """Whether the unit has shut down properly: it is dying and has run its last hook."""
     return unit.life is Life.DYING and next_event(model, unit, now) is None and not unit.busy
 
 
 def next_deadline(unit: Unit) -> float | None:
-    """When, without any change of the model, `next_event` may have a new answer."""
+    """When `next_event` may have a new answer although the model does not change."""
     return unit.retry_at if unit.failed else None
 
 
@@ -71,7 +71,7 @@ def synchronize(model: Model, unit: Unit) -> bool:
     """Let the unit enter the scope of its application's new relations.
 
     Returns:
-        Whether it entered any, which makes it visible to other units.
+        Whether it entered any; other units then see it.
     """
     if not unit.installed or unit.life is not Life.ALIVE:
         return False
@@ -113,7 +113,7 @@ def _created(model: Model, unit: Unit) -> Event | None:
 
 
 def _follow_leadership(app: Application, unit: Unit) -> None:
-    """Accept the lead, which queues leader-elected, or resign it, which runs nothing."""
+    """Accept leadership, which queues leader-elected, or resign it, which runs nothing."""
     leads = app.leader == unit.name
     if leads and not unit.leader and unit.installed and unit.life is Life.ALIVE and not unit.busy:
         unit.leader = True
@@ -151,7 +151,7 @@ def _retry(unit: Unit, now: float) -> Event | None:
 
 
 def _idle(model: Model, app: Application, unit: Unit) -> Event | None:
-    """What a unit does when nothing more urgent is there."""
+    """What a unit runs when nothing is more urgent."""
     if unit.life is not Life.ALIVE:
         return _dying(model, unit)
     if not unit.installed:
@@ -188,7 +188,7 @@ def _relations(model: Model, unit: Unit) -> Event | None:
 
 
 def _relation(model: Model, unit: Unit, relation: Relation, seen: Seen) -> Event | None:
-    """The next event of one relation, by comparing what is with what the unit has seen."""
+    """The next event of one relation: its state compared with what the unit has seen."""
     ending = unit.life is not Life.ALIVE or relation.life is not Life.ALIVE
     members = {} if ending else relation.members(unit.name)
     remote = relation.remote(unit.app).app

@@ -1,4 +1,4 @@
-"""A unit, what its agent remembers, and what it is told: plain data."""
+"""A unit, what its agent remembers, and the events that it gets: plain data."""
 
 import dataclasses
 import enum
@@ -9,7 +9,7 @@ Databag = dict[str, str]
 
 
 class Life(enum.StrEnum):
-    """Nothing dies at once: what is dying still runs its last hooks."""
+    """Nothing dies immediately: whatever is dying still runs its last hooks."""
 
     ALIVE = 'alive'
     DYING = 'dying'
@@ -18,7 +18,7 @@ class Life(enum.StrEnum):
 
 @dataclasses.dataclass
 class Status:
-    """A status with the time (seconds since the epoch) since when it holds."""
+    """A status, and since when it holds (seconds since the epoch)."""
 
     current: str
     message: str = ''
@@ -29,9 +29,9 @@ class Status:
 class Seen:
     """What one unit has seen of one relation: the unit agent's memory.
 
-    ``members`` and ``applications`` hold the version of each databag that the unit was told of.
-    ``settings`` holds remote units' databags as the unit first read them since it was last told
-    of a change: a unit does not see a newer one before its relation-changed.
+    ``members`` and ``applications`` hold the version of each databag that was announced to the
+    unit. ``settings`` holds remote databags as the unit first read them since the last announced
+    change: a unit does not see a newer one before its relation-changed.
     """
 
     created: bool = False
@@ -43,7 +43,7 @@ class Seen:
 
 @dataclasses.dataclass
 class Task:
-    """An action, or a command to execute, on one unit, and what came of it."""
+    """An action, or a command to execute, on one unit, and its outcome."""
 
     id: int
     unit: str
@@ -101,9 +101,9 @@ START = Event('start')
 class Unit:
     """A unit, with the state of its agent.
 
-    ``queued`` is a hook that has to come next (start after the first config-changed, say);
+    ``queued`` is a hook that must run next (such as start after the first config-changed);
     ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
-    last config-changed was about, None before the first. ``settled`` is the generation of the
+    last config-changed announced, None before the first. ``settled`` is the generation of the
     model (`agent.Changes`) in which the agent last found nothing to do.
     """
 
@@ -154,7 +154,7 @@ class Unit:
 
     @property
     def busy(self) -> bool:
-        """Whether a hook waits that nothing but actions and commands may overtake."""
+        """Whether a hook is waiting that only actions and commands may overtake."""
         return self.queued is not None or self.failed is not None
 
 

@@ -1,1 +1,1 @@
-"""Where units run: namespaces, network, containers, and the images they are made from."""
+"""Where units run: namespaces, network, containers, and the images of the containers."""

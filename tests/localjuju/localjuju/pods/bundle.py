@@ -30,14 +30,14 @@ _MAX_OPEN_FILES = 65536
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or folder of the controller's view, shown inside a container."""
+    """A file or folder, as the controller sees it, that appears inside a container."""
 
     source: Path
     target: str
     writable: bool = False
 
     def oci(self) -> dict[str, Any]:
-        """As an entry of the OCI configuration's ``mounts``."""
+        """The entry for the OCI configuration's ``mounts``."""
         mode = 'rw' if self.writable else 'ro'
         return _mount(self.target, 'bind', str(self.source), ['rbind', mode])
 
@@ -49,7 +49,7 @@ def _mount(target: str, kind: str, source: str, options: list[str]) -> dict[str,
 _SYSTEM_MOUNTS = [
     _mount('/proc', 'proc', 'proc', ['nosuid', 'noexec', 'nodev']),
     _mount('/dev', 'tmpfs', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),
-    # No gid=5 as usual: a user namespace may not have that group.
+    # Without the usual gid=5: a user namespace may not have that group.
     _mount(
         '/dev/pts',
         'devpts',
@@ -64,20 +64,20 @@ _SYSTEM_MOUNTS = [
 
 @dataclass(frozen=True)
 class Spec:
-    """A container: what crun needs to know but for its root file system."""
+    """A container: what crun needs to know, except for its root file system."""
 
-    #: How messages call it.
+    #: Its name in messages.
     title: str
     hostname: str
     #: The file that holds the pod's network namespace.
     network: Path
-    #: In addition to the system's (/proc, /dev, /sys).
+    #: Besides the system's (/proc, /dev, /sys).
     mounts: Sequence[Mount]
     #: Its PID 1.
     argv: Sequence[str]
     #: Its whole environment.
     env: Mapping[str, str]
-    #: Its working directory, made when it does not exist.
+    #: Its working directory, created if missing.
     cwd: str
 
 
@@ -101,7 +101,7 @@ def write(folder: Path, spec: Spec) -> None:
 
 def _process(spec: Spec) -> dict[str, Any]:
     """The OCI ``process`` object: root with a container's usual capabilities."""
-    # Asking for a higher hard limit than our own fails without CAP_SYS_RESOURCE.
+    # Without CAP_SYS_RESOURCE, a hard limit above our own fails.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
     return {

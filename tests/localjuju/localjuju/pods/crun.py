@@ -1,4 +1,4 @@
-"""Containers by crun: start, run a command in, stop."""
+"""Containers with crun: start them, run commands in them, stop them."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from localjuju.pods import bundle, processes
 from localjuju.pods.namespaces import PodError
 from localjuju.pods.network import run
 
-#: How long the kernel may take to end a killed container, in seconds.
+#: Seconds that the kernel may take to end a killed container.
 _KILL_SECONDS = 10
 
 
@@ -39,13 +39,13 @@ class Running:
 
 
 class Crun:
-    """The containers of one model. Its methods are safe to call from several threads."""
+    """The containers of one model. Several threads may call its methods."""
 
     def __init__(self, state: Path) -> None:
         """Keep crun's state in a folder `crun` under `state`."""
         self._state = state / 'crun'
         self._state.mkdir()
-        # crun looks for cgroups even when told not to use them.
+        # crun looks for cgroups even if told not to use them.
         run(['mount', '-t', 'tmpfs', 'tmpfs', '/sys/fs/cgroup'])
         self._command = ['crun', '--cgroup-manager=disabled', '--root', str(self._state)]
 
@@ -53,12 +53,12 @@ class Crun:
         """Start a container and return as soon as its PID 1 runs.
 
         Args:
-            name: unique among those that run.
-            folder: holds its root file system as ``rootfs``; gets a ``log`` of what it writes.
-            spec: all else about it.
+            name: unique among running containers.
+            folder: holds its root file system as ``rootfs``; its output goes to ``log`` in there.
+            spec: everything else about it.
 
         Raises:
-            PodError: crun refuses, with what it says.
+            PodError: if crun refuses; with crun's message.
         """
         bundle.write(folder, spec)
         pid_file = folder / 'pid'
@@ -90,16 +90,16 @@ class Crun:
         """Run a command in a container, as root, and wait for it.
 
         Args:
-            container: where.
-            argv: what.
+            container: the container.
+            argv: the command.
             stdin: all of its input.
             env: added to the container's environment.
-            timeout: seconds, after which it and all that descends from it are killed.
+            timeout: seconds, after which the command and all its descendants are killed.
 
         Raises:
-            PodError: the time is over.
+            PodError: if time runs out.
         """
-        # crun forgets the container's own environment when given any, and its folder always.
+        # Given any environment, crun forgets the container's own; its folder it always forgets.
         variables = {**container.spec.env, **env}
         with tempfile.NamedTemporaryFile(dir=self._state.parent, prefix='exec-') as pid_file:
             command = [*self._command, 'exec', '--pid-file', pid_file.name]
@@ -114,7 +114,7 @@ class Crun:
             try:
                 stdout, stderr = process.communicate(stdin, timeout)
             except subprocess.TimeoutExpired:
-                # crun waits for the command but does not end with it, nor it with crun.
+                # crun waits for the command, but killing one of them does not end the other.
                 started = Path(pid_file.name).read_text()
                 processes.kill_tree(int(started) if started else process.pid)
                 process.kill()
@@ -139,7 +139,7 @@ class Crun:
             self._discard(container.name, container.folder)
 
     def _discard(self, name: str, folder: Path) -> None:
-        """Remove what a container that has ended, or never started, leaves behind."""
+        """Remove what a container leaves behind that has ended or never started."""
         subprocess.run([*self._command, 'delete', '--force', name], capture_output=True)
         if (folder / 'rootfs').is_mount():
             run(['umount', str(folder / 'rootfs')])

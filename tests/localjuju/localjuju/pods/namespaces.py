@@ -1,9 +1,9 @@
 """The outer namespaces of a model: one private network, mount table and process tree.
 
 `launch` starts a program in them. Whatever that program starts, mounts or configures lives inside
-and ends with it: the program is the only child of PID 1 of its process namespace (catatonit), so
-when it dies, however it dies, the kernel ends every process in there, and with the last process go
-the mounts and network devices.
+and ends with it: the program is the only child of PID 1 of its process namespace (catatonit). So
+however it dies, the kernel ends every process in there, and mounts and network devices end with
+the last process.
 """
 
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from localjuju.common import paths
 
-#: Set for the launched program: the inode of the network namespace that it must *not* be in.
+#: Set for the launched program: the inode of the network namespace in which it must *not* be.
 OUTSIDE = 'LOCALJUJU_OUTSIDE_NETNS'
 
-#: Program → Debian package, for the message that names what is missing.
+#: Program → Debian package, for messages that name what is missing.
 PROGRAMS = {
     'unshare': 'util-linux',
     'nsenter': 'util-linux',
@@ -30,15 +30,15 @@ ROOTLESS_PROGRAMS = {'newuidmap': 'uidmap', 'newgidmap': 'uidmap'}
 
 
 class PodError(Exception):
-    """Something about a pod cannot be done. The message reads "cannot …: …"."""
+    """An operation on a pod failed. The message reads "cannot …: …"."""
 
 
 class HopelessError(PodError):
-    """A pod cannot be made, and trying again does not help: the machine lacks something."""
+    """A pod cannot be made, and retrying does not help: the machine lacks something."""
 
 
 def missing_programs() -> dict[str, str]:
-    """The programs that pods need and this machine lacks, each with its Debian package."""
+    """The programs that pods need and this machine lacks: program → Debian package."""
     wanted = PROGRAMS if os.geteuid() == 0 else PROGRAMS | ROOTLESS_PROGRAMS
     return {p: pkg for p, pkg in wanted.items() if not shutil.which(p, path=paths.search_path())}
 
@@ -50,9 +50,9 @@ def in_user_namespace() -> bool:
 
 
 def unshare_command(*flags: str) -> list[str]:
-    """The start of a command line that runs its rest as root of new namespaces.
+    """The start of a command line that runs the rest as root of new namespaces.
 
-    As an unprivileged user the namespaces belong to a new user namespace, in which the user is
+    For an unprivileged user, the namespaces belong to a new user namespace, in which the user is
     root and the user's subordinate ids are the other users.
     """
     rootless = [] if os.geteuid() == 0 else ['--user', '--map-root-user', '--map-auto']
@@ -63,7 +63,7 @@ _OUTER = ('--net', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child
 
 
 def check() -> None:
-    """Raise PodError, naming what is missing and the way out, if pods cannot run here."""
+    """Raise PodError if pods cannot run here; it names what is missing and the remedy."""
     if missing := missing_programs():
         packages = ' '.join(sorted(set(missing.values())))
         names = ', '.join(sorted(missing))
@@ -77,7 +77,7 @@ def check() -> None:
 
 
 def _way_out() -> str:
-    """What to do so that namespaces can be made, judging from how this machine is set up."""
+    """How to allow namespaces, judging from how this machine is set up."""
     if os.geteuid() == 0:
         return 'this root lacks CAP_SYS_ADMIN: in a container, start it with --privileged'
     switches = {
@@ -108,14 +108,14 @@ def launch(argv: list[str], owner_fd: int | None, log: Path) -> int:
     Args:
         argv: the program (the model's controller) and its arguments.
         owner_fd: a file descriptor that the program inherits under the same number.
-        log: takes the program's stdout and stderr, appended.
+        log: the file to which the program's stdout and stderr are appended.
 
     Returns:
         The pid, as the caller sees it, of the process on which all others depend. Kill it to end
         everything.
 
     Raises:
-        PodError: this machine does not let the caller make namespaces.
+        PodError: if this machine does not let the caller make namespaces.
     """
     check()
     with log.open('ab') as output:
@@ -128,7 +128,7 @@ def launch(argv: list[str], owner_fd: int | None, log: Path) -> int:
             start_new_session=True,
             pass_fds=() if owner_fd is None else (owner_fd,),
         )
-    process.returncode = 0  # It outlives this object by intent: no warning about that.
+    process.returncode = 0  # it outlives this object on purpose: no warning about that
     return process.pid
 
 

@@ -1,9 +1,9 @@
-"""A model's network: addresses, names and services, as Kubernetes has them.
+"""A model's network: addresses, names and services, as in Kubernetes.
 
-A pod has an address of its own and reaches everything through one gateway (no shared segment, as
-with Calico): all traffic passes the model's outer namespace, where nftables gives an
-application's service its virtual address. dnsmasq serves the names of the ``cluster.local``
-domain from one file per unit and per application.
+A pod has its own address and reaches everything through one gateway (no shared segment, as with
+Calico): all traffic passes the model's outer namespace, where nftables gives an application's
+service its virtual address. dnsmasq serves the names of the ``cluster.local`` domain from one file
+per unit and per application.
 
 Each model has its own outer namespace, so every model uses the same subnets.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from localjuju.pods.namespaces import PodError
 
-# The subnets of MicroK8s.
+# MicroK8s' subnets.
 _POD_SUBNET = ipaddress.ip_network('10.1.0.0/16')
 _SERVICE_SUBNET = ipaddress.ip_network('10.152.183.0/24')
-#: The outer namespace's own address: what the controller's connections to pods come from.
+#: The outer namespace's own address, from which the controller connects to pods.
 NODE_ADDRESS = '10.1.0.1'
 DNS_ADDRESS = '10.152.183.10'
 _GATEWAY = '169.254.1.1'
@@ -28,7 +28,7 @@ _FIRST_SERVICE = int(_SERVICE_SUBNET[20])
 
 
 def run(argv: Sequence[str], *, stdin: str = '') -> str:
-    """The stdout of a command; PodError with its stderr when it fails."""
+    """The stdout of a command; PodError with its stderr if it fails."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
     if done.returncode:
         raise PodError(f'cannot run {" ".join(argv[:4])}: {done.stderr.strip() or done.stdout}')
@@ -36,7 +36,7 @@ def run(argv: Sequence[str], *, stdin: str = '') -> str:
 
 
 def pod_name(unit: str) -> str:
-    """The pod's name and hostname, ``app-0``, of the unit ``app/0``."""
+    """The name and hostname of a unit's pod: ``app-0`` for ``app/0``."""
     return unit.replace('/', '-')
 
 
@@ -52,13 +52,13 @@ def service_fqdn(app: str, model: str) -> str:
 
 
 def resolv_conf(model: str) -> str:
-    """The resolv.conf of a pod with the DNS policy ClusterFirst."""
+    """A pod's resolv.conf, with the DNS policy ClusterFirst."""
     domains = f'{model}.svc.cluster.local svc.cluster.local cluster.local'
     return f'search {domains}\nnameserver {DNS_ADDRESS}\noptions ndots:5\n'
 
 
 def hosts(unit: str, model: str, address: str) -> str:
-    """The /etc/hosts of a pod; it makes getfqdn() give the unit's full name."""
+    """A pod's /etc/hosts, which makes getfqdn() return the unit's full name."""
     return (
         '# Kubernetes-managed hosts file.\n'
         '127.0.0.1\tlocalhost\n'
@@ -73,7 +73,7 @@ def _device(address: str) -> str:
 
 
 class Service:
-    """An application's service: a virtual address, the open ports, the units that are ready."""
+    """An application's service: a virtual address, the opened ports, the ready units."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -81,7 +81,7 @@ class Service:
         self.endpoints: list[str] = []
 
     def rules(self) -> Iterable[str]:
-        """Rules for nftables that send new connections to a random endpoint."""
+        """nftables rules that send each new connection to a random endpoint."""
         if not self.endpoints:
             return
         choices = ', '.join(f'{i} : {address}' for i, address in enumerate(self.endpoints))
@@ -91,11 +91,11 @@ class Service:
 
 
 def ruleset(services: Iterable[Service]) -> str:
-    """The whole nftables table, to replace the former one in a single transaction.
+    """The whole nftables table, to replace the previous one in a single transaction.
 
     A connection to a service's address that no rule translates (port not opened, no unit ready)
-    is refused at once. Source addresses are kept, but for a pod that reaches itself through its
-    own service: there the answer must come back through the translation.
+    is refused immediately. Source addresses stay, except when a pod reaches itself through its own
+    service: there the answer must come back through the translation.
     """
     services = list(services)
     translate = '\n    '.join(rule for service in services for rule in service.rules())
@@ -136,14 +136,14 @@ table ip localjuju {{
 
 
 class Network:
-    """The network of one model. Its methods are safe to call from several threads."""
+    """The network of one model. Several threads may call its methods."""
 
     def __init__(self, model: str, state: Path) -> None:
         """Bring up the outer namespace's side.
 
         Args:
             model: the model's name, part of every DNS name.
-            state: a folder on a file system that vanishes with the namespaces.
+            state: a folder on a file system that disappears with the namespaces.
         """
         self._model = model
         self._namespaces = state / 'netns'
@@ -161,7 +161,7 @@ class Network:
         resolver.write_text(resolv_conf(model))
         nsswitch = state / 'nsswitch.conf'
         nsswitch.write_text('passwd: files\ngroup: files\nhosts: files dns\n')
-        # The controller itself, and programs it runs here, resolve the model's names.
+        # The controller, and programs that it runs here, resolve the model's names.
         for file in resolver, nsswitch:
             if Path('/etc', file.name).exists():
                 run(['mount', '--bind', str(file), f'/etc/{file.name}'])
@@ -198,7 +198,7 @@ class Network:
     def add_pod(self, unit: str) -> str:
         """Give a pod its namespace, address and name; return the address.
 
-        An address is not used again before all others were, as in Kubernetes.
+        As in Kubernetes, an address is reused only after all others.
         """
         with self._lock:
             address = self._free_address()
@@ -227,7 +227,7 @@ class Network:
         return address
 
     def remove_pod(self, unit: str) -> None:
-        """Take away what `add_pod` gave. The pod's processes must have ended."""
+        """Undo `add_pod`. The pod's processes must have ended."""
         (self._names / pod_name(unit)).unlink(missing_ok=True)
         namespace = self.namespace(unit)
         if namespace.exists():
@@ -235,7 +235,7 @@ class Network:
             namespace.unlink()
         with self._lock:
             address = self._addresses.pop(unit, None)
-        # The kernel would remove it with the namespace, but some time later.
+        # The kernel removes the device with the namespace, but only some time later.
         if address:
             subprocess.run(['ip', 'link', 'delete', _device(address)], capture_output=True)
 
@@ -251,7 +251,7 @@ class Network:
         raise PodError('cannot give the pod an address: none is free')
 
     def _publish(self, name: str, text: str) -> None:
-        """Write a file of names at once; dnsmasq ignores those whose name starts with a dot."""
+        """Write a file of names atomically; dnsmasq ignores files that start with a dot."""
         draft = self._names / f'.{name}'
         draft.write_text(text)
         draft.replace(self._names / name)
@@ -259,12 +259,12 @@ class Network:
     def set_service(
         self, app: str, ports: Collection[tuple[str, int]], units: Collection[str]
     ) -> None:
-        """Make the application's service lead to these ports of these units, and no others.
+        """Make the application's service reach these ports of these units, and no others.
 
         Args:
-            app: the application; its service gets an address on the first call and keeps it.
+            app: the application; its service gets an address at the first call and keeps it.
             ports: pairs like ``('tcp', 8080)``.
-            units: the ready units; those without a pod are left out.
+            units: the ready units; units without a pod do not count.
         """
         with self._lock:
             new = app not in self._services
@@ -280,7 +280,7 @@ class Network:
             self._publish(f'service.{app}', f'{service.address} {name}\n')
 
     def remove_service(self, app: str) -> None:
-        """Forget the application's service, its name and its address, if there is one."""
+        """Remove the application's service, its name and its address, if it has one."""
         (self._names / f'service.{app}').unlink(missing_ok=True)
         with self._lock:
             if self._services.pop(app, None):
@@ -295,6 +295,6 @@ class Network:
         raise PodError('cannot give the service an address: none is free')
 
     def close(self) -> None:
-        """Stop the name server. Devices and rules go with the namespaces."""
+        """Stop the name server. Devices and rules end with the namespaces."""
         self._dns.terminate()
         self._dns.wait()

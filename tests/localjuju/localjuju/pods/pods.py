@@ -1,11 +1,11 @@
-"""Pods without Kubernetes: what a unit of a sidecar charm runs in.
+"""Pods without Kubernetes: where a unit of a sidecar charm runs.
 
 A pod is a network namespace, one OCI container for each workload with Pebble as PID 1, and the
-charm container. All of it lives inside a model's outer namespaces (see `launch`) and vanishes
-with them. State, the containers' writable layers included, is on a tmpfs in there.
+charm container. All of it lives inside a model's outer namespaces (see `launch`) and ends with
+them. State, including the containers' writable layers, is on a tmpfs in there.
 
-The charm container is not an image: it shows the host's /usr read-only and a few /etc files, and
-puts a Python that fits the packed charm first on PATH.
+The charm container is not an image: it shows the host's /usr read-only and a few files of its
+/etc, and puts a Python that fits the packed charm first on PATH.
 """
 
 import shutil
@@ -50,7 +50,7 @@ class _Pod:
 
 
 class Pods:
-    """The pods of one model. Its methods are safe to call from several threads."""
+    """The pods of one model. Several threads may call its methods."""
 
     def __init__(self, model: str, workdir: Path, tools: Iterable[str]) -> None:
         """Prepare the outer namespaces for pods.
@@ -58,17 +58,17 @@ class Pods:
         Args:
             model: the model's name, part of every DNS name.
             workdir: an existing folder of the model; used only if no shorter path is free.
-            tools: the names of the hook tools that charms find.
+            tools: the names of the hook tools for charms.
 
         Raises:
-            PodError: this process was not started by `launch`, or the kernel lacks something.
+            PodError: if `launch` did not start this process, or the kernel lacks something.
         """
         require_inside()
         for program in 'pebble', 'hooktool':
             if not paths.binary(program).exists():
                 raise PodError(f'cannot find the program {program}: run `make setup`')
         self.model = model
-        #: A tmpfs that only the outer namespaces see. Short, because a socket's path has to stay
+        #: A tmpfs that only the outer namespaces see. Short, because a socket's path must stay
         #: under 108 characters.
         self.state = _mount_state(workdir)
         for name in 'pods', 'tools':
@@ -86,18 +86,18 @@ class Pods:
     def create(self, unit: str, containers: Sequence[Container], unit_dir: Path) -> str:
         """Start the unit's pod and return its address.
 
-        Workload containers run Pebble, held, with an empty plan; its socket may need some
+        Workload containers run Pebble (``--hold``) with an empty plan; its socket may need some
         milliseconds more to answer.
 
         Args:
             unit: like ``app/0``.
             containers: the workloads.
             unit_dir: holds ``charm/``, the unpacked charm; the whole folder appears, writable, as
-                /var/lib/juju/agents/unit-app-0 of the charm container.
+                /var/lib/juju/agents/unit-app-0 in the charm container.
 
         Raises:
-            PodError: an image is not known or not built, no Python fits the charm, the pod
-                exists already.
+            PodError: if an image is unknown or not built, no Python fits the charm, or the pod
+                already exists.
         """
         found = {c.name: images.find(c.image) for c in containers}
         with self._lock:
@@ -133,9 +133,9 @@ class Pods:
             self._pods.pop(pod.unit, None)
 
     def restart_container(self, unit: str, container: str) -> None:
-        """Replace a workload container as Kubernetes does after its death.
+        """Replace a workload container, as Kubernetes does when one dies.
 
-        Pebble starts anew with an empty plan in a fresh root file system. The pod keeps its
+        Pebble starts again with an empty plan in a fresh root file system. The pod keeps its
         address.
         """
         pod = self._pod(unit)
@@ -145,7 +145,7 @@ class Pods:
             self._start_workload(pod, container, image)
 
     def close(self) -> None:
-        """End all pods at once, without grace."""
+        """End all pods immediately, without a grace period."""
         for unit in list(self._pods):
             self.delete(unit, grace=0)
         self._network.close()
@@ -158,16 +158,16 @@ class Pods:
         Args:
             unit: the unit.
             env: added to the container's environment.
-            timeout: seconds, after which it and all it started are killed.
+            timeout: seconds, after which it and everything that it started are killed.
 
         Returns:
             How it ended: with 126 or 127 if it, or its interpreter, cannot be run.
 
         Raises:
-            PodError: the pod does not exist, or the time is over.
+            PodError: if the pod does not exist, or time runs out.
         """
         charm = self._running(self._pod(unit), _CHARM)
-        # By a shell, whose exit codes tell a dispatch that cannot be run from one that failed.
+        # A shell's exit codes distinguish a dispatch that cannot run from one that fails.
         argv = ['/bin/sh', '-c', 'exec ./dispatch']
         return self._crun.execute(charm, argv, stdin=b'', env=env, timeout=timeout)
 
@@ -184,7 +184,7 @@ class Pods:
         """Run a command in a container of the unit (None: the charm container), as root.
 
         Raises:
-            PodError: the pod or container does not exist, or the time is over.
+            PodError: if the pod or container does not exist, or time runs out.
         """
         name = _CHARM if container is None else _workload(container)
         found = self._running(self._pod(unit), name)
@@ -196,14 +196,14 @@ class Pods:
         return processes.signal_by_name(pid, process, signal)
 
     def run_in_network(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-        """Start a program of the host in the model's outer network (a load generator, say).
+        """Start a program of the host in the model's outer network, such as a load generator.
 
-        It reaches pods and services by address and by name, but is no pod itself. Options are
-        those of Popen.
+        It reaches pods and services by address and by name, but is no pod itself. The options are
+        Popen's.
         """
         return subprocess.Popen(argv, **options)
 
-    # -- what a pod is reached by --------------------------------------------------------------
+    # -- how to reach a pod --------------------------------------------------------------------
 
     def pebble_socket(self, unit: str, container: str) -> Path:
         """The path of a workload's Pebble socket, as the controller sees it."""
@@ -212,10 +212,10 @@ class Pods:
     def set_service(
         self, app: str, ports: Collection[tuple[str, int]], units: Collection[str]
     ) -> None:
-        """Make ``<app>.<model>.svc.cluster.local`` lead to these ports of these units.
+        """Make ``<app>.<model>.svc.cluster.local`` reach these ports of these units.
 
         The name's address stays the same as long as the service exists. Connections to other
-        ports, or while there is no unit, are refused at once.
+        ports, or while there is no unit, are refused immediately.
 
         Args:
             app: the application.
@@ -225,7 +225,7 @@ class Pods:
         self._network.set_service(app, ports, units)
 
     def remove_service(self, app: str) -> None:
-        """Take away the application's service and its name."""
+        """Remove the application's service and its name."""
         self._network.remove_service(app)
 
     # -- containers ---------------------------------------------------------------------------
@@ -253,7 +253,7 @@ class Pods:
             raise PodError(f'cannot find container {name} of {pod.unit}: not running') from None
 
     def _shared(self, pod: _Pod, container: str) -> Path:
-        """The folder seen as /charm/container there, /charm/containers/<name> by the charm."""
+        """The folder that is /charm/container there and /charm/containers/<name> for the charm."""
         return pod.folder / 'shared' / container
 
     def _write_etc(self, pod: _Pod) -> None:
@@ -352,17 +352,17 @@ class Pods:
 
 
 def agent_dir(unit: str) -> str:
-    """Where the charm container shows the unit's folder."""
+    """The path of the unit's folder in the charm container."""
     return f'/var/lib/juju/agents/unit-{pod_name(unit)}'
 
 
 def _workload(container: str) -> str:
-    """The name by which a pod knows a workload container, apart from the charm container."""
+    """A pod's name for a workload container, distinct from the charm container's."""
     return f'workload-{container}'
 
 
 def _mount_state(workdir: Path) -> Path:
-    """Mount a tmpfs on the first empty folder of those that every Linux has."""
+    """Mount a tmpfs on the first empty folder among those that every Linux has."""
     for folder in Path('/mnt'), Path('/media'), Path('/srv'):
         if folder.is_dir() and not any(folder.iterdir()):
             break

@@ -1,4 +1,4 @@
-"""Find, end and await processes that are not children of this one."""
+"""Find, end and await processes that are not this one's children."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ def _namespace(pid: int) -> int:
 
 
 def wait(pidfds: Sequence[int], seconds: float) -> bool:
-    """Whether all these processes ended within that time."""
+    """Wait at most so many seconds; whether all these processes ended."""
     deadline = time.monotonic() + seconds
     poll = select.poll()
     waiting = set(pidfds)
@@ -57,7 +57,7 @@ def kill_tree(root: int) -> None:
     children: dict[int, list[int]] = {}
     for pid in _pids():
         with contextlib.suppress(OSError):
-            # The name in parentheses, the second field, may hold spaces itself.
+            # The second field, the name in parentheses, may itself contain spaces.
             parent = int(Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[1])
             children.setdefault(parent, []).append(pid)
     pending = [root]

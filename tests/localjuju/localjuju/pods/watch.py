@@ -1,4 +1,4 @@
-"""Watch a workload container's Pebble, as Juju's unit agent and the kubelet do together."""
+"""Watch a workload container's Pebble, in place of Juju's unit agent and the kubelet."""
 
 import contextlib
 import http.client
@@ -11,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-#: Seconds between looks while Pebble does not answer, or answers that it is not ready.
+#: Seconds between probes while Pebble does not answer, or answers that it is not ready.
 _IMPATIENT = 0.1
-#: Seconds that a request for notices waits, which is the time between looks at the readiness.
+#: Seconds that a request for notices waits, and so the time between readiness probes.
 _PATIENT = 1.0
-#: Seconds from Pebble's first answer to the first look at the readiness. The kubelet looks when
-#: its startup probe has passed, which it sends every second.
+#: Seconds from Pebble's first answer to the first readiness probe. The kubelet waits for its
+#: startup probe to pass, which it sends every second.
 _STARTUP = 0.5
 _TIMEOUT = 10.0
 
 
 class Watcher(Protocol):
-    """What a container's watch reports. Called from the watch's own thread."""
+    """Receives what a container's watch reports, in the watch's own thread."""
 
     def ready(self) -> None:
         """Pebble answers for the first time since it (re)started."""
@@ -31,7 +31,7 @@ class Watcher(Protocol):
         """Pebble recorded a notice (its id, type and key)."""
 
     def checked(self, kind: str, check: str) -> None:
-        """A check went over its threshold: ``pebble-check-failed`` or ``-recovered``."""
+        """A check failed or recovered: ``pebble-check-failed`` or ``pebble-check-recovered``."""
 
     def healthy(self, healthy: bool) -> None:
         """The container's readiness changed."""
@@ -54,8 +54,8 @@ class Watch(threading.Thread):
     """The watch of one container, from `start` until `stop`.
 
     Args:
-        find_socket: the path of Pebble's socket.
-        watcher: who is told.
+        find_socket: gives the path of Pebble's socket.
+        watcher: receives the reports.
     """
 
     def __init__(self, find_socket: Callable[[], Path], watcher: Watcher) -> None:
@@ -67,17 +67,17 @@ class Watch(threading.Thread):
         self._healthy = False
 
     def stop(self) -> None:
-        """End soon. The caller need not wait."""
+        """Make the watch end soon. The caller need not wait."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Look, until stopped, whatever happens to Pebble."""
+        """Watch until stopped, whatever happens to Pebble."""
         while not self._stopped.is_set():
             try:
                 with contextlib.closing(_Connection(self._find_socket())) as connection:
                     self._follow(connection)
             except (OSError, http.client.HTTPException, ValueError):
-                # Down, or on its way up.
+                # It is down, or still starting.
                 self._set_healthy(False)
                 self._stopped.wait(_IMPATIENT)
 
@@ -135,6 +135,6 @@ def _get(connection: _Connection, path: str) -> Any:
 
 
 def _moment(text: str) -> tuple[str, str]:
-    """A time in UTC as Go prints it, which leaves out final zeros, comparable."""
+    """A UTC time as Go prints it, made comparable, since Go omits trailing zeros."""
     whole, _, fraction = text.rstrip('Z').partition('.')
     return whole, fraction.ljust(9, '0')

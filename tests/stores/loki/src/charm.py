@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""VictoriaLogs that treats its logging relation as loki-k8s does.
+"""VictoriaLogs with a logging relation like that of loki-k8s.
 
-Each unit publishes its own push URL, and every requirer is expected to push to all of them. The
-path of the URL is VictoriaLogs' own, which from a requirer's view is Loki behind an ingress.
+Each unit publishes its own push URL, and every requirer should push to all of them. The path of
+the URL is VictoriaLogs' own; to a requirer it looks like Loki behind an ingress.
 """
 
 import json
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 class LokiCharm(ops.CharmBase):
-    """One log store a unit; each has all the lines."""
+    """One log store per unit; each has all the lines."""
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('loki')
         relation = self.on['logging']
         for event in (
@@ -50,8 +50,8 @@ class LokiCharm(ops.CharmBase):
             self._ensure_layer()
 
     def _ensure_endpoint(self) -> bool:
-        """Publish where this unit takes logs. Return True if anything was changed."""
-        # Not socket.getfqdn(), as loki-k8s does: this name needs no resolver that knows it.
+        """Publish where this unit accepts logs. Return True if anything was changed."""
+        # Unlike loki-k8s' socket.getfqdn(), this name needs no resolver that knows it.
         host = f'{self.unit.name.replace("/", "-")}.{self.app.name}-endpoints'
         url = f'http://{host}.{self.model.name}.svc.cluster.local:{PORT}{PUSH_PATH}'
         endpoint = json.dumps({'url': url})
@@ -64,23 +64,23 @@ class LokiCharm(ops.CharmBase):
         return changed
 
     def _rules(self) -> tuple[dict[str, str], list[str]]:
-        """Return the rule files that the requirers ask for, by name, and what is left out."""
+        """Return the rule files that the requirers want, by name, and what is ignored."""
         files: dict[str, str] = {}
         left_out: list[str] = []
         for relation in sorted(self.model.relations['logging'], key=lambda r: r.id):
-            if not relation.units:  # loki-k8s disregards an application without units
+            if not relation.units:  # loki-k8s ignores an application without units
                 continue
             text = relation.data[relation.app].get('alert_rules', '')
             groups, problems = rule_groups(text)
             left_out.extend(f'{relation.app.name}: {problem}' for problem in problems)
             if groups:
                 name = f'{relation.app.name}_{relation.name}_{relation.id}_alert.rules'
-                # JSON, which is YAML, and which a test reads without a library.
+                # JSON is YAML, and a test reads it without a library.
                 files[name] = json.dumps({'groups': groups}, indent=1)
         return files, left_out
 
     def _ensure_rules(self, wanted: dict[str, str]) -> bool:
-        """Have exactly the wanted rule files. Return True if anything was changed."""
+        """Keep exactly the wanted rule files. Return True if anything was changed."""
         self._container.make_dir(RULES, make_parents=True)
         there: dict[str, str] = {}
         for info in self._container.list_files(RULES):
@@ -112,7 +112,7 @@ class LokiCharm(ops.CharmBase):
             'summary': 'VictoriaLogs',
             'command': f'/victoria-logs-prod -httpListenAddr=:{PORT} '
             '-storageDataPath=/victoria-logs-data -retentionPeriod=1d '
-            # A line is what was logged: do not take JSON lines apart.
+            # A line stays as it was logged: do not parse JSON lines.
             '-loki.disableMessageParsing -memory.allowedBytes=256MiB -loggerLevel=WARN',
             'startup': 'enabled',
         }
@@ -129,7 +129,7 @@ class LokiCharm(ops.CharmBase):
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[loki] waiting for the container'))
         _, left_out = self._rules()
-        # What other applications sent, as a status can hold it: bounded, on one line.
+        # Other applications' text in a form that a status can hold: bounded, on one line.
         text = ''.join(c if c.isprintable() else '?' for c in '; '.join(left_out)[:1000])
         event.add_status(ops.ActiveStatus(f'left out: {text}' if text else ''))
 
@@ -137,7 +137,8 @@ class LokiCharm(ops.CharmBase):
 def rule_groups(text: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the rule groups of an `alert_rules` databag value, and what is wrong with the rest.
 
-    On what is wrong here loki-k8s raises, and its unit is in error until the data is mended.
+    Where this finds something wrong, loki-k8s raises, and its unit is in error until the data
+    changes.
     """
     try:
         rules = json.loads(text or '{}')

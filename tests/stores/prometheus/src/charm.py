@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A real Prometheus that treats its metrics-endpoint relation as prometheus-k8s does.
+"""A real Prometheus with a metrics-endpoint relation like that of prometheus-k8s.
 
-A configuration is checked by promtool before it takes the place of the old one, and reloaded
-without a restart. A job or rule group that promtool refuses is left out, alone, and named in the
-status; prometheus-k8s leaves out all of that relation instead.
+promtool checks a configuration before it replaces the old one, and Prometheus reloads without a
+restart. A job or rule group that promtool refuses is ignored, alone, and named in the status;
+prometheus-k8s ignores that whole relation instead.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ import yaml
 
 PORT = 9090
 FOLDER = '/etc/prometheus'
-# Where a configuration is written and checked first; its path to the rules is a relative one.
+# Where a configuration is first written and checked; its path to the rules is relative.
 CANDIDATE = f'{FOLDER}/candidate'
 # What the running Prometheus has read: {"wanted": hash, "left_out": [text], "refused": text}. It
-# lives in the container so that it goes when the container does.
+# is in the container, so that it ends with it.
 APPLIED = f'{FOLDER}/applied.json'
 RELOAD_TIMEOUT = 10.0  # seconds
 
@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 
 
 class PrometheusCharm(ops.CharmBase):
-    """One Prometheus a unit; each scrapes everything."""
+    """One Prometheus per unit; each scrapes everything."""
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('prometheus')
         relation = self.on['metrics-endpoint']
         for event in (
@@ -74,12 +74,12 @@ class PrometheusCharm(ops.CharmBase):
             if not running:
                 self._start()
             elif not self._reload():
-                return  # and try again in the next hook
+                return  # the next hook tries again
         applied = {'wanted': fingerprint, 'left_out': wanted.left_out, 'refused': refused}
         self._container.push(APPLIED, json.dumps(applied))
 
     def _providers(self) -> list[scrape.Provider]:
-        """Return what the relations say, without a unit that is just going."""
+        """Return what the relations say, without a departing unit."""
         departing = os.environ.get('JUJU_DEPARTING_UNIT')
         providers: list[scrape.Provider] = []
         for relation in sorted(self.model.relations['metrics-endpoint'], key=lambda r: r.id):
@@ -129,7 +129,7 @@ class PrometheusCharm(ops.CharmBase):
             self._container.push(f'{folder}/{name}', text, make_dirs=True)
 
     def _refusal(self, wanted: scrape.Wanted) -> str:
-        """Return what promtool has against a configuration, in one line; nothing if it is fine."""
+        """Return why promtool refuses a configuration, in one line; '' if it does not."""
         self._container.remove_path(CANDIDATE, recursive=True)
         self._write(CANDIDATE, wanted)
         config = f'{CANDIDATE}/prometheus.yml'
@@ -139,7 +139,7 @@ class PrometheusCharm(ops.CharmBase):
             process.wait_output()
         except ops.pebble.ExecError as error:
             lines = [line.strip() for line in str(error.stdout).splitlines() if line.strip()]
-            # The last line says what is wrong, behind a file's name that is of no interest.
+            # The last line says what is wrong, after an uninteresting file name.
             noise = rf'^FAILED: |(parsing YAML file )?{CANDIDATE}/\S+ '
             return re.sub(noise, '', lines[-1]) if lines else str(error)
         return ''
@@ -166,7 +166,7 @@ class PrometheusCharm(ops.CharmBase):
             self.unit.set_workload_version(found[1])
 
     def _reload(self) -> bool:
-        """Have Prometheus read its configuration again. Return whether it did."""
+        """Make Prometheus reload its configuration. Return whether it did."""
         request = urllib.request.Request(f'http://localhost:{PORT}/-/reload', method='POST')
         try:
             with urllib.request.urlopen(request, timeout=RELOAD_TIMEOUT):
@@ -212,7 +212,7 @@ class PrometheusCharm(ops.CharmBase):
 
 
 def printable(text: str) -> str:
-    """Return what other applications sent as a status can hold it: bounded, on one line."""
+    """Return other applications' text in a form that a status can hold: bounded, on one line."""
     return ''.join(c if c.isprintable() else '?' for c in text[:1000])
 
 

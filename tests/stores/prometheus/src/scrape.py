@@ -1,8 +1,8 @@
-"""What a Prometheus is told to do by the databags of its providers. Pure functions.
+"""What the databags of its providers tell a Prometheus to do. Pure functions.
 
 The wire format and its treatment are those of `MetricsEndpointConsumer` in the charm library
 prometheus_k8s.v0.prometheus_scrape, patch 58. Where that library raises, which puts the whole
-prometheus-k8s unit into error, the item at fault is left out here, alone, and named.
+prometheus-k8s unit into error, the invalid item is ignored here, alone, and named.
 """
 
 import hashlib
@@ -40,14 +40,14 @@ JOB_DEFAULTS: Mapping[str, Any] = {
     'static_configs': [{'targets': ['*:80']}],
 }
 INSTANCE = ('juju_model', 'juju_model_uuid', 'juju_application')
-RULE_FILES = 'rules'  # the folder of rule files, beside the configuration
+RULE_FILES = 'rules'  # the folder of rule files, next to the configuration
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Where one unit of a provider says that it is.
+    """Where one unit of a provider claims to be.
 
-    An empty address means that wildcard targets leave the unit out.
+    An empty address means that wildcard targets skip the unit.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Provider:
 
 @dataclass
 class Wanted:
-    """What the providers ask for, and what of it cannot be had.
+    """What the providers ask for, and which part of it is ignored.
 
     `jobs` are complete scrape configs with unique names; `rules` maps a rule file's name to its
-    groups; `left_out` has one line for each item that is not in either, and why.
+    groups; `left_out` has one line for each ignored item, with the reason.
     """
 
     jobs: list[dict[str, Any]] = field(default_factory=list)
@@ -82,10 +82,10 @@ class Wanted:
 
 
 def wanted(providers: Iterable[Provider]) -> Wanted:
-    """Return all that the providers ask for. The same databags give an equal result."""
+    """Return everything that the providers ask for. Equal databags give equal results."""
     result = Wanted()
     for provider in providers:
-        if not provider.units:  # COS disregards an application without units, rules included
+        if not provider.units:  # COS ignores an application without units, rules included
             continue
         try:
             jobs = _jobs(provider, result.left_out)
@@ -107,7 +107,7 @@ def wanted(providers: Iterable[Provider]) -> Wanted:
 def waiting(
     rules: Mapping[str, list[dict[str, Any]]], duration: str
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return rule groups by file, with every `for` that a rule has replaced by a duration."""
+    """Return rule groups by file; every rule that has a `for` gets this duration instead."""
     return {
         name: [
             {
@@ -125,17 +125,17 @@ def waiting(
 def configuration(
     jobs: Iterable[Mapping[str, Any]], *, scrape_interval: str, evaluation_interval: str
 ) -> dict[str, Any]:
-    """Return prometheus.yml as a value; both intervals are Prometheus durations, such as 2s."""
+    """Return prometheus.yml as a value; both intervals are Prometheus durations, like 2s."""
     configs: list[dict[str, Any]] = []
     for job in jobs:
         config = {
             **job,
-            # What prometheus-k8s adds: a workload's own label survives a target label of that
-            # name, and a scrape without a content type is taken for text.
+            # As prometheus-k8s adds: a workload's own label survives a target label of the same
+            # name, and a scrape without a content type counts as text.
             'honor_labels': True,
             'fallback_scrape_protocol': 'PrometheusText0.0.4',
         }
-        # Valid in COS, whose interval is one minute; a timeout above the interval is refused.
+        # Valid in COS, whose interval is one minute; Prometheus refuses a timeout above it.
         if config.get('scrape_timeout') and not config.get('scrape_interval'):
             config['scrape_interval'] = config['scrape_timeout']
         configs.append(config)
@@ -161,7 +161,7 @@ def _jobs(provider: Provider, left_out: list[str]) -> list[dict[str, Any]]:
         if problem:
             left_out.append(f'job {number} of {provider.application}: {problem}')
             continue
-        # Without a topology a job goes to Prometheus as it is.
+        # Without a topology, a job goes to Prometheus unchanged.
         if not metadata:
             result.append(job)
             continue
@@ -177,10 +177,10 @@ def _jobs(provider: Provider, left_out: list[str]) -> list[dict[str, Any]]:
 def _expand(
     job: dict[str, Any], units: Iterable[Unit], labels: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Return the job split as COS does: one for each unit that is known, one for the rest.
+    """Return the job split as COS does: one for each known unit, one for the rest.
 
-    A wildcard target stands for every unit; a target whose host is a unit's address or FQDN is
-    that unit's. A static config's own labels win over the provider's topology.
+    A wildcard target stands for every unit; a target whose host is a unit's address or FQDN
+    belongs to that unit. A static config's own labels override the provider's topology.
     """
     known = [unit for unit in units if unit.address]
     by_host = {host: unit for unit in known for host in (unit.address, unit.fqdn) if host}
@@ -218,7 +218,7 @@ def _expand(
 
 
 def _relabel(job: Mapping[str, Any], source: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the job's relabel rules with the one that makes `instance` out of the topology."""
+    """Return the job's relabel rules plus the one that builds `instance` from the topology."""
     instance = {
         'source_labels': list(source),
         'separator': '_',
@@ -229,14 +229,14 @@ def _relabel(job: Mapping[str, Any], source: tuple[str, ...]) -> list[dict[str, 
 
 
 def _inline(tls: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tls_config whose *_file keys, which on this wire hold PEM text, are inline keys."""
+    """Return a tls_config with inline keys instead of *_file keys, which here hold PEM text."""
     files = ('ca_file', 'cert_file', 'key_file')
     pem = {key for key in files if '-----BEGIN' in str(tls.get(key))}
     return {key.removesuffix('_file') if key in pem else key: tls[key] for key in tls}
 
 
 def _unique(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the jobs without duplicates; of those that share a name, each gets its hash."""
+    """Return the jobs without duplicates; jobs that share a name each get their hash in it."""
     texts = {json.dumps(job, sort_keys=True): job for job in jobs}
     names = Counter(job['job_name'] for job in texts.values())
     result: list[dict[str, Any]] = []
@@ -263,14 +263,14 @@ def _groups(provider: Provider, left_out: list[str]) -> list[dict[str, Any]]:
 
 
 def _without_token(rule: dict[str, Any]) -> dict[str, Any]:
-    """Return the rule without the place holder that COS removes from rules with a topology."""
+    """Return the rule without the placeholder that COS removes from rules with a topology."""
     if not {'juju_model', 'juju_model_uuid', 'juju_application'} <= set(rule.get('labels') or ()):
         return rule
     return {**rule, 'expr': re.sub(r'%%juju_topology%%,?', '', rule['expr'])}
 
 
 def _file_name(provider: Provider, groups: list[dict[str, Any]]) -> str:
-    """Return a rule file's name, made of the first labelled group's topology, and unique."""
+    """Return a unique name for a rule file, made from the first labelled group's topology."""
     identifier = provider.application
     for group in groups:
         labels = group['rules'][0].get('labels') or {}
@@ -284,12 +284,12 @@ def _file_name(provider: Provider, groups: list[dict[str, Any]]) -> str:
 
 
 def _topology(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return a provider's topology as labels, without the unit: many share one databag."""
+    """Return a provider's topology as labels, without the unit, since many share one databag."""
     for key in ('model', 'model_uuid', 'application'):
         if not isinstance(metadata.get(key), str):
             raise ValueError(f'no {key!r} in its topology')
     uuid = metadata['model_uuid']
-    # JujuTopology takes a lower-case version 4 UUID and raises on anything else.
+    # JujuTopology accepts a lower-case version 4 UUID and raises on anything else.
     try:
         valid = str(UUID(uuid, version=4)) == uuid
     except ValueError:
@@ -311,10 +311,10 @@ def _identifier(labels: Mapping[str, str]) -> str:
 
 
 def _decode(text: str, kind: type) -> Any:
-    """Return a databag's JSON value, or an empty one for absence.
+    """Return a databag's JSON value, or an empty one if it is absent.
 
     Raises:
-        ValueError: it is no JSON, too deep, or of another type.
+        ValueError: if it is not JSON, too deep, or of another type.
     """
     try:
         value = json.loads(text) if text else kind()
@@ -326,7 +326,7 @@ def _decode(text: str, kind: type) -> Any:
 
 
 def _job_problem(job: object) -> str:
-    """Return why COS's library would raise on a job, or nothing; promtool judges the rest."""
+    """Return why COS's library would raise on a job, or ''; promtool checks the rest."""
     if not isinstance(job, dict):
         return 'it is no object'
     configs = job.get('static_configs', JOB_DEFAULTS['static_configs'])
@@ -350,7 +350,7 @@ def _job_problem(job: object) -> str:
 
 
 def _group_problem(group: object, taken: list[str]) -> str:
-    """Return why a rule group would fail the whole of its file, or nothing."""
+    """Return why a rule group would invalidate its whole file, or ''."""
     if not isinstance(group, dict) or not isinstance(group.get('name'), str):
         return 'it has no name'
     if group['name'] in taken:

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""A certificate authority that issues what it is asked for, as self-signed-certificates does.
+"""A certificate authority that issues whatever is requested, like self-signed-certificates.
 
-Its own certificate and key are made once, by the first leader, and kept in a secret of the
-application.
+The first leader makes its certificate and key, once, and a secret of the application keeps them.
 """
 
 import datetime
@@ -20,7 +19,7 @@ class CertificateAuthorityCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._certificates = tls.TLSCertificatesProvidesV4(self, 'certificates')
         relation = self.on['certificates']
         for event in (

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Jaeger that treats its tracing relation as tempo-coordinator-k8s does.
+"""Jaeger with a tracing relation like that of tempo-coordinator-k8s.
 
-All requirers are told of the same receivers: those that any of them asks for, and otlp_http.
-Traces are kept in memory, by each unit its own: one unit is the sensible number.
+All requirers get the same receivers: those that any of them requests, and otlp_http. Each unit
+keeps its own traces in memory, so deploy one unit.
 """
 
 import json
@@ -12,7 +12,7 @@ import re
 
 import ops
 
-# What is served, and the whole of what may be asked for: COS disregards a request with any other.
+# The protocols served. COS ignores a request that contains any other protocol.
 PORTS = {'otlp_grpc': 4317, 'otlp_http': 4318}
 PROTOCOLS = {*PORTS, 'jaeger_grpc', 'jaeger_thrift_http', 'zipkin'}
 ALWAYS = 'otlp_http'  # COS's own charm traces need it
@@ -28,7 +28,7 @@ class TempoCharm(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
+        logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('tempo')
         relation = self.on['tracing']
         for event in (
@@ -53,7 +53,7 @@ class TempoCharm(ops.CharmBase):
             self._ensure_layer()
 
     def _requests(self) -> tuple[set[str], list[str]]:
-        """Return the protocols that are asked for, and the applications that ask wrongly."""
+        """Return the requested protocols, and the applications whose requests are invalid."""
         asked: set[str] = set()
         wrong: list[str] = []
         for relation in sorted(self.model.relations['tracing'], key=lambda r: r.id):
@@ -65,7 +65,7 @@ class TempoCharm(ops.CharmBase):
         return asked, wrong
 
     def _ensure_receivers(self) -> bool:
-        """Tell every requirer of the receivers. Return True if anything was changed."""
+        """Publish the receivers to every requirer. Return True if anything was changed."""
         asked, _ = self._requests()
         receivers = json.dumps(
             [self._receiver(protocol) for protocol in sorted(PORTS.keys() & {*asked, ALWAYS})]
@@ -79,7 +79,7 @@ class TempoCharm(ops.CharmBase):
         return changed
 
     def _receiver(self, protocol: str) -> dict[str, object]:
-        """Return one receiver as published: gRPC has no scheme in its URL, HTTP no path."""
+        """Return one receiver as it is published: gRPC's URL has no scheme, HTTP's no path."""
         transport = protocol.removeprefix('otlp_')
         host = f'{self.app.name}.{self.model.name}.svc.cluster.local:{PORTS[protocol]}'
         url = host if transport == 'grpc' else f'http://{host}'

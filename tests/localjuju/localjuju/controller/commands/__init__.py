@@ -1,5 +1,5 @@
-"""What can be asked of a running model: one function per request of `client.Model`.
+"""The requests to a running model: one function per request of `client.Model`.
 
-Arguments and results are JSON values. Refusals are raised as ModelError, with Juju's words where
-Juju has any.
+Arguments and results are JSON values. A refusal raises ModelError, in Juju's words if Juju has
+any.
 """

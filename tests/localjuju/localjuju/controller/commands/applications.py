@@ -56,13 +56,13 @@ def _deploy(
 
 
 def _charm(controller: Controller, path: Path) -> Charm:
-    """A charm file, read and unpacked."""
+    """Read and unpack a charm file."""
     charm = charmfile.read(path)
     return dataclasses.replace(charm, source=str(controller.unpacked(path)))
 
 
 def _config_file(text: str, app: str) -> dict[str, str]:
-    """The settings of an application in the text of a ``--config`` YAML file."""
+    """An application's settings in the text of a ``--config`` YAML file."""
     try:
         data = yaml.safe_load(text) or {}
     except yaml.YAMLError as e:
@@ -75,7 +75,7 @@ def _config_file(text: str, app: str) -> dict[str, str]:
 def _images(
     controller: Controller, charm: Charm, given: Mapping[str, str], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """The image of each resource: the given one, or the former, or the upstream source."""
+    """The image of each resource: the given one, else the previous one or the upstream source."""
     if unknown := sorted(set(given) - set(charm.resources)):
         raise ModelError(f'unrecognized resource "{unknown[0]}"')
     images = {}

@@ -1,4 +1,4 @@
-"""The model as a whole: what it looks like, its config, its end."""
+"""The model as a whole: its status, its config, its end."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
 
-# Looking
+# Status
 
 
 @command('status')
@@ -54,13 +54,13 @@ def _to_yaml(controller: Controller, value: Any) -> str:  # noqa: ARG001
     return yaml.safe_dump(value, default_flow_style=False, sort_keys=False)
 
 
-#: What a shell exits with when it cannot run a program, or does not find it.
+#: A shell's exit codes when it cannot run a program, or does not find it.
 _NOT_RUN = (126, 127)
 
 
 @command('hopeless')
 def _hopeless(controller: Controller) -> dict[str, str]:
-    """The units in an error that does not pass by waiting, each with the reason."""
+    """The units that will never recover from an error → the reason."""
     with controller.changes:
         found = {}
         exits = {entry['unit']: entry['exit'] for entry in controller.stats}

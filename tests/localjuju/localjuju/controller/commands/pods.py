@@ -1,4 +1,4 @@
-"""Into the pods: to run something, to connect, to break something."""
+"""Access to the pods: running something, connecting, breaking something."""
 
 import signal as signals
 import socket
@@ -48,7 +48,7 @@ def _connect(
     port: int,
     timeout: float,
 ) -> Any:
-    """A connection, whose file descriptor travels with the answer; or why there is none."""
+    """Connect; the answer carries the file descriptor, or says why there is none."""
     try:
         return socket.create_connection((host, port), timeout)
     except OSError as e:
@@ -57,7 +57,7 @@ def _connect(
 
 @command('start-in-network')
 def _start_in_network(controller: Controller, argv: Sequence[str], output: str) -> int:
-    """Start a program of the host in the model's network; its number for `stop-in-network`."""
+    """Start a program of the host in the model's network; return a number to stop it by."""
     try:
         with Path(output).open('wb') as file:
             process = controller.pods.run_in_network(
@@ -72,7 +72,7 @@ def _start_in_network(controller: Controller, argv: Sequence[str], output: str) 
 
 @command('stop-in-network')
 def _stop_in_network(controller: Controller, number: int, timeout: float) -> int:
-    """Interrupt a program, wait for its end (seconds); its exit code."""
+    """Interrupt a program, wait at most `timeout` seconds for its end; return its exit code."""
     with controller.changes:
         process = controller.programs.pop(number)
     process.send_signal(signals.SIGINT)

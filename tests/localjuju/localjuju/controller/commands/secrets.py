@@ -1,4 +1,4 @@
-"""The user's side of secrets: what `juju add-secret` and its kin ask for."""
+"""The user's side of secrets: the requests of `juju add-secret` and its siblings."""
 
 import hashlib
 import json
@@ -134,7 +134,7 @@ def _owner(controller: Controller, secret: Secret) -> str:
 
 
 def _view(controller: Controller, secret: Secret) -> dict[str, Any]:
-    """A secret as `juju secrets` shows it; what is not set is left out."""
+    """A secret as `juju secrets` shows it, without unset values."""
     grants = [
         {
             'target': f'{"unit" if "/" in accessor else "application"}-{accessor}',

@@ -1,4 +1,4 @@
-"""The table of all requests, which each module of commands adds its own to."""
+"""The table of all requests; each module of commands adds its own."""
 
 from collections.abc import Callable
 from typing import Any

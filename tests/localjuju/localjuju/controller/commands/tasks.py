@@ -18,7 +18,7 @@ from localjuju.model.unitstate import Task, Unit
 def _run(
     controller: Controller, unit: str, action: str, params: Mapping[str, Any], file: str = ''
 ) -> dict[str, Any]:
-    """Queue an action. The answer is the task's, see `task`."""
+    """Queue an action; the answer describes its task, like `task`."""
     given = {**(yaml.safe_load(file) or {}), **params}
     with controller.changes:
         target = controller.model.unit(unit)
@@ -35,7 +35,7 @@ def _run(
 def _exec(
     controller: Controller, command: str, units: tuple[str, ...], timeout: float = 300.0
 ) -> list[dict[str, Any]]:
-    """Queue a command on units. The answer is that of each task, see `task`."""
+    """Queue a command on units; the answer describes each task, like `task`."""
     with controller.changes:
         targets = [target for name in units for target in _targets(controller, name)]
         model = controller.model
@@ -62,7 +62,7 @@ def _enqueued(controller: Controller, task: Task) -> dict[str, Any]:
 
 @command('task')
 def _task(controller: Controller, id: int, wait: float) -> dict[str, Any]:
-    """A task, as soon as it is finished or the time (seconds) is over."""
+    """Wait until a task has finished, at most so many seconds, and describe it."""
     deadline = time.monotonic() + wait
     with controller.changes:
         task = controller.tasks[id]

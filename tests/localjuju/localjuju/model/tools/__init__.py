@@ -1,1 +1,1 @@
-"""The hook tools: a function each, over the context of one running hook."""
+"""The hook tools: one function each, with the context of one running hook."""

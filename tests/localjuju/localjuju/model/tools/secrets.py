@@ -1,7 +1,7 @@
 """Secrets.
 
-Like all writes, changes are buffered until the hook's end. A secret that the hook created can be
-read at once; a new revision only with ``--refresh`` or ``--peek``.
+Like all writes, changes are buffered until the hook ends. The hook can immediately read a secret
+that it created, but a new revision only with ``--refresh`` or ``--peek``.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ _SECONDS = {'h': 3600, 'm': 60, 's': 1, 'ms': 0.001}
 
 
 def _update(arguments: Arguments) -> Update:
-    """What the options and the key-value arguments say."""
+    """The update that the options and the key-value arguments request."""
     content = parse_mapping(arguments.file()) if arguments.text('file') else {}
     first = 1 if arguments.positional and '=' not in arguments.positional[0] else 0
     content |= arguments.pairs(first)
@@ -53,7 +53,7 @@ def _update(arguments: Arguments) -> Update:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch of an RFC 3339 time or a Go duration from now."""
+    """Seconds since the epoch, from an RFC 3339 time or a Go duration from now."""
     parts = _DURATION.findall(text)
     if parts and ''.join(number + unit for number, unit in parts) == text:
         return time.time() + sum(float(number) * _SECONDS[unit] for number, unit in parts)
@@ -199,7 +199,7 @@ def _secret_ids(context: HookContext, arguments: Arguments) -> Any:  # noqa: ARG
 
 @tool('secret-grant', options='relation r unit')
 def _secret_grant(context: HookContext, arguments: Arguments) -> None:
-    """``secret-grant --relation <id> [--unit …] <id>``: lets the other side read."""
+    """``secret-grant --relation <id> [--unit …] <id>``: lets the remote side read."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     if not (arguments.text('relation') or arguments.text('r')):
         raise UsageError('missing relation id')

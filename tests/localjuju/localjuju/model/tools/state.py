@@ -1,4 +1,4 @@
-"""What Juju keeps for a charm: its state, and storage, of which there is none."""
+"""What Juju keeps for a charm: its state, and storage (there is none here)."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def _state_delete(context: HookContext, arguments: Arguments) -> None:
     context.state[arguments.required(0, 'missing required key')] = None
 
 
-# Storage: no charm with storage can be deployed, so that there never is any
+# Storage: no charm with storage can be deployed, so there never is any
 
 
 @tool('storage-list', options='format')

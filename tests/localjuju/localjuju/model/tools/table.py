@@ -1,4 +1,4 @@
-"""The table of all hook tools, which each module of tools adds its own to."""
+"""The table of all hook tools; each module of tools adds its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from localjuju.model.hookcontext import HookContext
 from localjuju.model.toolargs import Arguments, Flags
 
 Tool = Callable[[HookContext, Arguments], Any]
-#: By the tool's name, with the flags that it takes.
+#: By the tool's name; each with its flags.
 TOOLS: dict[str, tuple[Tool, Flags]] = {}
 
 

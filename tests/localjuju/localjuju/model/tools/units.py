@@ -1,4 +1,4 @@
-"""The unit and its application: config, status, network, what else Juju knows of them."""
+"""The unit and its application: config, status, network, and whatever else Juju knows of them."""
 
 from typing import Any
 

@@ -69,7 +69,7 @@ def reloads(monkeypatch):
     """The requests to a Prometheus that reloads at once."""
     sent = []
 
-    def urlopen(request, timeout):
+    def urlopen(request, timeout, context=None):
         sent.append((request.method, request.full_url))
         return io.BytesIO()
 
@@ -228,7 +228,7 @@ def test_a_reload_that_fails_is_tried_again_in_the_next_hook(
     before = started(ctx, etc, relation([JOB]))
     before = dataclasses.replace(before, config={'scrape-interval': '3s'})
 
-    def urlopen(request, timeout):
+    def urlopen(request, timeout, context=None):
         raise error
 
     monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)

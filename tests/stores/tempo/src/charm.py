@@ -2,7 +2,8 @@
 """Jaeger that treats its tracing relation as tempo-coordinator-k8s does.
 
 All requirers are told of the same receivers: those that any of them asks for, and otlp_http.
-Traces are kept in memory, by each unit its own: one unit is the sensible number.
+A unit with a certificate of the CA on `certificates` takes traces and queries by TLS only. Traces
+are kept in memory, by each unit its own: one unit is the sensible number.
 """
 
 import json
@@ -11,6 +12,8 @@ import os
 import re
 
 import ops
+
+import store_tls
 
 # What is served, and the whole of what may be asked for: COS disregards a request with any other.
 PORTS = {'otlp_grpc': 4317, 'otlp_http': 4318}
@@ -30,7 +33,9 @@ class TempoCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
         self._container = self.unit.get_container('tempo')
+        self._tls = store_tls.StoreTls(self)
         relation = self.on['tracing']
+        certificates = self.on[store_tls.ENDPOINT]
         for event in (
             self.on.tempo_pebble_ready,
             self.on.config_changed,
@@ -40,6 +45,10 @@ class TempoCharm(ops.CharmBase):
             relation.relation_created,
             relation.relation_changed,
             relation.relation_broken,
+            certificates.relation_created,
+            certificates.relation_changed,
+            certificates.relation_broken,
+            self.on.secret_expired,
         ):
             framework.observe(event, self._reconcile)
         framework.observe(self.on.collect_unit_status, self._collect_status)
@@ -50,6 +59,7 @@ class TempoCharm(ops.CharmBase):
         if self.unit.is_leader() and not departing:
             self._ensure_receivers()
         if self._container.can_connect():
+            self._tls.ensure_file(self._container)
             self._ensure_layer()
 
     def _requests(self) -> tuple[set[str], list[str]]:
@@ -81,8 +91,8 @@ class TempoCharm(ops.CharmBase):
     def _receiver(self, protocol: str) -> dict[str, object]:
         """Return one receiver as published: gRPC has no scheme in its URL, HTTP no path."""
         transport = protocol.removeprefix('otlp_')
-        host = f'{self.app.name}.{self.model.name}.svc.cluster.local:{PORTS[protocol]}'
-        url = host if transport == 'grpc' else f'http://{host}'
+        host = f'{self._tls.service_host}:{PORTS[protocol]}'
+        url = host if transport == 'grpc' else f'{self._tls.scheme}://{host}'
         return {'protocol': {'name': protocol, 'type': transport}, 'url': url}
 
     def _ensure_layer(self) -> bool:
@@ -97,8 +107,7 @@ class TempoCharm(ops.CharmBase):
             self.unit.set_workload_version(found[1])
         return True
 
-    @staticmethod
-    def _layer() -> ops.pebble.Layer:
+    def _layer(self) -> ops.pebble.Layer:
         flags = {
             'collector.otlp.grpc.host-port': f':{PORTS["otlp_grpc"]}',
             'collector.otlp.http.host-port': f':{PORTS["otlp_http"]}',
@@ -117,6 +126,17 @@ class TempoCharm(ops.CharmBase):
             'processor.jaeger-compact.server-host-port': '127.0.0.1:6831',
             'processor.zipkin-compact.server-host-port': '127.0.0.1:5775',
         }
+        if self._tls.is_on:
+            for server in ('collector.otlp.grpc', 'collector.otlp.http', 'query.http'):
+                flags |= {
+                    f'{server}.tls.enabled': 'true',
+                    f'{server}.tls.cert': store_tls.FILE,
+                    f'{server}.tls.key': store_tls.FILE,
+                    f'{server}.tls.min-version': '1.2',
+                }
+            # The server of queries watches the file by itself.
+            for receiver in ('collector.otlp.grpc', 'collector.otlp.http'):
+                flags[f'{receiver}.tls.reload-interval'] = '1s'
         service: ops.pebble.ServiceDict = {
             'override': 'replace',
             'summary': 'Jaeger',
@@ -136,6 +156,7 @@ class TempoCharm(ops.CharmBase):
     def _collect_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[tempo] waiting for the container'))
+        self._tls.add_status(event)
         _, wrong = self._requests()
         refused = f'not understood: receivers of {", ".join(wrong)}' if wrong else ''
         event.add_status(ops.ActiveStatus(refused))

@@ -8,7 +8,8 @@ the charm's. What has been packed from the same files, with the same tools, is l
 Where charmcraft's snap and LXD are there, this is `charmcraft pack`. Elsewhere charmcraft packs
 on this machine itself (--destructive-mode), with two things pretended to it: that the machine is
 the Ubuntu which the charm is for, and that snaps need not be installed. Either way it works on a
-copy of the files that git knows or would add, so that nothing is left over or carried along.
+copy of the files that git knows or would add, so that nothing is left over or carried along; a
+symbolic link becomes the file that it leads to.
 """
 
 import argparse
@@ -123,7 +124,7 @@ def charm_name(folder: Path) -> str:
 
 def target_file(folder: Path) -> Path:
     """Where the packed charm of a folder goes."""
-    group = 'stores' if folder.resolve().parent.name == 'stores' else ''
+    group = 'stores' if folder.resolve().parts[-3:-1] == ('tests', 'stores') else ''
     return BUILD / group / f'{charm_name(folder)}.charm'
 
 

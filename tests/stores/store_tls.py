@@ -10,7 +10,7 @@ import functools
 import logging
 import os
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import ops
 
@@ -18,17 +18,10 @@ if TYPE_CHECKING:
     from charmlibs.interfaces import tls_certificates
 
 ENDPOINT = 'certificates'
-# The unit's certificate, those of its issuers, and its key, in the container of the store. All in
-# one file, so that a server that reads it again never finds a certificate without its key.
+# The unit's key, its certificate and those of its issuers, in the store's container. All in one
+# file, so that a server that reads it again never finds a certificate without its key.
 FILE = '/etc/store-tls/own.pem'
 _COMMON_NAME_LENGTH = 64  # RFC 5280, appendix A.1
-
-
-class _Issued(NamedTuple):
-    """What the CA issued, in PEM: `FILE`, and the CA's own certificate."""
-
-    file: str
-    ca: str
 
 
 class StoreTls:
@@ -36,10 +29,12 @@ class StoreTls:
 
     Args:
         charm: whose unit it is.
+        container: where the store runs.
     """
 
-    def __init__(self, charm: ops.CharmBase) -> None:
+    def __init__(self, charm: ops.CharmBase, container: ops.Container) -> None:
         self._charm = charm
+        self._container = container
         app, model = charm.app.name, charm.model.name
         # Not socket.getfqdn(), as COS's charms do: this name needs no resolver that knows it.
         unit = charm.unit.name.replace('/', '-')
@@ -67,40 +62,42 @@ class StoreTls:
         )
 
     @functools.cached_property
-    def _issued(self) -> _Issued | None:
+    def _text(self) -> str | None:
+        """What `FILE` is to hold; None without TLS."""
         if self._request is None or not self._charm.model.relations[ENDPOINT]:
             return None
         found, key = self._requirer.get_assigned_certificate(self._request)
         if found is None or key is None:
+            # A certificate that is about to expire serves until there is another.
+            return self._there()
+        certificates = [str(one) for one in (found.certificate, *found.chain, found.ca)]
+        return '\n'.join([str(key), *dict.fromkeys(certificates), ''])
+
+    def _there(self) -> str | None:
+        if not self._container.can_connect() or not self._container.exists(FILE):
             return None
-        own = str(found.certificate)
-        chain = [own, *(str(one) for one in found.chain if str(one) != own)]
-        return _Issued(file='\n'.join([*chain, str(key), '']), ca=str(found.ca))
+        with self._container.pull(FILE) as file:
+            return file.read()
 
     @property
     def is_on(self) -> bool:
         """Whether the unit has a certificate, and hence serves nothing without TLS."""
-        return self._issued is not None
+        return self._text is not None
 
     @property
     def scheme(self) -> str:
         """The scheme of the store's URLs."""
         return 'https' if self.is_on else 'http'
 
-    def ensure_file(self, container: ops.Container) -> bool:
-        """Have `FILE` in a container, or no such file without TLS. Return True if it changed."""
-        if not container.exists(FILE):
-            there = None
-        else:
-            with container.pull(FILE) as file:
-                there = file.read()
-        wanted = self._issued.file if self._issued else None
+    def ensure_file(self) -> bool:
+        """Have `FILE` in the container, or none without TLS. Return True if that is a change."""
+        wanted, there = self._text, self._there()
         if there == wanted:
             return False
         if wanted is None:
-            container.remove_path(FILE)
+            self._container.remove_path(FILE)
         else:
-            container.push(FILE, wanted, permissions=0o600, make_dirs=True)
+            self._container.push(FILE, wanted, permissions=0o600, make_dirs=True)
         return True
 
     def ready_check(self, port: int, url: str) -> ops.pebble.CheckDict:
@@ -125,11 +122,11 @@ class StoreTls:
 
         The server has to show a certificate of the unit's CA.
         """
-        if self._issued is None:
+        if self._text is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.load_verify_locations(cadata=self._issued.ca)
+        context.load_verify_locations(cadata=self._text)
         return context
 
     def add_status(self, event: ops.CollectStatusEvent) -> None:

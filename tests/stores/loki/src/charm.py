@@ -30,7 +30,7 @@ class LokiCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
         self._container = self.unit.get_container('loki')
-        self._tls = store_tls.StoreTls(self)
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['logging']
         certificates = self.on[store_tls.ENDPOINT]
         for event in (
@@ -56,7 +56,7 @@ class LokiCharm(ops.CharmBase):
             self._ensure_endpoint()
         if self._container.can_connect():
             self._ensure_rules(self._rules()[0])
-            self._tls.ensure_file(self._container)
+            self._tls.ensure_file()
             self._ensure_layer()
 
     def _ensure_endpoint(self) -> bool:

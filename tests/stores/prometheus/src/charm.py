@@ -44,7 +44,7 @@ class PrometheusCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
         self._container = self.unit.get_container('prometheus')
-        self._tls = store_tls.StoreTls(self)
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['metrics-endpoint']
         certificates = self.on[store_tls.ENDPOINT]
         for event in (
@@ -67,7 +67,7 @@ class PrometheusCharm(ops.CharmBase):
         self.unit.set_ports(PORT)
         if not self._container.can_connect():
             return
-        self._tls.ensure_file(self._container)
+        self._tls.ensure_file()
         wanted = scrape.wanted(self._providers())
         if alert_for := str(self.config['alert-for']):
             wanted.rules = scrape.waiting(wanted.rules, alert_for)

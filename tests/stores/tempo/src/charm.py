@@ -33,7 +33,7 @@ class TempoCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record is a juju-log process
         self._container = self.unit.get_container('tempo')
-        self._tls = store_tls.StoreTls(self)
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['tracing']
         certificates = self.on[store_tls.ENDPOINT]
         for event in (
@@ -59,7 +59,7 @@ class TempoCharm(ops.CharmBase):
         if self.unit.is_leader() and not departing:
             self._ensure_receivers()
         if self._container.can_connect():
-            self._tls.ensure_file(self._container)
+            self._tls.ensure_file()
             self._ensure_layer()
 
     def _requests(self) -> tuple[set[str], list[str]]:
@@ -126,6 +126,7 @@ class TempoCharm(ops.CharmBase):
             'processor.jaeger-compact.server-host-port': '127.0.0.1:6831',
             'processor.zipkin-compact.server-host-port': '127.0.0.1:5775',
         }
+        environment = {'SPAN_STORAGE_TYPE': 'memory'}
         if self._tls.is_on:
             for server in ('collector.otlp.grpc', 'collector.otlp.http', 'query.http'):
                 flags |= {
@@ -134,14 +135,14 @@ class TempoCharm(ops.CharmBase):
                     f'{server}.tls.key': store_tls.FILE,
                     f'{server}.tls.min-version': '1.2',
                 }
-            # The server of queries watches the file by itself.
-            for receiver in ('collector.otlp.grpc', 'collector.otlp.http'):
-                flags[f'{receiver}.tls.reload-interval'] = '1s'
+                # How often it reads the file again. Queries have no flag for it, only the setting.
+                setting = f'{server}.tls.reload-interval'
+                environment[re.sub('[.-]', '_', setting).upper()] = '1s'
         service: ops.pebble.ServiceDict = {
             'override': 'replace',
             'summary': 'Jaeger',
             'command': ' '.join([BINARY, *(f'--{flag}={value}' for flag, value in flags.items())]),
-            'environment': {'SPAN_STORAGE_TYPE': 'memory'},
+            'environment': environment,
             'startup': 'enabled',
         }
         check: ops.pebble.CheckDict = {

@@ -137,8 +137,8 @@ def with_files(
         tls = dict(job.get('tls_config') or {})
         for key, ending in (('ca', 'ca.crt'), ('cert', 'client.crt'), ('key', 'client.key')):
             text = tls.get(key)
-            # A job with both is for promtool to refuse.
-            if isinstance(text, str) and text and f'{key}_file' not in tls:
+            # What is no PEM, or in both keys, is for promtool to refuse.
+            if isinstance(text, str) and text and text.isascii() and f'{key}_file' not in tls:
                 name = f'{_in_file_name(job["job_name"])}-{ending}'
                 files[name] = text
                 del tls[key]

@@ -175,6 +175,19 @@ def check_arrived(model: Model) -> None:
     assert node.span.name == 'over TLS'
 
 
+def test_prometheus_is_reloaded_over_tls(stores: Model) -> None:
+    before = processes(stores)
+    stores.juju.config('prometheus', {'scrape-interval': '3s'})
+
+    def is_reloaded() -> None:
+        path = '/api/v1/status/config'
+        answer = stores.cluster.http('prometheus', 9090, path, context=trusting(stores))
+        assert 'scrape_interval: 3s' in answer.json()['data']['yaml']
+
+    eventually(is_reloaded)
+    assert processes(stores) == before
+
+
 def test_a_certificate_is_renewed_without_a_restart(stores: Model) -> None:
     """The CA issues some for a minute, which are renewed after nine tenths of it."""
     model = stores

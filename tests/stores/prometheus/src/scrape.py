@@ -128,7 +128,7 @@ def with_files(
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Return jobs whose certificates and keys are in files, and those files' content by name.
 
-    As with prometheus-k8s, each job has files of its own, named after it. All else of a
+    As with prometheus-k8s, each job has files of its own, named after it, and all else in its
     tls_config stays as the provider wrote it, `insecure_skip_verify` too.
     """
     result: list[dict[str, Any]] = []

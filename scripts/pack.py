@@ -9,7 +9,8 @@ date.
 With charmcraft's snap and LXD, this runs `charmcraft pack`. Elsewhere charmcraft packs directly on
 this machine (--destructive-mode), and is made to believe two things: that the machine is the
 Ubuntu that the charm is for, and that no snaps need installing. Either way it works on a copy of
-the files that git knows or would add, so it leaves nothing behind and packs nothing else.
+the files that git knows or would add, so it leaves nothing behind and packs nothing else. A
+symbolic link becomes the file that it leads to.
 """
 
 import argparse
@@ -124,7 +125,7 @@ def charm_name(folder: Path) -> str:
 
 def target_file(folder: Path) -> Path:
     """The path of a folder's packed charm."""
-    group = 'stores' if folder.resolve().parent.name == 'stores' else ''
+    group = 'stores' if folder.resolve().parts[-3:-1] == ('tests', 'stores') else ''
     return BUILD / group / f'{charm_name(folder)}.charm'
 
 

@@ -130,6 +130,11 @@ def store(name: str) -> Application:
 CERTIFICATES = store('self-signed-certificates')
 """The CA that stands for the charm of this name."""
 STORES = tuple(store(name) for name in ('prometheus', 'loki', 'tempo'))
+STORE_TLS = tuple(
+    (f'{application.name}:certificates', f'{CERTIFICATES.name}:certificates')
+    for application in STORES
+)
+"""The relations that give the stores TLS."""
 
 TELEMETRY = {
     'metrics-endpoint': ('coordinator:metrics-endpoint', 'prometheus:metrics-endpoint'),

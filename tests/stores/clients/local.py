@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -31,8 +32,10 @@ class Model(Protocol):
 
     name: str
 
-    def http(self, url: str, *, timeout: float = 10) -> Response:
-        """GET a URL inside the model's network."""
+    def http(
+        self, url: str, *, timeout: float = 10, context: ssl.SSLContext | None = None
+    ) -> Response:
+        """GET a URL inside the model's network; https with a context."""
         ...
 
     def request(self, command: str, /, **arguments: Any) -> Any:
@@ -42,6 +45,8 @@ class Model(Protocol):
 
 class LocalStores(Prometheus):
     """This repository's store charms in a running local model; a `Stores`.
+
+    A store that has a certificate is asked over TLS, trusting the CA that Juju shows for it.
 
     Args:
         model: the running model; all requests are made inside its network.
@@ -58,12 +63,9 @@ class LocalStores(Prometheus):
         loki: str = 'loki/0',
         tempo: str = 'tempo',
     ) -> None:
-        def get(url: str, timeout: float) -> tuple[int, bytes]:
-            response = model.http(url, timeout=timeout)
-            return response.status, response.body
-
         def api(name: str, host: str, port: int) -> Api:
-            return Api(name, f'http://{host}.{model.name}.svc.cluster.local:{port}', get)
+            base = f'http://{host}.{model.name}.svc.cluster.local:{port}'
+            return Api(name, base, _Get(model, name))
 
         self._model = model
         self._loki = loki
@@ -128,6 +130,64 @@ class LocalStores(Prometheus):
         answer = self._jaeger.json(f'/api/traces/{trace_id}', absent=404)
         traces = answer['data'] if answer else ()
         return tree([span for trace in traces for span in spans_of(trace)])
+
+
+class _Get:
+    """A `Get` to one store; its URLs are plain ones, whether the store has TLS or not.
+
+    Whether it has is looked up whenever it does not answer as before.
+
+    Args:
+        model: the running model.
+        name: the store's application, or its unit.
+    """
+
+    def __init__(self, model: Model, name: str) -> None:
+        self._model = model
+        self._name = name
+        self._cas = ''  # certificates in PEM; empty without TLS
+
+    def __call__(self, url: str, timeout: float) -> tuple[int, bytes]:
+        try:
+            status, body = self._ask(url, timeout)
+        except OSError:
+            if not self._look():
+                raise
+            return self._ask(url, timeout)
+        # What a server in Go answers to plain HTTP where it expects TLS.
+        if status == 400 and not self._cas and self._look():
+            return self._ask(url, timeout)
+        return status, body
+
+    def _ask(self, url: str, timeout: float) -> tuple[int, bytes]:
+        if not self._cas:
+            response = self._model.http(url, timeout=timeout)
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=self._cas)
+            url = f'https{url.removeprefix("http")}'
+            response = self._model.http(url, timeout=timeout, context=context)
+        return response.status, response.body
+
+    def _look(self) -> bool:
+        """Look up which CAs to trust. Return True if they are others than before."""
+        before, self._cas = self._cas, self._look_up()
+        return self._cas != before
+
+    def _look_up(self) -> str:
+        application = self._name.partition('/')[0]
+        status = self._model.request('status')['applications'].get(application, {})
+        units = sorted(status.get('units', {}))
+        if not units:
+            return ''
+        unit = self._name if self._name in units else units[0]
+        shown = self._model.request('show-unit', unit=unit)[unit]
+        found: set[str] = set()
+        for relation in shown['relation-info']:
+            if relation['endpoint'] == 'certificates':
+                issued = json.loads(relation['application-data'].get('certificates', '[]'))
+                found |= {one['ca'].strip() for one in issued}
+        return '\n'.join(sorted(found))
 
 
 def _documents(text: str) -> Iterator[Any]:

@@ -51,11 +51,25 @@ def test_a_charm_is_packed_under_its_name_from_what_git_would_take(charm: Path):
 
 def test_a_store_goes_to_a_folder_of_its_own(charm: Path):
     assert pack.target_file(charm) == pack.BUILD / 'example-k8s.charm'
-    store = charm.rename(charm.parent / 'stores')
-    folder = store / 'loki'
-    folder.mkdir()
-    (folder / 'charmcraft.yaml').write_text('name: loki\n')
-    assert pack.target_file(folder) == pack.BUILD / 'stores/loki.charm'
+    for stores, target in (
+        ('tests/stores', 'stores/loki.charm'),
+        ('stores', 'loki.charm'),  # a checkout of this name
+    ):
+        folder = charm / stores / 'loki'
+        folder.mkdir(parents=True)
+        (folder / 'charmcraft.yaml').write_text('name: loki\n')
+        assert pack.target_file(folder) == pack.BUILD / target
+
+
+def test_a_link_is_packed_as_the_file_that_it_leads_to_and_again_when_that_changes(charm: Path):
+    shared = charm.parent / 'shared.py'
+    shared.touch()
+    (charm / 'src/shared.py').symlink_to('../../shared.py')
+    pack.pack(charm, packer())
+    assert './src/shared.py' in (pack.BUILD / 'example-k8s.charm').read_text().split()
+    assert pack.pack(charm, packer()) == 'up to date'
+    shared.write_text('print()\n')
+    assert pack.pack(charm, packer()) != 'up to date'
 
 
 def test_an_unchanged_charm_is_left_alone(charm: Path):

@@ -48,7 +48,8 @@ class Wire:
         self.asked.append((command, arguments))
         return {'code': 0 if self.files else 1, 'stdout': self.files, 'stderr': 'no such folder'}
 
-    def http(self, url, *, timeout=10.0):
+    def http(self, url, *, timeout=10.0, context=None):
+        assert context is None
         return Response(*self.get(url, timeout))
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import json
+import ssl
+import stat
 import urllib.error
 
 import ops
@@ -10,6 +12,7 @@ import pytest
 import yaml
 from ops import pebble, testing
 
+from authority import authority, requests
 from prometheus.src import charm
 from stores.test_scrape import METADATA, rule
 
@@ -69,7 +72,7 @@ def reloads(monkeypatch):
     """The requests to a Prometheus that reloads at once."""
     sent = []
 
-    def urlopen(request, timeout):
+    def urlopen(request, timeout, context=None):
         sent.append((request.method, request.full_url))
         return io.BytesIO()
 
@@ -228,7 +231,7 @@ def test_a_reload_that_fails_is_tried_again_in_the_next_hook(
     before = started(ctx, etc, relation([JOB]))
     before = dataclasses.replace(before, config={'scrape-interval': '3s'})
 
-    def urlopen(request, timeout):
+    def urlopen(request, timeout, context=None):
         raise error
 
     monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)
@@ -255,6 +258,78 @@ def test_a_broken_relation_leaves_neither_targets_nor_rules(ctx, etc, promtool, 
     ctx.run(ctx.on.relation_broken(before.get_relation(first.id)), before)
     assert targets(etc) == []
     assert not (etc / 'rules').exists()
+
+
+def with_ca(text):
+    return {**JOB, 'scheme': 'https', 'tls_config': {'ca': text}}
+
+
+def test_the_ca_of_a_job_is_a_file_that_promtool_sees_too_and_that_goes_with_the_job(
+    ctx, etc, promtool, reloads
+):
+    before = started(ctx, etc, (first := relation([with_ca('one')], units=1)))
+    (job,) = yaml.safe_load((etc / 'prometheus.yml').read_text())['scrape_configs']
+    assert (job['scheme'], list(job['tls_config'])) == ('https', ['ca_file'])
+    for folder in (etc, etc / 'candidate'):
+        assert (folder / job['tls_config']['ca_file']).read_text() == 'one'
+    assert stat.S_IMODE((etc / job['tls_config']['ca_file']).stat().st_mode) == 0o600
+
+    def change(*jobs):
+        data = {**first.remote_app_data, 'scrape_jobs': json.dumps(jobs)}
+        changed = dataclasses.replace(first, remote_app_data=data)
+        state = dataclasses.replace(before, relations={changed})
+        ctx.run(ctx.on.relation_changed(changed), state)
+        return [path.read_text() for path in (etc / 'certificates').iterdir()]
+
+    assert change(with_ca('two')) == ['two']
+    assert change(JOB) == []
+    assert len(reloads) == 2
+
+
+def test_a_file_that_the_running_prometheus_may_still_read_stays(ctx, etc, promtool, monkeypatch):
+    before = started(ctx, etc, (first := relation([with_ca('one')], units=1)))
+
+    def urlopen(request, timeout, context=None):
+        raise urllib.error.URLError('refused')
+
+    monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)
+    ctx.run(ctx.on.relation_broken(before.get_relation(first.id)), before)
+    assert [path.read_text() for path in (etc / 'certificates').iterdir()] == ['one']
+
+
+def test_with_tls_it_is_reloaded_over_tls_by_its_ca(ctx, etc, promtool, monkeypatch):
+    sent = []
+
+    def urlopen(request, timeout, context=None):
+        sent.append((request.full_url, context))
+        return io.BytesIO()
+
+    monkeypatch.setattr(charm.urllib.request, 'urlopen', urlopen)
+    before = started(ctx, etc)
+    tls = testing.Relation('certificates', remote_app_name='ca')
+    before = ctx.run(ctx.on.relation_created(tls), dataclasses.replace(before, relations={tls}))
+    tls = before.get_relation(tls.id)
+    data = authority().databag(*requests(tls.local_unit_data))
+    answered = dataclasses.replace(tls, remote_app_data=data)
+    before = ctx.run(
+        ctx.on.relation_changed(answered), dataclasses.replace(before, relations={answered})
+    )
+    assert sent == []  # with another command it is started again
+    assert yaml.safe_load((etc / 'web.yml').read_text()) == {
+        'tls_server_config': {
+            'cert_file': '/etc/store-tls/own.pem',
+            'key_file': '/etc/store-tls/own.pem',
+            'min_version': 'TLS12',
+        }
+    }
+    before = dataclasses.replace(before, config={'scrape-interval': '3s'})
+    ctx.run(ctx.on.config_changed(), before)
+    ((url, context),) = sent
+    assert url == 'https://localhost:9090/-/reload'
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.get_ca_certs(binary_form=True) == [
+        ssl.PEM_cert_to_DER_cert(authority().certificate)
+    ]
 
 
 def test_alert_for_shortens_rules_when_it_is_set_and_no_longer_when_it_is_reset(

@@ -135,6 +135,43 @@ def test_certificates_travel_as_text_and_become_inline_keys():
     assert job['tls_config'] == {'ca': '-----BEGIN CERTIFICATE-----', 'server_name': 'x'}
 
 
+def test_certificates_and_keys_of_a_job_go_to_files_of_its_own():
+    tls = {'ca': 'CA', 'cert': 'C', 'key': 'K', 'server_name': 'x', 'insecure_skip_verify': True}
+    plain = {'job_name': 'plain'}
+    jobs, files = scrape.with_files([{'job_name': 'a', 'tls_config': tls}, plain])
+    assert jobs == [
+        {
+            'job_name': 'a',
+            'tls_config': {
+                'server_name': 'x',
+                'insecure_skip_verify': True,
+                'ca_file': 'certificates/a-ca.crt',
+                'cert_file': 'certificates/a-client.crt',
+                'key_file': 'certificates/a-client.key',
+            },
+        },
+        plain,
+    ]
+    assert files == {'a-ca.crt': 'CA', 'a-client.crt': 'C', 'a-client.key': 'K'}
+    assert tls['ca'] == 'CA', 'what the provider wrote is changed'
+
+
+@pytest.mark.parametrize('tls', [{'ca': 'CA', 'ca_file': '/ca'}, {'ca': '\ud800'}, {'ca': 7}])
+def test_a_ca_that_no_file_can_be_made_of_is_left_to_promtool(tls):
+    job = {'job_name': 'a', 'tls_config': tls}
+    assert scrape.with_files([job]) == ([job], {})
+
+
+def test_no_name_of_a_job_leads_to_another_file():
+    names = ['a/b', 'a_b', 'a b', '..', '../..', '', '\ud800', 'x' * 201, 'x' * 202]
+    jobs = [
+        {'job_name': name, 'tls_config': {'ca': str(number)}} for number, name in enumerate(names)
+    ]
+    _, files = scrape.with_files(jobs)
+    assert [*files.values()] == [str(number) for number in range(len(names))]
+    assert [name for name in files if '/' in name or len(name) > 255] == []
+
+
 def test_jobs_that_share_a_name_each_get_their_hash_and_equal_ones_are_one():
     job = {'job_name': 'x', 'static_configs': [{'targets': ['w:1']}]}
     other = {'job_name': 'x', 'static_configs': [{'targets': ['w:2']}]}
@@ -273,7 +310,16 @@ JSON = st.recursive(
                         'relabel_configs',
                         'metrics_path',
                     ),
-                    *('tls_config', 'ca_file', 'name', 'rules', 'expr', 'groups', 'juju_model'),
+                    *(
+                        'tls_config',
+                        'ca_file',
+                        'ca',
+                        'name',
+                        'rules',
+                        'expr',
+                        'groups',
+                        'juju_model',
+                    ),
                 ]
             ),
             inner,
@@ -288,6 +334,7 @@ JSON = st.recursive(
 def test_no_databag_makes_it_raise(jobs, metadata, groups):
     for of in (metadata, METADATA):
         wanted = scrape.wanted([provider(jobs=jobs, groups=groups, metadata=of)])
+        scrape.with_files(wanted.jobs)
         scrape.configuration(wanted.jobs, scrape_interval='2s', evaluation_interval='2s')
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """VictoriaLogs with a logging relation like that of loki-k8s.
 
-Each unit publishes its own push URL, and every requirer should push to all of them. The path of
-the URL is VictoriaLogs' own; to a requirer it looks like Loki behind an ingress.
+Each unit publishes its own push URL, and every requirer is expected to push to all of them. The
+path of the URL is VictoriaLogs' own, which from a requirer's view is Loki behind an ingress. It is
+https as soon as the unit has a certificate of the CA on `certificates`.
 """
 
 import json
@@ -12,6 +13,8 @@ import re
 from typing import Any
 
 import ops
+
+import store_tls
 
 PORT = 3100
 PUSH_PATH = '/insert/loki/api/v1/push'
@@ -27,7 +30,9 @@ class LokiCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('loki')
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['logging']
+        certificates = self.on[store_tls.ENDPOINT]
         for event in (
             self.on.loki_pebble_ready,
             self.on.config_changed,
@@ -37,6 +42,10 @@ class LokiCharm(ops.CharmBase):
             relation.relation_changed,
             relation.relation_departed,
             relation.relation_broken,
+            certificates.relation_created,
+            certificates.relation_changed,
+            certificates.relation_broken,
+            self.on.secret_expired,
         ):
             framework.observe(event, self._reconcile)
         framework.observe(self.on.collect_unit_status, self._collect_status)
@@ -47,13 +56,12 @@ class LokiCharm(ops.CharmBase):
             self._ensure_endpoint()
         if self._container.can_connect():
             self._ensure_rules(self._rules()[0])
+            self._tls.ensure_file()
             self._ensure_layer()
 
     def _ensure_endpoint(self) -> bool:
-        """Publish where this unit accepts logs. Return True if anything was changed."""
-        # Unlike loki-k8s' socket.getfqdn(), this name needs no resolver that knows it.
-        host = f'{self.unit.name.replace("/", "-")}.{self.app.name}-endpoints'
-        url = f'http://{host}.{self.model.name}.svc.cluster.local:{PORT}{PUSH_PATH}'
+        """Publish where this unit takes logs. Return True if anything was changed."""
+        url = f'{self._tls.scheme}://{self._tls.unit_host}:{PORT}{PUSH_PATH}'
         endpoint = json.dumps({'url': url})
         changed = False
         for relation in self.model.relations['logging']:
@@ -105,29 +113,26 @@ class LokiCharm(ops.CharmBase):
             self.unit.set_workload_version(found[1])
         return True
 
-    @staticmethod
-    def _layer() -> ops.pebble.Layer:
+    def _layer(self) -> ops.pebble.Layer:
+        # It reads the file again within a second.
+        files = f' -tls -tlsCertFile={store_tls.FILE} -tlsKeyFile={store_tls.FILE}'
+        secure = f'{files} -tlsMinVersion=TLS12' if self._tls.is_on else ''
         service: ops.pebble.ServiceDict = {
             'override': 'replace',
             'summary': 'VictoriaLogs',
             'command': f'/victoria-logs-prod -httpListenAddr=:{PORT} '
             '-storageDataPath=/victoria-logs-data -retentionPeriod=1d '
-            # A line stays as it was logged: do not parse JSON lines.
-            '-loki.disableMessageParsing -memory.allowedBytes=256MiB -loggerLevel=WARN',
+            # A line is what was logged: do not take JSON lines apart.
+            '-loki.disableMessageParsing -memory.allowedBytes=256MiB -loggerLevel=WARN' + secure,
             'startup': 'enabled',
         }
-        check: ops.pebble.CheckDict = {
-            'override': 'replace',
-            'level': 'ready',
-            'period': '2s',
-            'timeout': '1s',
-            'http': {'url': f'http://localhost:{PORT}/health'},
-        }
+        check = self._tls.ready_check(PORT, f'http://localhost:{PORT}/health')
         return ops.pebble.Layer({'services': {'loki': service}, 'checks': {'ready': check}})
 
     def _collect_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[loki] waiting for the container'))
+        self._tls.add_status(event)
         _, left_out = self._rules()
         # Other applications' text in a form that a status can hold: bounded, on one line.
         text = ''.join(c if c.isprintable() else '?' for c in '; '.join(left_out)[:1000])

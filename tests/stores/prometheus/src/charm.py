@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A real Prometheus with a metrics-endpoint relation like that of prometheus-k8s.
 
-promtool checks a configuration before it replaces the old one, and Prometheus reloads without a
-restart. A job or rule group that promtool refuses is ignored, alone, and named in the status;
-prometheus-k8s ignores that whole relation instead.
+A configuration is checked by promtool before it takes the place of the old one, and reloaded
+without a restart. A job or rule group that promtool refuses is left out, alone, and named in the
+status; prometheus-k8s leaves out all of that relation instead. With a certificate of the CA on
+`certificates` its API takes TLS only.
 """
 
 import dataclasses
@@ -20,6 +21,8 @@ import ops
 import scrape
 import yaml
 
+import store_tls
+
 PORT = 9090
 FOLDER = '/etc/prometheus'
 # Where a configuration is first written and checked; its path to the rules is relative.
@@ -27,6 +30,8 @@ CANDIDATE = f'{FOLDER}/candidate'
 # What the running Prometheus has read: {"wanted": hash, "left_out": [text], "refused": text}. It
 # is in the container, so that it ends with it.
 APPLIED = f'{FOLDER}/applied.json'
+# How its API takes TLS; it reads the certificate again for each connection.
+WEB_CONFIG = f'{FOLDER}/web.yml'
 RELOAD_TIMEOUT = 10.0  # seconds
 
 logger = logging.getLogger(__name__)
@@ -39,7 +44,9 @@ class PrometheusCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('prometheus')
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['metrics-endpoint']
+        certificates = self.on[store_tls.ENDPOINT]
         for event in (
             self.on.prometheus_pebble_ready,
             self.on.config_changed,
@@ -48,6 +55,10 @@ class PrometheusCharm(ops.CharmBase):
             relation.relation_changed,
             relation.relation_departed,
             relation.relation_broken,
+            certificates.relation_created,
+            certificates.relation_changed,
+            certificates.relation_broken,
+            self.on.secret_expired,
         ):
             framework.observe(event, self._reconcile)
         framework.observe(self.on.collect_unit_status, self._collect_status)
@@ -56,6 +67,7 @@ class PrometheusCharm(ops.CharmBase):
         self.unit.set_ports(PORT)
         if not self._container.can_connect():
             return
+        self._tls.ensure_file()
         wanted = scrape.wanted(self._providers())
         if alert_for := str(self.config['alert-for']):
             wanted.rules = scrape.waiting(wanted.rules, alert_for)
@@ -74,7 +86,8 @@ class PrometheusCharm(ops.CharmBase):
             if not running:
                 self._start()
             elif not self._reload():
-                return  # the next hook tries again
+                return  # and try again in the next hook
+            self._remove_other_certificates(wanted)
         applied = {'wanted': fingerprint, 'left_out': wanted.left_out, 'refused': refused}
         self._container.push(APPLIED, json.dumps(applied))
 
@@ -116,8 +129,12 @@ class PrometheusCharm(ops.CharmBase):
             return {}
 
     def _write(self, folder: str, wanted: scrape.Wanted) -> None:
+        jobs, certificates = scrape.with_files(wanted.jobs)
+        for name, text in certificates.items():
+            path = f'{folder}/{scrape.CERTIFICATE_FILES}/{name}'
+            self._container.push(path, text, permissions=0o600, make_dirs=True)
         configuration = scrape.configuration(
-            wanted.jobs,
+            jobs,
             scrape_interval=str(self.config['scrape-interval']),
             evaluation_interval=str(self.config['evaluation-interval']),
         )
@@ -127,6 +144,15 @@ class PrometheusCharm(ops.CharmBase):
         for name, content in files.items():
             text = yaml.safe_dump(content, sort_keys=False)
             self._container.push(f'{folder}/{name}', text, make_dirs=True)
+
+    def _remove_other_certificates(self, wanted: scrape.Wanted) -> None:
+        """Remove the files of jobs that are gone: not earlier, for each scrape reads its job's."""
+        _, certificates = scrape.with_files(wanted.jobs)
+        folder = f'{FOLDER}/{scrape.CERTIFICATE_FILES}'
+        if self._container.exists(folder):
+            for info in self._container.list_files(folder):
+                if info.name not in certificates:
+                    self._container.remove_path(info.path)
 
     def _refusal(self, wanted: scrape.Wanted) -> str:
         """Return why promtool refuses a configuration, in one line; '' if it does not."""
@@ -159,6 +185,10 @@ class PrometheusCharm(ops.CharmBase):
                 del wanted.rules[name]
 
     def _start(self) -> None:
+        if self._tls.is_on:
+            files = {'cert_file': store_tls.FILE, 'key_file': store_tls.FILE}
+            web = {'tls_server_config': {**files, 'min_version': 'TLS12'}}
+            self._container.push(WEB_CONFIG, yaml.safe_dump(web, sort_keys=False))
         self._container.add_layer('prometheus', self._layer(), combine=True)
         self._container.replan()
         version, _ = self._container.exec(['/bin/prometheus', '--version']).wait_output()
@@ -166,39 +196,36 @@ class PrometheusCharm(ops.CharmBase):
             self.unit.set_workload_version(found[1])
 
     def _reload(self) -> bool:
-        """Make Prometheus reload its configuration. Return whether it did."""
-        request = urllib.request.Request(f'http://localhost:{PORT}/-/reload', method='POST')
+        """Have Prometheus read its configuration again. Return whether it did."""
+        url = f'{self._tls.scheme}://localhost:{PORT}/-/reload'
+        request = urllib.request.Request(url, method='POST')
+        context = self._tls.own_context()
         try:
-            with urllib.request.urlopen(request, timeout=RELOAD_TIMEOUT):
+            with urllib.request.urlopen(request, timeout=RELOAD_TIMEOUT, context=context):
                 return True
         except OSError as error:
             why = error.read().decode() if isinstance(error, urllib.error.HTTPError) else error
             logger.warning('cannot reload Prometheus: %s', why)
             return False
 
-    @staticmethod
-    def _layer() -> ops.pebble.Layer:
+    def _layer(self) -> ops.pebble.Layer:
+        secure = f' --web.config.file={WEB_CONFIG}' if self._tls.is_on else ''
         service: ops.pebble.ServiceDict = {
             'override': 'replace',
             'summary': 'Prometheus',
             'command': f'/bin/prometheus --config.file={FOLDER}/prometheus.yml '
             f'--web.listen-address=:{PORT} --web.enable-lifecycle '
-            '--storage.tsdb.path=/prometheus --storage.tsdb.retention.time=1d',
+            '--storage.tsdb.path=/prometheus --storage.tsdb.retention.time=1d' + secure,
             'startup': 'enabled',
         }
-        check: ops.pebble.CheckDict = {
-            'override': 'replace',
-            'level': 'ready',
-            'period': '2s',
-            'timeout': '1s',
-            'http': {'url': f'http://localhost:{PORT}/-/ready'},
-        }
+        check = self._tls.ready_check(PORT, f'http://localhost:{PORT}/-/ready')
         return ops.pebble.Layer({'services': {'prometheus': service}, 'checks': {'ready': check}})
 
     def _collect_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[prometheus] waiting for the container'))
             return
+        self._tls.add_status(event)
         applied = self._applied()
         if not applied:
             event.add_status(ops.WaitingStatus('[prometheus] waiting to be started'))

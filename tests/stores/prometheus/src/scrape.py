@@ -40,7 +40,8 @@ JOB_DEFAULTS: Mapping[str, Any] = {
     'static_configs': [{'targets': ['*:80']}],
 }
 INSTANCE = ('juju_model', 'juju_model_uuid', 'juju_application')
-RULE_FILES = 'rules'  # the folder of rule files, next to the configuration
+RULE_FILES = 'rules'  # the folder of rule files, beside the configuration
+CERTIFICATE_FILES = 'certificates'  # likewise, of the certificates and keys that jobs bring
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,30 @@ def waiting(
         ]
         for name, groups in rules.items()
     }
+
+
+def with_files(
+    jobs: Iterable[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return jobs whose certificates and keys are in files, and those files' content by name.
+
+    As with prometheus-k8s, each job has files of its own, named after it, and all else in its
+    tls_config stays as the provider wrote it, `insecure_skip_verify` too.
+    """
+    result: list[dict[str, Any]] = []
+    files: dict[str, str] = {}
+    for job in jobs:
+        tls = dict(job.get('tls_config') or {})
+        for key, ending in (('ca', 'ca.crt'), ('cert', 'client.crt'), ('key', 'client.key')):
+            text = tls.get(key)
+            # What is no PEM, or in both keys, is for promtool to refuse.
+            if isinstance(text, str) and text and text.isascii() and f'{key}_file' not in tls:
+                name = f'{_in_file_name(job["job_name"])}-{ending}'
+                files[name] = text
+                del tls[key]
+                tls[f'{key}_file'] = f'{CERTIFICATE_FILES}/{name}'
+        result.append({**job, 'tls_config': tls} if tls else dict(job))
+    return result, files
 
 
 def configuration(
@@ -281,6 +306,14 @@ def _file_name(provider: Provider, groups: list[dict[str, Any]]) -> str:
             continue
         break
     return re.sub(r'[^A-Za-z0-9_.-]', '_', f'juju_{identifier[:150]}_{provider.relation}.rules')
+
+
+def _in_file_name(job_name: str) -> str:
+    """Return a job's name where it can be a file's, otherwise what is unique and can be."""
+    if re.fullmatch(r'[A-Za-z0-9_.-]{1,200}', job_name):
+        return job_name
+    digest = hashlib.sha256(job_name.encode(errors='surrogatepass')).hexdigest()
+    return f'{re.sub(r"[^A-Za-z0-9_.-]", "_", job_name[:100])}-{digest}'
 
 
 def _topology(metadata: Mapping[str, Any]) -> dict[str, str]:

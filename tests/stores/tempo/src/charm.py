@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Jaeger with a tracing relation like that of tempo-coordinator-k8s.
 
-All requirers get the same receivers: those that any of them requests, and otlp_http. Each unit
-keeps its own traces in memory, so deploy one unit.
+All requirers are told of the same receivers: those that any of them asks for, and otlp_http.
+A unit with a certificate of the CA on `certificates` takes traces and queries by TLS only. Traces
+are kept in memory, by each unit its own: one unit is the sensible number.
 """
 
 import json
@@ -12,7 +13,9 @@ import re
 
 import ops
 
-# The protocols served. COS ignores a request that contains any other protocol.
+import store_tls
+
+# What is served, and the whole of what may be asked for: COS disregards a request with any other.
 PORTS = {'otlp_grpc': 4317, 'otlp_http': 4318}
 PROTOCOLS = {*PORTS, 'jaeger_grpc', 'jaeger_thrift_http', 'zipkin'}
 ALWAYS = 'otlp_http'  # COS's own charm traces need it
@@ -30,7 +33,9 @@ class TempoCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._container = self.unit.get_container('tempo')
+        self._tls = store_tls.StoreTls(self, self._container)
         relation = self.on['tracing']
+        certificates = self.on[store_tls.ENDPOINT]
         for event in (
             self.on.tempo_pebble_ready,
             self.on.config_changed,
@@ -40,6 +45,10 @@ class TempoCharm(ops.CharmBase):
             relation.relation_created,
             relation.relation_changed,
             relation.relation_broken,
+            certificates.relation_created,
+            certificates.relation_changed,
+            certificates.relation_broken,
+            self.on.secret_expired,
         ):
             framework.observe(event, self._reconcile)
         framework.observe(self.on.collect_unit_status, self._collect_status)
@@ -50,6 +59,7 @@ class TempoCharm(ops.CharmBase):
         if self.unit.is_leader() and not departing:
             self._ensure_receivers()
         if self._container.can_connect():
+            self._tls.ensure_file()
             self._ensure_layer()
 
     def _requests(self) -> tuple[set[str], list[str]]:
@@ -81,8 +91,8 @@ class TempoCharm(ops.CharmBase):
     def _receiver(self, protocol: str) -> dict[str, object]:
         """Return one receiver as it is published: gRPC's URL has no scheme, HTTP's no path."""
         transport = protocol.removeprefix('otlp_')
-        host = f'{self.app.name}.{self.model.name}.svc.cluster.local:{PORTS[protocol]}'
-        url = host if transport == 'grpc' else f'http://{host}'
+        host = f'{self._tls.service_host}:{PORTS[protocol]}'
+        url = host if transport == 'grpc' else f'{self._tls.scheme}://{host}'
         return {'protocol': {'name': protocol, 'type': transport}, 'url': url}
 
     def _ensure_layer(self) -> bool:
@@ -97,8 +107,7 @@ class TempoCharm(ops.CharmBase):
             self.unit.set_workload_version(found[1])
         return True
 
-    @staticmethod
-    def _layer() -> ops.pebble.Layer:
+    def _layer(self) -> ops.pebble.Layer:
         flags = {
             'collector.otlp.grpc.host-port': f':{PORTS["otlp_grpc"]}',
             'collector.otlp.http.host-port': f':{PORTS["otlp_http"]}',
@@ -117,11 +126,23 @@ class TempoCharm(ops.CharmBase):
             'processor.jaeger-compact.server-host-port': '127.0.0.1:6831',
             'processor.zipkin-compact.server-host-port': '127.0.0.1:5775',
         }
+        environment = {'SPAN_STORAGE_TYPE': 'memory'}
+        if self._tls.is_on:
+            for server in ('collector.otlp.grpc', 'collector.otlp.http', 'query.http'):
+                flags |= {
+                    f'{server}.tls.enabled': 'true',
+                    f'{server}.tls.cert': store_tls.FILE,
+                    f'{server}.tls.key': store_tls.FILE,
+                    f'{server}.tls.min-version': '1.2',
+                }
+                # How often it reads the file again. Queries have no flag for it, only the setting.
+                setting = f'{server}.tls.reload-interval'
+                environment[re.sub('[.-]', '_', setting).upper()] = '1s'
         service: ops.pebble.ServiceDict = {
             'override': 'replace',
             'summary': 'Jaeger',
             'command': ' '.join([BINARY, *(f'--{flag}={value}' for flag, value in flags.items())]),
-            'environment': {'SPAN_STORAGE_TYPE': 'memory'},
+            'environment': environment,
             'startup': 'enabled',
         }
         check: ops.pebble.CheckDict = {
@@ -136,6 +157,7 @@ class TempoCharm(ops.CharmBase):
     def _collect_status(self, event: ops.CollectStatusEvent) -> None:
         if not self._container.can_connect():
             event.add_status(ops.WaitingStatus('[tempo] waiting for the container'))
+        self._tls.add_status(event)
         _, wrong = self._requests()
         refused = f'not understood: receivers of {", ".join(wrong)}' if wrong else ''
         event.add_status(ops.ActiveStatus(refused))

@@ -173,9 +173,11 @@ def _trusting(ca: str) -> ssl.SSLContext:
     Raises:
         ValueError: if these are no certificates.
     """
+    if not ca.isascii():
+        raise ValueError('expected certificates in PEM')
     context = ssl.create_default_context()
-    # Python 3.13 has set the first flag and the second: an intermediate CA is enough, and the CAs
-    # of the field lack extensions that a strict check asks for.
+    # The same in each version of Python: an intermediate CA is enough, and a CA may lack what only
+    # a strict check asks for, as those of the field do.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca:

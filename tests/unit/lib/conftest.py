@@ -4,7 +4,9 @@ import socket
 import threading
 
 import pytest
+from charmlibs.interfaces import tls_certificates as tls
 
+import authority
 from log_store import Store
 
 
@@ -25,6 +27,19 @@ def store():
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def tls_store(store, tmp_path):
+    """A store that has a certificate for `localhost` of the CA that all tests share."""
+    issuer = authority.authority()
+    key = tls.PrivateKey.generate()
+    asked = tls.CertificateRequestAttributes(common_name='localhost', sans_dns=['localhost'])
+    path = tmp_path / 'store.pem'
+    path.write_text(f'{issuer.issue(str(asked.generate_csr(key)))}{key}\n')
+    server = store()
+    server.use_tls(path)
+    return server
 
 
 @pytest.fixture

@@ -63,19 +63,19 @@ def read_certificates(bags: databags.Databags, endpoint: str) -> str:
     One that is not valid is ignored by itself. Beyond the bounds, each provider's first ones come
     before any provider's later ones, so that none takes all the room.
     """
-    found: dict[str, list[str]] = {}
+    found: list[tuple[str, list[str]]] = []  # by whom; an application may be related twice
     for relation in bags.relations(endpoint):
         data = bags.load(relation, relation.app, ProviderData)
         if data is not None:
             entries = [(f'certificates.{n}', text) for n, text in enumerate(data.certificates)]
             name = f'{relation.app.name} {endpoint}'
-            found[name] = _checked(bags, name, entries)
+            found.append((name, _checked(bags, name, entries)))
             continue
         for unit in bags.units(relation):
             unit_data = bags.load(relation, unit, ProviderUnitData)
             if unit_data is not None:
                 name = f'{unit.name} {endpoint}'
-                found[name] = _checked(bags, name, _entries(unit_data))
+                found.append((name, _checked(bags, name, _entries(unit_data))))
     return _merged(bags, found)
 
 
@@ -117,11 +117,11 @@ def _checked(bags: databags.Databags, name: str, entries: Iterable[tuple[str, An
     return found
 
 
-def _merged(bags: databags.Databags, found: dict[str, list[str]]) -> str:
+def _merged(bags: databags.Databags, found: list[tuple[str, list[str]]]) -> str:
     """Those for which there is room; of whom the others are is named."""
     owners: dict[str, str] = {}
-    for turn in itertools.zip_longest(*found.values()):
-        for name, certificate in zip(found, turn, strict=True):
+    for turn in itertools.zip_longest(*(certificates for _, certificates in found)):
+        for (name, _), certificate in zip(found, turn, strict=True):
             if certificate:
                 owners.setdefault(certificate, name)
     trusted: list[str] = []

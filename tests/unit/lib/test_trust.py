@@ -81,6 +81,7 @@ READ = {
     'one in two forms': ([v1(A, A.replace('\n', '\r\n'))], 'A'),
     'several in one text': ([v1(C + A), v1(A + B, app='b', id=2)], 'ABC'),
     'of two providers': ([v1(B), v1(A, B, app='b', id=2)], 'AB'),
+    'of one that is related twice': ([v1(B), v1(A, id=2)], 'AB'),
     'a list without a version': ([provider(certificates=json.dumps([A]))], 'A'),
     'a list and other keys': ([provider(certificates=json.dumps([A]), foreign='{')], 'A'),
     'an empty list': ([v1()], ''),

@@ -31,13 +31,14 @@ def store():
 
 @pytest.fixture
 def tls_store(store, tmp_path):
-    """A store that has a certificate for `localhost` of the CA that all tests share."""
+    """A store with a certificate for `localhost`, its `certificate`, of the CA of all tests."""
     issuer = authority.authority()
     key = tls.PrivateKey.generate()
     asked = tls.CertificateRequestAttributes(common_name='localhost', sans_dns=['localhost'])
     path = tmp_path / 'store.pem'
-    path.write_text(f'{issuer.issue(str(asked.generate_csr(key)))}{key}\n')
     server = store()
+    server.certificate = issuer.issue(str(asked.generate_csr(key)))
+    path.write_text(f'{server.certificate}{key}\n')
     server.use_tls(path)
     return server
 

@@ -172,6 +172,13 @@ def test_a_store_is_sent_records_over_tls_if_its_ca_is_trusted(tls_store, ca, se
     assert len(tls_store.lines) == settled
 
 
+def test_a_certificate_is_trusted_without_its_issuer(tls_store):
+    """Version 0 of `certificate_transfer` may bring a store's own certificate, or an issuer's."""
+    pushed = log_push.Push(tls_store.url, LABELS, VALUES[:3], ca=tls_store.certificate)
+    pushed.run(LATER)
+    assert pushed.close().settled == 3
+
+
 def test_the_certificate_of_another_host_is_not_trusted(tls_store):
     url = tls_store.url.replace('localhost', '127.0.0.1')
     pushed = log_push.Push(url, LABELS, VALUES[:3], ca=CA)

@@ -59,9 +59,7 @@ class CertificateAuthorityCharm(ops.CharmBase):
         """Publish the CA's certificate, in version 1 of `certificate_transfer`."""
         wanted = {'certificates': json.dumps([str(ca)]), 'version': '1'}
         for relation in self.model.relations['send-ca-cert']:
-            published = relation.data[self.app]
-            if any(published.get(key) != value for key, value in wanted.items()):
-                published.update(wanted)
+            relation.data[self.app].update(wanted)
 
     def _authority(self) -> tuple[tls.Certificate, tls.PrivateKey]:
         try:

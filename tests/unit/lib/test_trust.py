@@ -3,15 +3,13 @@
 import json
 
 import hypothesis
-import ops
 import pytest
 from hypothesis import strategies as st
-from ops import testing
 
 import authority
 import hostile
-import juju
-from coordinated_telemetry import databags, pem, report, trust
+from coordinated_telemetry import pem, trust
+from lib.acting import act, related
 
 ENDPOINT = 'receive-ca-cert'
 A, B, C, D = sorted(authority.authority(name).certificate for name in ('ca', 'other', 'c', 'd'))
@@ -19,45 +17,18 @@ NAMES = {A: 'A', B: 'B', C: 'C', D: 'D'}
 HALF = A[: len(A) // 2]
 
 
-class Requirer(ops.CharmBase):
-    """Reads the certificates, and asks for them if it leads."""
-
-    def __init__(self, framework):
-        super().__init__(framework)
-        framework.observe(self.on.update_status, self._read)
-
-    def _read(self, event):
-        self.report = report.Report()
-        bags = databags.Databags(self, event, self.report)
-        self.found = trust.read_certificates(bags, ENDPOINT)
-        self.asked = self.unit.is_leader() and trust.ensure_request(bags, ENDPOINT, self.app)
-
-
-META = {'name': 'requirer', 'requires': {ENDPOINT: {'interface': 'certificate_transfer'}}}
-
-
 def provider(app='ca', units=None, id=1, **databag):
-    return testing.Relation(
-        ENDPOINT,
-        remote_app_name=app,
-        remote_app_data=databag,
-        remote_units_data=units or {0: {}},
-        id=id,
-    )
+    return related(ENDPOINT, app, units or {0: {}}, databag, id=id)
 
 
 def v1(*certificates, app='ca', id=1):
     return provider(app, id=id, certificates=json.dumps(certificates), version='1')
 
 
-def read(*relations, leader=False):
-    """The certificates, what is ignored of whom, and the state after it."""
-    context = testing.Context(Requirer, meta=META)
-    state = testing.State(relations=relations, model=juju.MODEL, leader=leader)
-    with context(context.on.update_status(), state) as manager:
-        after = manager.run()
-        charm = manager.charm
-        return charm.found, [(one.name, one.why) for one in charm.report.ignored], after
+def read(*relations):
+    """The certificates, and what is ignored of whom."""
+    done = act(lambda bags, _: trust.read_certificates(bags, ENDPOINT), *relations)
+    return done.result, [(one.name, one.why) for one in done.report.ignored]
 
 
 def plain(ca=A, certificate=B, chain=(B, A)):
@@ -112,7 +83,7 @@ READ = {
 
 @pytest.mark.parametrize(('relations', 'expected'), READ.values(), ids=READ)
 def test_all_certificates_are_trusted_once_and_sorted(relations, expected):
-    found, ignored, _ = read(*relations)
+    found, ignored = read(*relations)
     assert found == ''.join(one for one, name in NAMES.items() if name in expected)
     assert ignored == []
 
@@ -134,7 +105,7 @@ BAD = {
 
 @pytest.mark.parametrize(('bad', 'why'), BAD.values(), ids=BAD)
 def test_a_bad_certificate_is_ignored_alone_and_named(bad, why):
-    found, ignored, _ = read(v1(C, bad, D), v1(A, app='b', id=2))
+    found, ignored = read(v1(C, bad, D), v1(A, app='b', id=2))
     assert found == A + C + D
     assert ignored == [(f'ca {ENDPOINT}', f'certificates.1: {why}')]
 
@@ -142,7 +113,7 @@ def test_a_bad_certificate_is_ignored_alone_and_named(bad, why):
 @pytest.mark.parametrize(('bad', 'why'), list(BAD.values())[1:], ids=list(BAD)[1:])
 def test_a_bad_certificate_in_the_chain_of_a_unit_is_ignored_alone(bad, why):
     units = {0: plain(chain=[bad, C]), 1: plain(D, D, [])}
-    found, ignored, _ = read(provider(units=units))
+    found, ignored = read(provider(units=units))
     assert found == A + B + C + D
     assert ignored == [(f'ca/0 {ENDPOINT}', f'chain.0: {why}')]
 
@@ -151,14 +122,14 @@ def test_a_bad_certificate_in_the_chain_of_a_unit_is_ignored_alone(bad, why):
 @pytest.mark.parametrize('bad', ['text', HALF, '1', '{}', '"text"', '{"a": ', 'NaN'])
 def test_a_bad_key_of_a_unit_is_ignored_alone(key, bad):
     good = {'ca': A, 'certificate': B, 'chain': json.dumps([C])}
-    found, ignored, _ = read(provider(units={0: {**good, key: bad}}))
+    found, ignored = read(provider(units={0: {**good, key: bad}}))
     assert found == ''.join({A: B + C, B: A + C}[good[key]])
     assert [(name, why.partition(':')[0]) for name, why in ignored] == [(f'ca/0 {ENDPOINT}', key)]
 
 
 @pytest.mark.parametrize('raw', hostile.RAW.values(), ids=hostile.RAW)
 def test_a_list_that_is_none_harms_no_other_provider(raw):
-    found, ignored, _ = read(provider(certificates=raw), v1(A, app='good', id=2))
+    found, ignored = read(provider(certificates=raw), v1(A, app='good', id=2))
     assert found == A
     assert {name for name, _ in ignored} <= {f'ca {ENDPOINT}'}
     assert bool(ignored) is (raw not in ('[]', '[null]'))
@@ -168,7 +139,7 @@ def test_a_list_that_is_none_harms_no_other_provider(raw):
 @pytest.mark.parametrize('key', ['ca', 'certificate', 'chain'])
 @pytest.mark.parametrize('raw', hostile.RAW.values(), ids=hostile.RAW)
 def test_a_unit_that_makes_no_sense_harms_no_other(key, raw):
-    found, ignored, _ = read(provider(units={0: {key: raw}, 1: plain()}))
+    found, ignored = read(provider(units={0: {key: raw}, 1: plain()}))
     assert found == A + B
     assert {name for name, _ in ignored} <= {f'ca/0 {ENDPOINT}'}
     assert bool(ignored) is (raw not in ('', 'null', '""', '[]', '[null]'))
@@ -176,7 +147,7 @@ def test_a_unit_that_makes_no_sense_harms_no_other(key, raw):
 
 
 def test_a_chain_of_one_megabyte_is_not_read():
-    found, ignored, _ = read(v1(*[f'{n}{A}' for n in range(1000)]), v1(B, app='b', id=2))
+    found, ignored = read(v1(*[f'{n}{A}' for n in range(1000)]), v1(B, app='b', id=2))
     assert found == B
     ((name, why),) = ignored
     assert name == f'ca {ENDPOINT}'
@@ -184,18 +155,18 @@ def test_a_chain_of_one_megabyte_is_not_read():
 
 
 def test_a_chain_that_is_too_long_is_ignored_and_the_unit_is_not():
-    found, ignored, _ = read(provider(units={0: plain(A, A, [B] * 100)}))
+    found, ignored = read(provider(units={0: plain(A, A, [B] * 100)}))
     assert found == A
     assert ignored == [(f'ca/0 {ENDPOINT}', 'chain: String should have at most 65536 characters')]
 
 
 def test_many_bad_ones_are_one_item():
-    _, ignored, _ = read(v1(*[f'text {n}' for n in range(20)]))
+    _, ignored = read(v1(*[f'text {n}' for n in range(20)]))
     assert ignored == [(f'ca {ENDPOINT}', f'certificates.0: {NOT_PEM}, and 19 more')]
 
 
 def test_the_units_count_where_the_list_makes_no_sense():
-    found, ignored, _ = read(provider(units={0: plain()}, certificates='{'))
+    found, ignored = read(provider(units={0: plain()}, certificates='{'))
     assert found == A + B
     assert [name for name, _ in ignored] == [f'ca {ENDPOINT}']
 
@@ -214,7 +185,7 @@ def many():
 
 
 def test_a_provider_with_more_than_are_read_keeps_its_first_ones(many):
-    found, ignored, _ = read(v1(*many))
+    found, ignored = read(v1(*many))
     assert sorted(pem.each_certificate(found)) == sorted(many[:-1])
     number = trust.MAX_CERTIFICATES
     why = f'{number + 1} certificates, of which the first {number} are read'
@@ -223,7 +194,7 @@ def test_a_provider_with_more_than_are_read_keeps_its_first_ones(many):
 
 @pytest.mark.parametrize('ids', [(1, 2), (2, 1)])
 def test_no_provider_takes_all_the_room(many, ids):
-    found, ignored, _ = read(v1(*many[:-1], id=ids[0]), v1(A, B, app='b', id=ids[1]))
+    found, ignored = read(v1(*many[:-1], id=ids[0]), v1(A, B, app='b', id=ids[1]))
     trusted = pem.each_certificate(found)
     assert {A, B} <= {*trusted}
     assert len(trusted) == trust.MAX_CERTIFICATES
@@ -233,7 +204,7 @@ def test_no_provider_takes_all_the_room(many, ids):
 
 def test_what_is_trusted_is_what_workers_accept_as_one_value(many, monkeypatch):
     monkeypatch.setattr(trust, 'MAX_BYTES', 3 * len(many[0]) + 10)
-    found, ignored, _ = read(v1(*many[:5]))
+    found, ignored = read(v1(*many[:5]))
     assert len(found) <= trust.MAX_BYTES
     assert len(pem.each_certificate(found)) == 3
     assert [why.partition(':')[0] for _, why in ignored] == ['no room for 2 certificates']
@@ -246,17 +217,19 @@ def test_the_bound_of_all_is_the_bound_of_one_value():
 # Asking, and the same for the same
 
 
-def test_the_leader_asks_for_version_1_once():
-    _, _, after = read(v1(A), leader=True)
-    assert after.get_relation(1).local_app_data == {'version': '1'}
-    context = testing.Context(Requirer, meta=META)
-    with context(context.on.update_status(), after) as manager:
-        manager.run()
-        assert manager.charm.asked is False
+def ask(relation, leader=True):
+    return act(
+        lambda bags, charm: trust.ensure_request(bags, ENDPOINT, charm.app),
+        relation,
+        leader=leader,
+    )
 
 
-def test_another_unit_asks_for_nothing():
-    assert read(v1(A))[2].get_relation(1).local_app_data == {}
+def test_providers_are_asked_for_version_1_once():
+    first = ask(v1(A))
+    asked = first.state.get_relation(1)
+    assert (first.result, asked.local_app_data) == (True, {'version': '1'})
+    assert ask(asked).result is False
 
 
 def test_order_makes_no_difference():
@@ -284,7 +257,7 @@ values = pieces | hostile.json_values
 @hypothesis.settings(max_examples=hostile.examples(60))
 def test_whatever_it_is_only_certificates_come_of_it(certificates, units):
     bad = provider('bad', units or {0: {}}, 1, certificates=certificates)
-    found, ignored, _ = read(bad, v1(C, app='good', id=2))
+    found, ignored = read(bad, v1(C, app='good', id=2))
     assert C in found
     assert found.replace(A, '').replace(B, '').replace(C, '') == ''
     assert {name.partition(' ')[0].partition('/')[0] for name, _ in ignored} <= {'bad'}

@@ -120,7 +120,7 @@ def test_another_ca_waits_for_the_units_before_this_one(tmp_path):
     first = scene.coordinator(scene.published(**HTTPS, receive_ca_certs=A), id=21)
     before = unit.update_status(unit.state(first, peers))
     after = state_of(unit, before, receive_ca_certs=B)
-    assert 'restarts after worker/1' in after.unit_status.message
+    assert 'will restart after worker/1' in after.unit_status.message
     assert environment(after) == environment(before)
     assert trusted(unit) == A
 

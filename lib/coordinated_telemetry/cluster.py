@@ -63,8 +63,7 @@ class CoordinatorData(databag.Databag):
         charm_tracing_receivers: protocol → URL, for the worker charms.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
         ca_cert: the CA of the coordinator's certificate, in PEM; absent with plain HTTP.
-        receive_ca_certs: the CAs of the stores, in PEM; not in `ca_cert`, because that turns TLS
-            on between worker and coordinator.
+        receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
     """
 
     # coordinated-workers publishes these; this library does not.
@@ -259,13 +258,8 @@ def read_coordinator(
                 key: _checked(bags, f'{name} {key}', getattr(data, key), check)
                 for key, check in _CHECKS.items()
             }
-            return Coordinator(
-                name,
-                data.worker_config,
-                **urls,
-                ca_cert=data.ca_cert or '',
-                receive_ca_certs=data.receive_ca_certs or '',
-            )
+            ca, cas = data.ca_cert or '', data.receive_ca_certs or ''
+            return Coordinator(name, data.worker_config, **urls, ca_cert=ca, receive_ca_certs=cas)
     return None
 
 
@@ -288,16 +282,13 @@ def _checked(
 def ensure_worker_data(
     bags: databags.Databags, endpoint: str, charm: ops.CharmBase, worker: Worker
 ) -> bool:
-    """Publish the worker's address and topology; the leader also publishes the roles.
+    """Publish address and topology, and as leader the roles. True if anything was changed.
 
     Args:
         bags: the databags of this dispatch.
         endpoint: the name of the `cluster` endpoint.
         charm: the worker charm.
         worker: this unit; `roles` as configured, meta-roles included.
-
-    Returns:
-        True if anything was changed.
     """
     own = worker.topology
     topology = UnitTopology(application=own.application, unit=own.unit, charm_name=own.charm)

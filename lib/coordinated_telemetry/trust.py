@@ -1,11 +1,11 @@
-"""Trust: the certificates of CAs that vouch for the stores (`certificate_transfer`).
+"""The CAs that vouch for the stores (`certificate_transfer`).
 
-Requirer's side, for any number of providers. Version 1 of the interface has a list in the
-provider's application databag; version 0 has some certificates in the databag of each unit, which
-counts where the application has no list.
+This is the requirer's side, for any number of providers. Version 1 of the interface has a list in
+the provider's application databag. Version 0 has certificates in the databag of each unit; these
+count where the application has no list.
 
-What is trusted is every certificate that any provider publishes, so that a CA and the one that
-replaces it are both trusted as long as both are published.
+Every certificate that any provider publishes is trusted, so a CA and its successor are both
+trusted as long as both are published.
 """
 
 import itertools
@@ -58,10 +58,10 @@ def ensure_request(bags: databags.Databags, endpoint: str, application: ops.Appl
 
 
 def read_certificates(bags: databags.Databags, endpoint: str) -> str:
-    """The certificates of all providers as one text in PEM, each once, sorted; '' if none.
+    """The certificates of all providers as one PEM text, each once, sorted; '' if there are none.
 
-    One that is not valid is ignored by itself. Beyond the bounds, each provider's first ones come
-    before any provider's later ones, so that none takes all the room.
+    An invalid one is ignored alone. When there is no room for all, each provider's first ones go
+    before any provider's later ones, so that no provider takes all the room.
     """
     found: list[tuple[str, list[str]]] = []  # by whom; an application may be related twice
     for relation in bags.relations(endpoint):
@@ -118,7 +118,7 @@ def _checked(bags: databags.Databags, name: str, entries: Iterable[tuple[str, An
 
 
 def _merged(bags: databags.Databags, found: list[tuple[str, list[str]]]) -> str:
-    """Those for which there is room; of whom the others are is named."""
+    """Those for which there is room; whose the others are is named."""
     owners: dict[str, str] = {}
     for turn in itertools.zip_longest(*(certificates for _, certificates in found)):
         for (name, _), certificate in zip(found, turn, strict=True):

@@ -8,6 +8,7 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 import dataclasses
 import functools
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import ops
@@ -29,6 +30,7 @@ from coordinated_telemetry import (
     metrics,
     reconciler,
     traces,
+    trust,
 )
 
 if TYPE_CHECKING:
@@ -51,10 +53,10 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
-        log_endpoints = logs.trusted(self.report, seen.log_endpoints)
-        self.ensure_own_telemetry(log_endpoints, seen.charm_receivers)
+        log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
+        self.ensure_own_telemetry(log_endpoints.charm, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
-        self._served = self._write_containers(event, seen, log_endpoints, issued)
+        self._served = self._write_containers(event, seen, log_endpoints.pebble, issued)
         if self._served and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -97,12 +99,14 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Publish all that the leader publishes: to workers, scrapers and stores."""
         traces.ensure_request(bags, 'charm-tracing', self.app, traces.CHARM_PROTOCOLS)
         traces.ensure_request(bags, 'workload-tracing', self.app, traces.WORKLOAD_PROTOCOLS)
+        trust.ensure_request(bags, 'receive-ca-cert', self.app)
         to_workers = cluster.CoordinatorData(
             worker_config=workload.config(seen.config.log_level),
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,
             workload_tracing_receivers=seen.workload_receivers or None,
             ca_cert=self._served.ca if self._served else None,
+            receive_ca_certs=seen.store_ca or None,
         )
         bags.ensure('cluster', self.app, to_workers)
         self._write_telemetry(bags, seen)
@@ -123,7 +127,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self,
         event: ops.EventBase,
         seen: state.State,
-        log_endpoints: dict[str, str],
+        log_endpoints: Mapping[str, str],
         issued: tls.Certificate | None,
     ) -> tls.Certificate | None:
         """Make both containers match what is wanted; return the certificate that nginx serves."""

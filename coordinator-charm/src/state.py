@@ -7,7 +7,7 @@ import pydantic
 
 import tls
 import workload
-from coordinated_telemetry import addresses, cluster, databag, databags, logs, traces
+from coordinated_telemetry import addresses, cluster, databag, databags, logs, traces, trust
 from coordinated_telemetry.reconciler import ReconcilingCharm
 
 
@@ -34,6 +34,7 @@ class State:
         log_endpoints: Loki unit → push URL.
         charm_receivers: protocol → URL, for charm traces.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
+        store_ca: the CAs of the stores in PEM, or ''.
         tls: what the CA provides, and the certificate that this unit's nginx served last.
     """
 
@@ -43,6 +44,7 @@ class State:
     log_endpoints: dict[str, str]
     charm_receivers: dict[str, str]
     workload_receivers: dict[str, str]
+    store_ca: str
     tls: tls.Tls
 
     @property
@@ -70,6 +72,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
         workload_receivers=traces.read_receivers(
             bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS
         ),
+        store_ca=trust.read_certificates(bags, 'receive-ca-cert'),
         tls=tls.read(bags, charm.unit),
     )
 

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import ssl
 
 
 def texts(push):
@@ -30,6 +31,20 @@ class Store(http.server.ThreadingHTTPServer):
         self.pushes, self.sizes, self.taken = [], [], []
         super().__init__(('127.0.0.1', 0), _Answer)
         self.url = f'http://127.0.0.1:{self.server_port}/loki/api/v1/push'
+
+    def use_tls(self, certificate):
+        """From now on speak TLS.
+
+        Args:
+            certificate: the path of a certificate and its key, in PEM.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.url = f'https://localhost:{self.server_port}/loki/api/v1/push'
+
+    def handle_error(self, request, client_address):
+        """Say nothing: a client that does not trust a store goes away."""
 
     @property
     def lines(self):

@@ -6,7 +6,7 @@ Metrics need no code here: the coordinator tells the scraper where each worker i
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ops
 import pydantic
@@ -59,12 +59,14 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self._roles = self.load_config(Config).roles
         coordinator = cluster.read_coordinator(bags, 'cluster', self.topology)
         self._is_related = bool(bags.relations('cluster'))
-        log_endpoints: dict[str, str] = {}
+        log_endpoints: Mapping[str, str] = {}
         if coordinator:
-            log_endpoints = logs.trusted(self.report, coordinator.loki_endpoints)
-            self.ensure_own_telemetry(log_endpoints, coordinator.charm_tracing_receivers)
+            ca = coordinator.receive_ca_certs
+            endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
+            log_endpoints = endpoints.pebble
+            self.ensure_own_telemetry(endpoints.charm, coordinator.charm_tracing_receivers, ca)
             self._workload_traces = traces.workload_destination(
-                coordinator.workload_tracing_receivers
+                coordinator.workload_tracing_receivers, ca
             )
             if why := self._workload_traces.refused:
                 self.report.note(f'workload traces are not sent: {why}')
@@ -122,7 +124,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self,
         bags: databags.Databags,
         coordinator: cluster.Coordinator | None,
-        log_endpoints: dict[str, str],
+        log_endpoints: Mapping[str, str],
     ) -> None:
         if coordinator is None:
             # Without the coordinator's data, even for a moment, the workload keeps running as it
@@ -142,7 +144,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         runs = rolling.digest(shared)
         if self._is_after_others(bags, layer, runs):
             return
-        if workload.ensure_running(self._container, config, coordinator.ca_cert, layer):
+        files = workload.files(config, coordinator.ca_cert, self._traces_ca(coordinator))
+        if workload.ensure_running(self._container, files, layer):
             logger.info('podinfo runs with a new configuration, as %s', ', '.join(self._roles))
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
@@ -158,8 +161,14 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             ),
             service_name=self.app.name,
             traces_endpoint=self._workload_traces.url,
+            traces_ca=self._traces_ca(coordinator),
             resource_attributes=traces.resource_attributes(owner),
         )
+
+    def _traces_ca(self, coordinator: cluster.Coordinator) -> str:
+        """What the workload has to trust to send its traces; nothing where they go over HTTP."""
+        is_tls = (self._workload_traces.url or '').startswith('https:')
+        return coordinator.receive_ca_certs if is_tls else ''
 
     def _is_after_others(
         self, bags: databags.Databags, layer: ops.pebble.LayerDict, runs: str

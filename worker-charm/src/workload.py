@@ -5,7 +5,7 @@ coordinator sends, the same for all workers.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ops
 
@@ -20,8 +20,11 @@ _FOLDER = '/home/app'
 _CONFIG_FOLDER = '/etc/podinfo'
 _CONFIG = 'config.yaml'
 _CA_FOLDER = f'{_CONFIG_FOLDER}/ca'
+_CA = f'{_CA_FOLDER}/ca.pem'
+_TRACES_CA = f'{_CONFIG_FOLDER}/traces-ca.pem'  # not in the folder of the other
 _TRACES_FLAG = '--otel-service-name='
 _TRACES_ENDPOINT = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
+_TRACES_DIGEST = 'OTEL_CA_SHA256'
 
 
 def checked_config(text: str) -> str:
@@ -64,6 +67,7 @@ def layer(
     backend: str,
     service_name: str,
     traces_endpoint: str | None,
+    traces_ca: str,
     resource_attributes: str,
 ) -> ops.pebble.LayerDict:
     """The Pebble layer.
@@ -75,6 +79,8 @@ def layer(
         backend: from `backend_url`.
         service_name: `service.name` of the workload's spans.
         traces_endpoint: OTLP gRPC receiver with its scheme, or None for no traces.
+        traces_ca: PEM certificates to trust, instead of the image's own, when sending traces, or
+            ''; a change restarts the service.
         resource_attributes: in the format of OTEL_RESOURCE_ATTRIBUTES.
     """
     command = [
@@ -96,6 +102,9 @@ def layer(
         command.append(f'{_TRACES_FLAG}{service_name}')
         environment[_TRACES_ENDPOINT] = traces_endpoint
         environment['OTEL_RESOURCE_ATTRIBUTES'] = resource_attributes
+    if traces_endpoint and traces_ca:
+        environment['OTEL_EXPORTER_OTLP_CERTIFICATE'] = _TRACES_CA
+        environment[_TRACES_DIGEST] = hashlib.sha256(traces_ca.encode()).hexdigest()
     return {
         'summary': 'podinfo',
         'services': {
@@ -122,18 +131,39 @@ def layer(
     }
 
 
+def files(config: str, ca: str, traces_ca: str) -> dict[str, str | None]:
+    """The files that podinfo reads: path → text, None where there is to be none."""
+    return {
+        f'{_CONFIG_FOLDER}/{_CONFIG}': config,
+        _CA: ca or None,
+        _TRACES_CA: traces_ca or None,
+    }
+
+
 def ensure_running(
-    container: ops.Container, config: str, ca: str, wanted: ops.pebble.LayerDict
+    container: ops.Container, texts: Mapping[str, str | None], wanted: ops.pebble.LayerDict
 ) -> bool:
-    """Make podinfo run with this configuration, CA and layer. True if anything was changed.
+    """Make podinfo run with these files and this layer. True if anything was changed.
+
+    A file that is not wanted any more goes when podinfo runs without it.
+
+    Args:
+        container: reachable.
+        texts: what `files` gave.
+        wanted: what `layer` gave.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
     """
-    written = containers.ensure_file(container, f'{_CONFIG_FOLDER}/{_CONFIG}', config)
-    if ca:
-        written |= containers.ensure_file(container, f'{_CA_FOLDER}/ca.pem', ca)
-    return containers.ensure_layer(container, CONTAINER, wanted) or written
+    changed = False
+    for path, text in texts.items():
+        if text is not None:
+            changed |= containers.ensure_file(container, path, text)
+    changed |= containers.ensure_layer(container, CONTAINER, wanted)
+    for path, text in texts.items():
+        if text is None:
+            changed |= containers.ensure_no_file(container, path)
+    return changed
 
 
 def ensure_untraced(container: ops.Container) -> bool:
@@ -142,16 +172,18 @@ def ensure_untraced(container: ops.Container) -> bool:
     Raises:
         ops.pebble.Error: if Pebble cannot be reached or podinfo does not start.
     """
+    changed = False
     service = container.get_plan().services.get(SERVICE)
-    if service is None or _TRACES_ENDPOINT not in service.environment:
-        return False
-    definition = service.to_dict()
-    words = service.command.split()
-    definition['command'] = ' '.join(w for w in words if not w.startswith(_TRACES_FLAG))
-    definition['environment'] = {
-        key: value for key, value in service.environment.items() if not key.startswith('OTEL_')
-    }
-    return containers.ensure_layer(container, CONTAINER, {'services': {SERVICE: definition}})
+    if service is not None and _TRACES_ENDPOINT in service.environment:
+        definition = service.to_dict()
+        words = service.command.split()
+        definition['command'] = ' '.join(w for w in words if not w.startswith(_TRACES_FLAG))
+        definition['environment'] = {
+            key: value for key, value in service.environment.items() if not key.startswith('OTEL_')
+        }
+        layer: ops.pebble.LayerDict = {'services': {SERVICE: definition}}
+        changed = containers.ensure_layer(container, CONTAINER, layer)
+    return containers.ensure_no_file(container, _TRACES_CA) or changed
 
 
 def running(container: ops.Container) -> bool:

@@ -177,6 +177,35 @@ def certificates(databag: Mapping[str, str] | None = None, **options: Any) -> te
     )
 
 
+def store_ca(
+    *certificates: str,
+    databag: Mapping[str, str] | None = None,
+    units: Mapping[int, Mapping[str, str]] | None = None,
+    app: str = 'store-ca',
+    **options: Any,
+) -> testing.Relation:
+    """A provider of CAs to trust.
+
+    Args:
+        certificates: what it published, in version 1 of the interface.
+        databag: what it published, in the place of certificates.
+        units: what its units published, as version 0 has it.
+        app: its name.
+        options: further fields of the relation.
+    """
+    if databag is None:
+        databag = encoded(certificates=list(certificates), version=1) if certificates else {}
+    return testing.Relation(
+        'receive-ca-cert',
+        interface='certificate_transfer',
+        remote_app_name=app,
+        remote_app_data=dict(databag),
+        remote_units_data={number: dict(unit) for number, unit in (units or {0: {}}).items()},
+        local_unit_data={},
+        **options,
+    )
+
+
 class Coordinator:
     """A unit of the coordinator whose container keeps its files from one event to the next.
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+import authority
 from coordinator import scene
 from coordinator.source import state, tls
 
@@ -36,6 +37,12 @@ def test_all_of_it_is_read(unit):
     assert found.ignored == []
 
 
+def test_the_cas_of_the_stores_are_not_that_of_its_own_certificate(unit):
+    ca = authority.authority().certificate
+    seen, _ = read(unit, scene.store_ca(ca))
+    assert (seen.store_ca, seen.tls) == (ca, tls.Tls())
+
+
 def test_each_tracing_endpoint_has_receivers_of_its_own(unit):
     relations = [
         scene.tempo('charm-tracing', [scene.receiver('otlp_http', 'http://a')]),
@@ -56,6 +63,7 @@ def test_alone_it_knows_itself(unit):
         log_endpoints={},
         charm_receivers={},
         workload_receivers={},
+        store_ca='',
         tls=tls.Tls(),
     )
     assert not seen.workers.related

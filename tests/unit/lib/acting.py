@@ -11,7 +11,7 @@ from ops import testing
 import juju
 from coordinated_telemetry import databags, report
 
-_ENDPOINTS = ('cluster', 'logging', 'metrics-endpoint', 'charm-tracing')
+_ENDPOINTS = ('cluster', 'logging', 'metrics-endpoint', 'charm-tracing', 'receive-ca-cert')
 
 
 class Toy(ops.CharmBase):

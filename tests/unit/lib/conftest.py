@@ -4,7 +4,9 @@ import socket
 import threading
 
 import pytest
+from charmlibs.interfaces import tls_certificates as tls
 
+import authority
 from log_store import Store
 
 
@@ -25,6 +27,20 @@ def store():
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def tls_store(store, tmp_path):
+    """A store with a certificate for `localhost`, its `certificate`, of the CA of all tests."""
+    issuer = authority.authority()
+    key = tls.PrivateKey.generate()
+    asked = tls.CertificateRequestAttributes(common_name='localhost', sans_dns=['localhost'])
+    path = tmp_path / 'store.pem'
+    server = store()
+    server.certificate = issuer.issue(str(asked.generate_csr(key)))
+    path.write_text(f'{server.certificate}{key}\n')
+    server.use_tls(path)
+    return server
 
 
 @pytest.fixture

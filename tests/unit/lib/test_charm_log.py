@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+import authority
 from coordinated_telemetry import charm_log, log_push, topology
 from log_store import texts
 
@@ -672,3 +673,21 @@ def test_the_charms_tell_it_where_logs_go(path, store):
 def test_a_charm_runs_without_it():
     charm_log.ensure_charm_log({'loki/0': 'http://a'}, UNIT)
     assert charm_log.CharmLog.current is None
+
+
+# TLS
+
+
+def test_the_log_goes_to_a_store_whose_ca_is_trusted_and_to_it_alone_while_it_is(tls_store, path):
+    ca = authority.authority().certificate
+    for number, trusted in enumerate((ca, '', None, ca, None)):
+        with charm_log.CharmLog(path) as log:
+            for endpoint in log._kept.endpoints.values():
+                endpoint.retry = 0.0  # the pause is over
+            if trusted is not None:
+                log.send_to([tls_store.url], UNIT, trusted)
+            logger.info('%d', number)
+    # A dispatch that does not come to telling goes by what the one before was told.
+    sent = [text.split()[-1] for text in tls_store.lines]
+    assert sent == ['0', '1', '2', '3', '4']
+    assert len(tls_store.pushes) == 3

@@ -287,6 +287,7 @@ PUBLISHED = {
     'charm_tracing_receivers': {'otlp_http': 'http://t:4318'},
     'workload_tracing_receivers': {'otlp_http': 'http://t:4318', 'otlp_grpc': 't:4317'},
     'ca_cert': CA,
+    'receive_ca_certs': CA,
 }
 WORKER = topology.Topology('m', juju.UUID, 'w', 'w/0', 'w-k8s')
 
@@ -314,6 +315,10 @@ EMPTY = cluster.Coordinator('c', None, {}, {}, {})
         (
             encoded(ca_cert=CA.replace('\n', '\r\n')),
             cluster.Coordinator('c', None, {}, {}, {}, CA),
+        ),
+        (
+            encoded(receive_ca_certs=CA.rstrip()),
+            cluster.Coordinator('c', None, {}, {}, {}, '', CA),
         ),
         (encoded(loki_endpoints={}), EMPTY),
         (encoded(worker_config=None, s3_config=1), EMPTY),
@@ -386,7 +391,7 @@ def test_whatever_a_coordinator_publishes_only_what_is_valid_is_used(databag):
         for protocol, url in receivers.items():
             check = hostile.is_host_port if protocol == 'otlp_grpc' else hostile.is_url
             assert check(url)
-    assert found.ca_cert == ''  # none of these is a certificate
+    assert found.ca_cert == found.receive_ca_certs == ''  # none of these is a certificate
 
 
 # Publishing

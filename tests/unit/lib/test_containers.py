@@ -71,6 +71,17 @@ def test_a_file_has_the_permissions_that_are_asked_for(ctx, files, tmp_path, opt
     assert (tmp_path / 'a' / 'b').stat().st_mode & 0o777 == mode
 
 
+def test_a_file_that_is_not_wanted_is_removed_once(ctx, files, tmp_path):
+    ensure_file(ctx, files, 'text')
+    container = testing.Container('work', can_connect=True, mounts=files)
+    for removed in (True, False):
+        assert (
+            act(ctx, lambda work: containers.ensure_no_file(work, '/files/a/b'), container)[0]
+            is removed
+        )
+        assert not (tmp_path / 'a' / 'b').exists()
+
+
 def test_a_file_that_is_not_there_has_no_text(ctx):
     assert act(ctx, lambda work: containers.read_file(work, '/missing'))[0] is None
 

@@ -14,6 +14,11 @@ from lib.reader import Data, Inner, Plain
 
 # Reading
 
+
+def test_plain_values_are_read_as_they_are():
+    assert databag.parse(Plain, {'host': '"a"'}) == {'data': {'host': '"a"'}}
+
+
 ALL = {'name': 'é', 'numbers': [1, 2], 'inner': {'host': '::1'}}
 TEXT = {'name': '"é"', 'numbers': '[1, 2]', 'inner': '{"host": "::1"}'}
 

@@ -6,6 +6,7 @@ import types
 
 import pytest
 
+import authority
 from coordinated_telemetry import log_push
 
 LABELS = {'juju_unit': 'worker/3'}
@@ -151,3 +152,42 @@ def test_the_query_of_a_url_is_sent(store):
 def test_a_rendered_record_is_json(text):
     nanoseconds, read = json.loads(log_push.render((1, text)))
     assert (nanoseconds, read) == ('1', text.replace('\ud800', '?'))
+
+
+# TLS
+
+CA = authority.authority().certificate
+OTHER = authority.authority('other').certificate
+
+
+@pytest.mark.parametrize(
+    ('ca', 'settled'),
+    [(CA, 3), (OTHER + CA, 3), (OTHER, 0), ('', 0), ('text', 0), ('\xe9', 0)],
+    ids=['its CA', 'its CA and another', 'another', 'none', 'no certificate', 'no ASCII'],
+)
+def test_a_store_is_sent_records_over_tls_if_its_ca_is_trusted(tls_store, ca, settled):
+    pushed = log_push.Push(tls_store.url, LABELS, VALUES[:3], ca=ca)
+    pushed.run(LATER)
+    assert pushed.close().settled == settled
+    assert len(tls_store.lines) == settled
+
+
+def test_a_certificate_is_trusted_without_its_issuer(tls_store):
+    """Version 0 of `certificate_transfer` may bring a store's own certificate, or an issuer's."""
+    pushed = log_push.Push(tls_store.url, LABELS, VALUES[:3], ca=tls_store.certificate)
+    pushed.run(LATER)
+    assert pushed.close().settled == 3
+
+
+def test_the_certificate_of_another_host_is_not_trusted(tls_store):
+    url = tls_store.url.replace('localhost', '127.0.0.1')
+    pushed = log_push.Push(url, LABELS, VALUES[:3], ca=CA)
+    pushed.run(LATER)
+    assert pushed.close().settled == 0
+
+
+def test_a_push_over_http_does_not_read_the_machines_certificates(store, monkeypatch):
+    monkeypatch.setattr(log_push, '_trusting', None)
+    pushed = log_push.Push(store().url, LABELS, VALUES[:3], ca=CA)
+    pushed.run(LATER)
+    assert pushed.close().settled == 3

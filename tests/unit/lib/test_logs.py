@@ -95,9 +95,21 @@ def https(*numbers):
 def test_logs_go_to_no_store_whose_ca_nobody_knows_and_a_note_says_so(endpoints, names):
     found = report.Report()
     trusted = logs.trusted(found, endpoints)
-    assert trusted == {name: url for name, url in endpoints.items() if url.startswith('http:')}
+    plain = {name: url for name, url in endpoints.items() if url.startswith('http:')}
+    assert trusted == logs.Trusted(charm=plain, pebble=plain)
     expected = [f'logs are not sent to {names}: no CA certificate for https://s-0/push']
     assert found == report.Report(notes=expected if names else [])
+
+
+def test_with_a_ca_the_charms_own_log_goes_to_https_and_pebbles_does_not():
+    found = report.Report()
+    endpoints = {**https(0, 1), **HTTP}
+    assert logs.trusted(found, endpoints, 'CA') == logs.Trusted(charm=endpoints, pebble=HTTP)
+    why = 'Pebble cannot be given the CA of https://s-0/push'
+    assert found.notes == [f'workload logs are not sent to s/0, s/1: {why}']
+    found = report.Report()
+    assert logs.trusted(found, HTTP, 'CA') == logs.Trusted(charm=HTTP, pebble=HTTP)
+    assert found.notes == []
 
 
 # Alert rules

@@ -66,6 +66,13 @@ def test_anything_else_is_refused_and_not_shown(text):
     assert len(str(raised.value)) < 60
 
 
+def test_each_certificate_comes_by_itself_in_its_order():
+    assert pem.each_certificate(f'{OTHER.rstrip()} {ONE}') == [OTHER, ONE]
+    assert pem.each_certificate(ONE + ONE) == [ONE, ONE]
+    with pytest.raises(ValueError, match='in PEM'):
+        pem.each_certificate(f'{ONE}text')
+
+
 def test_one_is_one():
     assert pem.check_certificate(ONE) == ONE
     for text in (ONE + OTHER, ONE + ONE, '', 'text'):

@@ -133,7 +133,7 @@ def outcome(unit: Worker, state: testing.State) -> dict[str, Any]:
     Everything that comes from a databag and is rendered anywhere is in here.
     """
     container = state.get_container('workload')
-    ca = unit.folder / 'ca' / 'ca.pem'
+    files = {path.name: path.read_text() for path in sorted(unit.folder.rglob('*.pem'))}
     databags = {
         relation.id: [
             dict(sorted(databag.items()))
@@ -144,7 +144,7 @@ def outcome(unit: Worker, state: testing.State) -> dict[str, Any]:
     ports = sorted(port.port or 0 for port in state.opened_ports)
     return {
         'config.yaml': unit.config,
-        'ca.pem': ca.read_text() if ca.exists() else None,
+        'files': files,
         'plan': container.plan.to_dict() if container.can_connect else None,
         'databags': databags,
         'ports': ports,

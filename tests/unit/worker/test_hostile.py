@@ -317,13 +317,14 @@ def mappings(*keys):
             'charm_tracing_receivers': mappings('otlp_http'),
             'workload_tracing_receivers': mappings('otlp_http', 'otlp_grpc'),
             'ca_cert': st.sampled_from([json.dumps(CA), 'null']) | hostile.raw_values,
+            'receive_ca_certs': st.sampled_from([json.dumps(CA), 'null']) | hostile.raw_values,
         }
     ),
 )
 @hypothesis.settings(max_examples=hostile.examples(60))
 def test_all_that_is_valid_is_used_and_nothing_else(databag):
     of_loki, *receivers = (usable(databag[key], hostile.is_url) for key in KEYS[1:4])
-    ca = hostile.decoded(databag['ca_cert'])
+    ca, store_ca = (hostile.decoded(databag[key]) for key in ('ca_cert', 'receive_ca_certs'))
     whole = sum(len(key) + len(raw) for key, raw in databag.items()) <= 262144
     with tempfile.TemporaryDirectory() as scratch, juju.recorded() as calls:
         unit, reference = (scene.Worker(Path(scratch, name)) for name in ('hostile', 'valid'))
@@ -333,6 +334,7 @@ def test_all_that_is_valid_is_used_and_nothing_else(databag):
             'charm_tracing_receivers': json.dumps(receivers[0]),
             'workload_tracing_receivers': json.dumps(receivers[1]),
             'ca_cert': json.dumps(CA if ca == CA else None),
+            'receive_ca_certs': json.dumps(CA if store_ca == CA else None),
         }
         if is_config(databag['worker_config']):
             valid['worker_config'] = databag['worker_config']

@@ -2,9 +2,11 @@
 """A certificate authority that issues whatever is requested, like self-signed-certificates.
 
 The first leader makes its certificate and key, once, and a secret of the application keeps them.
+`send-ca-cert` sends the certificate to whoever is to trust it.
 """
 
 import datetime
+import json
 import logging
 
 import ops
@@ -21,21 +23,24 @@ class CertificateAuthorityCharm(ops.CharmBase):
         super().__init__(framework)
         logging.getLogger().setLevel(logging.INFO)  # each debug record starts a process (juju-log)
         self._certificates = tls.TLSCertificatesProvidesV4(self, 'certificates')
-        relation = self.on['certificates']
         for event in (
             self.on.config_changed,
             self.on.leader_elected,
             self.on.update_status,
-            relation.relation_changed,
+            self.on['certificates'].relation_changed,
+            self.on['send-ca-cert'].relation_created,
         ):
-            framework.observe(event, self._issue)
+            framework.observe(event, self._reconcile)
         framework.observe(self.on.collect_unit_status, self._collect_status)
 
-    def _issue(self, _: ops.EventBase) -> None:
+    def _reconcile(self, _: ops.EventBase) -> None:
+        if self.unit.is_leader():
+            ca, key = self._authority()
+            self._issue(ca, key)
+            self._send(ca)
+
+    def _issue(self, ca: tls.Certificate, key: tls.PrivateKey) -> None:
         """Sign every request that has no certificate yet."""
-        if not self.unit.is_leader():
-            return
-        ca, key = self._authority()
         validity = datetime.timedelta(seconds=int(self.config['certificate-validity']))
         for request in self._certificates.get_outstanding_certificate_requests():
             csr = request.certificate_signing_request
@@ -49,6 +54,12 @@ class CertificateAuthorityCharm(ops.CharmBase):
                     chain=[certificate, ca],
                 )
             )
+
+    def _send(self, ca: tls.Certificate) -> None:
+        """Publish the CA's certificate, in version 1 of `certificate_transfer`."""
+        wanted = {'certificates': json.dumps([str(ca)]), 'version': '1'}
+        for relation in self.model.relations['send-ca-cert']:
+            relation.data[self.app].update(wanted)
 
     def _authority(self) -> tuple[tls.Certificate, tls.PrivateKey]:
         try:

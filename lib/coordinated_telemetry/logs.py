@@ -66,7 +66,7 @@ class Trusted:
 def trusted(found: report.Report, endpoints: Mapping[str, str], ca: str = '') -> Trusted:
     """The endpoints that logs can be sent to; the others are noted.
 
-    Without a store's CA, every push to an https endpoint would fail unseen. Pebble cannot be given
+    Without a store's CA, every push to an https endpoint would fail unseen. Pebble is not given
     one, so only the charm's own log goes there.
 
     Args:
@@ -79,7 +79,7 @@ def trusted(found: report.Report, endpoints: Mapping[str, str], ca: str = '') ->
         named, first = ', '.join(untrusted[:3]), endpoints[untrusted[0]]
         if ca:
             found.note(
-                f'workload logs are not sent to {named}: Pebble cannot be given the CA of {first}'
+                f'workload logs are not sent to {named}: Pebble is not given the CA of {first}'
             )
         else:
             found.note(f'logs are not sent to {named}: no CA certificate for {first}')

@@ -28,6 +28,7 @@ class _Kept(pydantic.BaseModel):
     """What is kept between dispatches; fields of other revisions are not read."""
 
     labels: dict[str, str] = {}
+    ca: str = ''
     endpoints: dict[str, _Endpoint] = {}  # by push URL
     # Kept once for all endpoints, since each lacks the newest ones. Without any endpoint, such as
     # during deployment, they wait for the first.
@@ -110,8 +111,14 @@ class CharmLog(logging.Handler):
         text = text.encode(errors='replace').decode()
         self._new.append((int(record.created * 1e9), text))
 
-    def send_to(self, urls: Collection[str], topology: Topology) -> None:
-        """From now on, send this dispatch's records and the kept ones to these push URLs."""
+    def send_to(self, urls: Collection[str], topology: Topology, ca: str = '') -> None:
+        """From now on, send this dispatch's records and the kept ones to these push URLs.
+
+        Args:
+            urls: push URLs.
+            topology: becomes the labels.
+            ca: PEM certificates to trust besides the machine's own, or ''.
+        """
         before = self._kept
         # The first endpoints get everything kept so far, later ones what is logged from now on.
         pending = 0 if before.endpoints else len(before.records)
@@ -121,7 +128,7 @@ class CharmLog(logging.Handler):
         records = before.records
         if before.endpoints:
             records = _newest(records, max((e.pending for e in endpoints.values()), default=0))
-        self._kept = _Kept(labels=topology.labels, endpoints=endpoints, records=records)
+        self._kept = _Kept(labels=topology.labels, ca=ca, endpoints=endpoints, records=records)
 
     def _push(self) -> None:
         kept = self._kept
@@ -136,7 +143,7 @@ class CharmLog(logging.Handler):
             if state.pending and state.retry <= now
         }
         pushes = [
-            log_push.Push(url, kept.labels, _newest(values, state.pending), state.part)
+            log_push.Push(url, kept.labels, _newest(values, state.pending), state.part, kept.ca)
             for url, state in due.items()
         ]
         outcomes = log_push.push(pushes, self.TIMEOUT)
@@ -178,7 +185,10 @@ def _newest(items: list[_T], count: int) -> list[_T]:
     return items[max(0, len(items) - count) :]
 
 
-def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology) -> None:
-    """From now on, send the charm's own log to these endpoints (unit → push URL)."""
+def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology, ca: str = '') -> None:
+    """From now on, send the charm's own log to these endpoints (unit → push URL).
+
+    `ca` holds PEM certificates to trust besides the machine's own, or is ''.
+    """
     if CharmLog.current:
-        CharmLog.current.send_to(set(endpoints.values()), topology)
+        CharmLog.current.send_to(set(endpoints.values()), topology, ca)

@@ -4,7 +4,7 @@ Keys and values are those of PyPI's `coordinated-workers` 4.x, so either side ca
 it:
 
 - the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
-  `workload_tracing_receivers`, `ca_cert`;
+  `workload_tracing_receivers`, `ca_cert`, and `receive_ca_certs`, which is this library's own;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 
 Both sides are in one model, because labels and addresses are those of that model. A relation that
@@ -63,6 +63,7 @@ class CoordinatorData(databag.Databag):
         charm_tracing_receivers: protocol → URL, for the worker charms.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
         ca_cert: the CA of the coordinator's certificate, in PEM; absent with plain HTTP.
+        receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
     """
 
     # coordinated-workers publishes these; this library does not.
@@ -77,6 +78,7 @@ class CoordinatorData(databag.Databag):
     charm_tracing_receivers: dict[str, Any] | None = None
     workload_tracing_receivers: dict[str, Any] | None = None
     ca_cert: pem.Certificates | None = None
+    receive_ca_certs: pem.Certificates | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,6 +227,7 @@ class Coordinator:
         charm_tracing_receivers: protocol → URL.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port).
         ca_cert: the CA of the coordinator's certificate in PEM, or '' for plain HTTP.
+        receive_ca_certs: the CAs of the stores in PEM, or ''.
     """
 
     application: str
@@ -233,6 +236,7 @@ class Coordinator:
     charm_tracing_receivers: Mapping[str, str]
     workload_tracing_receivers: Mapping[str, str]
     ca_cert: str = ''
+    receive_ca_certs: str = ''
 
 
 _CHECKS: dict[str, Callable[[str, str], str]] = {
@@ -254,8 +258,8 @@ def read_coordinator(
                 key: _checked(bags, f'{name} {key}', getattr(data, key), check)
                 for key, check in _CHECKS.items()
             }
-            ca_cert = data.ca_cert or ''
-            return Coordinator(name, data.worker_config, **urls, ca_cert=ca_cert)
+            ca, cas = data.ca_cert or '', data.receive_ca_certs or ''
+            return Coordinator(name, data.worker_config, **urls, ca_cert=ca, receive_ca_certs=cas)
     return None
 
 
@@ -278,16 +282,13 @@ def _checked(
 def ensure_worker_data(
     bags: databags.Databags, endpoint: str, charm: ops.CharmBase, worker: Worker
 ) -> bool:
-    """Publish the worker's address and topology; the leader also publishes the roles.
+    """Publish address and topology, and as leader the roles. True if anything was changed.
 
     Args:
         bags: the databags of this dispatch.
         endpoint: the name of the `cluster` endpoint.
         charm: the worker charm.
         worker: this unit; `roles` as configured, meta-roles included.
-
-    Returns:
-        True if anything was changed.
     """
     own = worker.topology
     topology = UnitTopology(application=own.application, unit=own.unit, charm_name=own.charm)

@@ -20,6 +20,18 @@ def ensure_file(container: ops.Container, path: str, content: str, mode: int = 0
     return True
 
 
+def ensure_no_file(container: ops.Container, path: str) -> bool:
+    """Make a file not be there. True if it was.
+
+    Raises:
+        ops.pebble.Error: if it cannot be read or removed.
+    """
+    if read_file(container, path) is None:
+        return False
+    container.remove_path(path)
+    return True
+
+
 def read_file(container: ops.Container, path: str) -> str | None:
     """The text of a file, or None if there is none; bytes that are not UTF-8 are replaced.
 

@@ -22,13 +22,16 @@ class Databag(pydantic.BaseModel):
     the databag.
 
     Attributes:
-        plain: whether the values are written as plain text, not JSON.
+        plain: whether the values are written and read as plain text, not JSON.
+        by_endpoint: whether an ignored item is named with its endpoint, so that it does not count
+            against its source's other endpoints.
         retired: keys to erase, written by older revisions or other libraries for the interface.
         max_bytes: a larger databag is not written; bytes of keys and encoded values.
         remedy: what an operator can do about too many bytes.
     """
 
     plain: ClassVar[bool] = False
+    by_endpoint: ClassVar[bool] = False
     retired: ClassVar[frozenset[str]] = frozenset()
     max_bytes: ClassVar[int] = MAX_BYTES  # this library on the other side reads no more
     remedy: ClassVar[str] = ''
@@ -69,7 +72,7 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
     why: list[str] = []
     for key in keys:
         try:
-            values[key] = _decode(content[key])
+            values[key] = content[key] if model.plain else _decode(content[key])
         except ValueError as error:
             why.append(f'{key}: not JSON, {reason(error)}')
             if model.model_fields[key].is_required():

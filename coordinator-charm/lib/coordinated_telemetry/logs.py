@@ -8,6 +8,7 @@
 What the charm itself logs goes to the same URLs: see `charm_log`.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping
 
@@ -49,18 +50,40 @@ def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
     return found
 
 
-def trusted(found: report.Report, endpoints: Mapping[str, str]) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class Trusted:
+    """The endpoints that logs can be sent to: Loki unit → push URL.
+
+    Attributes:
+        charm: for the charm's own log.
+        pebble: for the logs of the workloads.
+    """
+
+    charm: Mapping[str, str]
+    pebble: Mapping[str, str]
+
+
+def trusted(found: report.Report, endpoints: Mapping[str, str], ca: str = '') -> Trusted:
     """The endpoints that logs can be sent to; the others are noted.
 
-    Nothing here knows a store's CA, so every push to an https endpoint would fail unseen.
+    Without a store's CA, every push to an https endpoint would fail unseen. Pebble is not given
+    one, so only the charm's own log goes there.
+
+    Args:
+        found: where to note the others.
+        endpoints: Loki unit → push URL.
+        ca: PEM certificates to trust, or ''.
     """
-    untrusted = [unit for unit, url in endpoints.items() if url.startswith('https:')]
-    if untrusted:
-        first = endpoints[untrusted[0]]
-        found.note(
-            f'logs are not sent to {", ".join(untrusted[:3])}: no CA certificate for {first}'
-        )
-    return {unit: url for unit, url in endpoints.items() if unit not in untrusted}
+    plain = {unit: url for unit, url in endpoints.items() if not url.startswith('https:')}
+    if untrusted := [unit for unit in endpoints if unit not in plain]:
+        named, first = ', '.join(untrusted[:3]), endpoints[untrusted[0]]
+        if ca:
+            found.note(
+                f'workload logs are not sent to {named}: Pebble is not given the CA of {first}'
+            )
+        else:
+            found.note(f'logs are not sent to {named}: no CA certificate for {first}')
+    return Trusted(charm=endpoints if ca else plain, pebble=plain)
 
 
 def ensure_rules(

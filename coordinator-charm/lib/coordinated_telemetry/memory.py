@@ -7,7 +7,7 @@ from typing import Any
 import ops
 import pydantic_core
 
-REREAD = 5
+REREAD = 4
 """How many units each update-status rereads although no event concerned them."""
 
 _FORMAT = 2  # raise it when the format of the text changes

@@ -11,7 +11,9 @@ from typing import Annotated
 
 import pydantic
 
-_LENGTH = 64 * 1024  # some thirty certificates; a chain has three
+MAX_LENGTH = 64 * 1024
+"""Bytes of one value: some thirty certificates; a chain has three."""
+
 _BLOCK = re.compile(
     r'\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----\s*'
 )
@@ -26,8 +28,17 @@ def check_certificates(value: str) -> str:
     Raises:
         ValueError: for anything else, text around a certificate included.
     """
-    if len(value) > _LENGTH:
-        raise ValueError(f'expected certificates in PEM, at most {_LENGTH} bytes')
+    return ''.join(each_certificate(value))
+
+
+def each_certificate(value: str) -> list[str]:
+    """The certificates of a text one by one, in its order; otherwise as `check_certificates`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if len(value) > MAX_LENGTH:
+        raise ValueError(f'expected certificates in PEM, at most {MAX_LENGTH} bytes')
     found: list[bytes] = []
     end = 0
     try:
@@ -41,7 +52,7 @@ def check_certificates(value: str) -> str:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b''.join(found))
     except (ValueError, ssl.SSLError):
         raise ValueError('expected certificates in PEM') from None
-    return ''.join(map(ssl.DER_cert_to_PEM_cert, found))
+    return [ssl.DER_cert_to_PEM_cert(one) for one in found]
 
 
 def check_certificate(value: str) -> str:

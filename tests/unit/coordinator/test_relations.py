@@ -386,7 +386,7 @@ def test_an_old_address_is_gone_after_update_status(unit):
         scene.workers('backend', 'backend', units=[], databags={0: moved}, id=12),
         scene.loki(units=[1], databags={0: url}, id=15),
     )
-    for _ in range(2):  # nine units are remembered, and five are read again each time
+    for _ in range(3):  # nine units are remembered, and four are read again each time
         now = unit.update_status(now)
     assert 'moved.example' in unit.config
     assert scene.host('backend/0') not in unit.config

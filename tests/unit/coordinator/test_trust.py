@@ -26,7 +26,7 @@ HTTPS = [
     scene.tempo('charm-tracing', [scene.receiver('otlp_http', 'https://tempo:4318')], id=17),
 ]
 FINE = '1 worker (backend 1, frontend 1)'
-PEBBLE = f'workload logs are not sent to loki/0: Pebble cannot be given the CA of {URL}'
+PEBBLE = f'workload logs are not sent to loki/0: Pebble is not given the CA of {URL}'
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_with_a_ca_the_charms_own_log_goes_to_https_and_pebbles_does_not():
     found = report.Report()
     endpoints = {**https(0, 1), **HTTP}
     assert logs.trusted(found, endpoints, 'CA') == logs.Trusted(charm=endpoints, pebble=HTTP)
-    why = 'Pebble cannot be given the CA of https://s-0/push'
+    why = 'Pebble is not given the CA of https://s-0/push'
     assert found.notes == [f'workload logs are not sent to s/0, s/1: {why}']
     found = report.Report()
     assert logs.trusted(found, HTTP, 'CA') == logs.Trusted(charm=HTTP, pebble=HTTP)

@@ -56,7 +56,7 @@ def test_pain_14_an_event_costs_the_same_with_a_thousand_workers(tmp_path, calls
 
 def test_pain_15_a_hook_with_nothing_to_do_is_quiet(unit, worker, calls):
     charms_and_budgets = [
-        (unit, unit.state(*coordinators.deployment()), 41),
+        (unit, unit.state(*coordinators.deployment()), 40),
         (worker, worker.state(*workers.deployment()), 15),
     ]
     for charm, state, budget in charms_and_budgets:

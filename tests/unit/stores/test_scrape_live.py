@@ -13,12 +13,12 @@ import urllib.request
 import pytest
 import yaml
 from charmlibs.interfaces import tls_certificates
-from stores.test_scrape import provider
 
 import deployment
 import programs
 from authority import authority
 from prometheus.src import scrape
+from stores.test_scrape import provider
 
 SECONDS = 30
 """How long anything here may take before it has failed."""

@@ -90,7 +90,7 @@ def test_pebble_sends_nothing_to_https_and_the_status_says_so(unit):
     after = state_of(unit, receive_ca_certs=A)
     targets = juju.enabled_log_targets(after.get_container('workload'))
     assert list(targets) == ['http://b:3100/push']
-    said = f'workload logs are not sent to loki/0: Pebble cannot be given the CA of {URL}'
+    said = f'workload logs are not sent to loki/0: Pebble is not given the CA of {URL}'
     assert after.unit_status == testing.ActiveStatus(f'ready: all; {said}')
     unit.update_status(after)
     assert juju.warnings(unit.ctx) == [said]

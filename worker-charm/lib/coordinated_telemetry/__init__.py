@@ -4,6 +4,7 @@ Untrusted input:
 
 - `addresses`: the hosts and URLs that may be rendered into a configuration;
 - `pem`: the certificates that may be written to a file;
+- `trust`: the CAs of stores with https (`certificate_transfer`);
 - `yaml_text`: YAML that is safe to load.
 
 Relation data:

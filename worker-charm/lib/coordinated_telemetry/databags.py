@@ -135,20 +135,21 @@ class Databags:
         model: type[_Model],
     ) -> _Model | None:
         """The databag of `source` as a `model`; None if it is not ready or ignored."""
+        label = f'{source.name} {relation.name}' if model.by_endpoint else source.name
         if isinstance(source, ops.Application):
-            return self._use(source, self._read(relation, source, model), model)
+            return self._use(label, self._read(relation, source, model), model)
         name = model.__name__
         if not self._is_about(relation, source):
             known = self._memory.recall(relation, source, name)
             if known is not None:
                 # What another revision of this charm remembered may not fit the model.
                 with contextlib.suppress(ValueError, TypeError):
-                    loaded = self._use(source, known, model)
+                    loaded = self._use(label, known, model)
                     self._memory.keep(relation, source, name, known)
                     return loaded
         known = self._read(relation, source, model)
         self._memory.keep(relation, source, name, known)
-        return self._use(source, known, model)
+        return self._use(label, known, model)
 
     def own(
         self, endpoint: str, owner: ops.Unit | ops.Application, model: type[_Model]
@@ -211,15 +212,10 @@ class Databags:
         event = self._event
         return isinstance(event, ops.RelationBrokenEvent) and event.relation.id == relation.id
 
-    def _use(
-        self,
-        source: ops.Unit | ops.Application,
-        known: dict[str, Any],
-        model: type[_Model],
-    ) -> _Model | None:
+    def _use(self, label: str, known: dict[str, Any], model: type[_Model]) -> _Model | None:
         loaded = model.model_validate(known['data']) if 'data' in known else None
         for why in known.get('why', ()):
-            self.report.ignore(source.name, why)
+            self.report.ignore(label, why)
         return loaded
 
     def _is_about(self, relation: ops.Relation, unit: ops.Unit) -> bool:

@@ -8,9 +8,11 @@ which have the same time, labels and text.
 """
 
 import contextlib
+import functools
 import http.client
 import itertools
 import json
+import ssl
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -61,12 +63,19 @@ class Push:
         labels: the labels of the stream.
         values: the rendered records, in the order of sending.
         part: bytes of body to push at once; a single record may exceed it.
+        ca: PEM certificates to trust besides the machine's own if the URL is https, or ''.
     """
 
     def __init__(
-        self, url: str, labels: Mapping[str, str], values: Sequence[bytes], part: int = LARGEST
+        self,
+        url: str,
+        labels: Mapping[str, str],
+        values: Sequence[bytes],
+        part: int = LARGEST,
+        ca: str = '',
     ) -> None:
         self._url = url
+        self._ca = ca
         self._head = b'{"streams": [{"stream": %b, "values": [' % json.dumps(labels).encode()
         self._tail = b']}]}'
         self._values = values
@@ -131,15 +140,21 @@ class Push:
         """The status of the store's answer; redirects are not followed.
 
         Raises:
-            OSError: if the store cannot be reached or does not answer.
-            ValueError: if the URL cannot be used.
+            OSError: if the store cannot be reached, is not trusted, or does not answer.
+            ValueError: if the URL or the CA cannot be used.
             HTTPException: if the answer is not HTTP.
         """
         url = urlsplit(self._url)
-        secure = url.scheme == 'https'
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        port = url.port or kind.default_port
-        connection = kind(url.hostname or '', port, timeout=seconds)
+        connection: http.client.HTTPConnection
+        if url.scheme == 'https':
+            port = url.port or http.client.HTTPS_PORT
+            context = _trusting(self._ca)
+            connection = http.client.HTTPSConnection(
+                url.hostname or '', port, timeout=seconds, context=context
+            )
+        else:
+            port = url.port or http.client.HTTP_PORT
+            connection = http.client.HTTPConnection(url.hostname or '', port, timeout=seconds)
         path = urlunsplit(('', '', url.path or '/', url.query, ''))
         headers = {'Content-Type': 'application/json', 'Connection': 'close'}
         with contextlib.closing(connection):
@@ -149,6 +164,25 @@ class Push:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request('POST', path, body, headers)
             return connection.getresponse().status
+
+
+@functools.lru_cache(1)
+def _trusting(ca: str) -> ssl.SSLContext:
+    """What verifies a store: the machine's certificates and these, as strict as ops.tracing.
+
+    Raises:
+        ValueError: if these are no certificates.
+    """
+    if not ca.isascii():
+        raise ValueError('expected certificates in PEM')
+    context = ssl.create_default_context()
+    # The same in each version of Python: an intermediate CA is enough, and a CA may lack what only
+    # a strict check asks for, as those of the field do.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    return context
 
 
 def push(pushes: Collection[Push], seconds: float) -> list[Outcome]:

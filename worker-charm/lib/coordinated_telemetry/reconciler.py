@@ -97,7 +97,7 @@ class ReconcilingCharm(ops.CharmBase):
             receivers: protocol → URL.
             ca: PEM certificates to trust, or ''.
         """
-        charm_log.ensure_charm_log(log_endpoints, self.topology)
+        charm_log.ensure_charm_log(log_endpoints, self.topology, ca)
         destination = traces.charm_destination(receivers, ca)
         traces.ensure_charm_tracing(destination, ca)
         if destination.refused:

@@ -194,7 +194,7 @@ class Databags:
         absent = {*type(content).model_fields, *content.retired} - values.keys()
         changed = False
         for relation in relations:
-            before = self._content(relation, owner)
+            before = self.content(relation, owner)
             update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
             update = {key: text for key, text in update.items() if before.get(key, '') != text}
             if not update:
@@ -224,7 +224,7 @@ class Databags:
             return False
         return unit == event.unit
 
-    def _content(
+    def content(
         self, relation: ops.Relation, source: ops.Unit | ops.Application
     ) -> Mapping[str, str]:
         """The databag as text."""
@@ -260,7 +260,7 @@ class Databags:
         source: ops.Unit | ops.Application,
         model: type[_Model],
     ) -> dict[str, Any]:
-        return databag.parse(model, self._content(relation, source))
+        return databag.parse(model, self.content(relation, source))
 
 
 def _model_of(relation: ops.Relation) -> str:

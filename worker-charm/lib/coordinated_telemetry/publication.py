@@ -71,7 +71,7 @@ def ensure(
     if size > wanted.max_bytes:
         bare = wanted.model_copy(update={'alert_rules': published([])})
         room = wanted.max_bytes - databag.size_of(databag.encoded(bare))
-        before = relations[0].data[application].get('alert_rules', '')
+        before = bags.content(relations[0], application).get('alert_rules', '')
         groups = wanted.alert_rules.get('groups', [])
         fitting, without = fit(groups, room, _applications(before))
         if room > 0:  # otherwise the rules are not what is too large

@@ -1,6 +1,9 @@
 """Where spans go."""
 
 import os
+import ssl
+import urllib.error
+import urllib.request
 from unittest import mock
 
 import ops
@@ -72,6 +75,22 @@ def test_charm_tracing_is_set_and_unset(wanted, ca, arguments):
     with mock.patch.object(ops.tracing, 'set_destination', autospec=True) as set_destination:
         traces.ensure_charm_tracing(wanted, ca)
     set_destination.assert_called_once_with(**arguments)
+
+
+def test_traces_over_http_do_not_load_the_cas_of_the_image(monkeypatch, store):
+    monkeypatch.setattr(urllib.request, '_opener', None)
+    with mock.patch.object(ops.tracing, 'set_destination', autospec=True):
+        traces.ensure_charm_tracing(traces.Destination('http://t'))
+    loaded = []
+    monkeypatch.setattr(ssl.SSLContext, 'set_default_verify_paths', loaded.append)
+    port = store().server_port
+    with urllib.request.urlopen(f'http://127.0.0.1:{port}') as answer:
+        assert answer.status == 200
+    assert not loaded
+    # Everything else in the charm still gets verified TLS.
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f'https://127.0.0.1:{port}')
+    assert loaded[0].verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_workloads_spans_carry_the_five_labels():

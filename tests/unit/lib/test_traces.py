@@ -82,7 +82,11 @@ def test_traces_over_http_do_not_load_the_cas_of_the_image(monkeypatch, store):
     with mock.patch.object(ops.tracing, 'set_destination', autospec=True):
         traces.ensure_charm_tracing(traces.Destination('http://t'))
     loaded = []
-    monkeypatch.setattr(ssl.SSLContext, 'set_default_verify_paths', loaded.append)
+
+    def load(context):
+        loaded.append(context)
+
+    monkeypatch.setattr(ssl.SSLContext, 'set_default_verify_paths', load)
     port = store().server_port
     with urllib.request.urlopen(f'http://127.0.0.1:{port}') as answer:
         assert answer.status == 200

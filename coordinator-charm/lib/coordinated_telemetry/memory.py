@@ -1,7 +1,9 @@
 """What a unit remembers of databags between hooks, so that not every hook reads them all."""
 
 import contextlib
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import ops
@@ -10,8 +12,9 @@ import pydantic_core
 REREAD = 4
 """How many units each update-status rereads although no event concerned them."""
 
-_FORMAT = 2  # raise it when the format of the text changes
-_MODEL = 'model'  # a key beside those of units, which contain a space
+_FORMAT = 3  # raise it when the format of the text changes
+_MODEL = 'model'  # a key beside those of databags, which contain a space
+_DIGEST = 'digest'
 
 # At these events, something may have changed without an event of its own: the charm's code, its
 # view of the model, or the permission to read.
@@ -23,12 +26,23 @@ _FULL_READ_EVENTS = (
 )
 
 
+def _digest(own: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _is_digest(known: Any) -> bool:
+    return isinstance(known, dict) and _DIGEST in known
+
+
 class Memory:
-    """Databags of remote units, as validated when they were last read.
+    """Databags of remote units, as validated when last read, and digests of the own databags.
 
     An event that never comes (its hook was skipped with `juju resolve --no-retry`, or it was lost
     between two models) leaves an outdated databag behind. So an empty databag is never remembered,
     and the next hook reads it; each update-status rereads `REREAD` of the others in turn.
+
+    Juju commits what a hook writes after the hook, and may fail to. So an own databag is
+    remembered only once a later hook has read back what it should hold. Nobody else writes it.
 
     Args:
         charm: the charm whose memory this is; another unit's memory is not used.
@@ -73,6 +87,28 @@ class Memory:
         if databag:
             self._of(relation)[f'{unit.name} {model}'] = databag
 
+    def has(self, relation: ops.Relation, owner: str, model: str, own: Mapping[str, str]) -> bool:
+        """Whether an own databag is known to hold this; then that stays known.
+
+        Args:
+            relation: the relation.
+            owner: this unit's or application's name.
+            model: the name of the model that wrote the databag.
+            own: what it should hold.
+        """
+        name = f'{owner} {model}'
+        known = self._known.get(str(relation.id), {}).get(name)
+        if known != {_DIGEST: _digest(own)}:
+            return False
+        self._of(relation)[name] = known
+        return True
+
+    def keep_own(
+        self, relation: ops.Relation, owner: str, model: str, own: Mapping[str, str]
+    ) -> None:
+        """Remember that an own databag was found to hold this."""
+        self._of(relation)[f'{owner} {model}'] = {_DIGEST: _digest(own)}
+
     def model_of(self, relation: ops.Relation) -> str | None:
         """The UUID of the remote model, which never changes; None if unknown."""
         return self._known.get(str(relation.id), {}).get(_MODEL)
@@ -94,7 +130,7 @@ class Memory:
             (relation, name)
             for relation, databags in sorted(self._known.items())
             for name in sorted(databags)
-            if name != _MODEL
+            if name != _MODEL and not _is_digest(databags[name])
         ]
         if len(everything) <= REREAD:
             self._due, self._turn = {*everything}, 0

@@ -103,7 +103,7 @@ def test_a_relation_that_is_refused_later_takes_what_it_brought_with_it(unit, en
     before = settled(unit, related())
     refused = IDS[endpoint]
     with juju.refusing(refused):
-        after = unit.update_status(before)
+        after = unit.ctx.run(unit.ctx.on.config_changed(), before)  # reads everything
     if endpoint == 'cluster':
         assert scene.host('backend/0') not in unit.config
     if endpoint == 'logging':

@@ -226,7 +226,7 @@ CHANGES = {
     'another type': lambda text: '1',
     'another shape': lambda text: '[1, 2, 3]',
     'deeper than anything': lambda text: '[' * 100_000,
-    'of another format': foreign('[[2, ', '[[1, '),
+    'of another format': foreign('[[3, ', '[[2, '),
     'of another model': foreign(juju.UUID, juju.UUID[::-1]),
     'of another unit': foreign('reader/0', 'reader/1'),
     'a list of databags': lambda text: f'[{text.partition("],")[0][1:]}], [1, 2]]',
@@ -259,3 +259,67 @@ def test_what_is_remembered_may_be_cut_and_changed_anywhere(data):
 
     read = run(ctx, ctx.on.install(), rewritten(first.state, change))
     assert (read.found, read.ignored) == (first.found, first.ignored)
+
+
+# Own databags
+
+
+WANTED = Data(name='own')
+
+
+def own_reads(calls):
+    """How often its own databag was read."""
+    return [owner for _, owner, _ in calls.of('relation-get')].count('reader/0')
+
+
+def without_own(before):
+    """The state in which Juju has nothing of what the unit wrote."""
+    relation = dataclasses.replace(before.get_relation(3), local_unit_data={})
+    return dataclasses.replace(before, relations=[relation])
+
+
+def test_an_own_databag_is_read_back_once_and_then_no_more(ctx, calls):
+    now = state(db({0: named('a')}, id=3))
+    expected = [1, 1, 0, 0]
+    for number in expected:
+        calls.clear()
+        read = run(ctx, ctx.on.update_status(), now, WANTED)
+        now = read.state
+        assert own_reads(calls) == number
+    assert read.changed is False
+    assert now.get_relation(3).local_unit_data == named('own')
+
+
+def test_what_juju_did_not_commit_is_written_again(ctx):
+    before = run(ctx, ctx.on.update_status(), state(db({0: named('a')}, id=3)), WANTED).state
+    after = run(ctx, ctx.on.update_status(), without_own(before), WANTED).state
+    assert after.get_relation(3).local_unit_data == named('own')
+
+
+@pytest.fixture
+def known(ctx):
+    """A state in which the unit knows that its databag is as it should be."""
+    now = state(db({0: named('a')}, id=3))
+    for _ in range(2):
+        now = run(ctx, ctx.on.update_status(), now, WANTED).state
+    return now
+
+
+def test_other_content_is_written(ctx, known):
+    after = run(ctx, ctx.on.update_status(), known, Data(name='new', numbers=[1])).state
+    assert after.get_relation(3).local_unit_data == {**named('new'), 'numbers': '[1]'}
+    after = run(ctx, ctx.on.update_status(), after, WANTED).state
+    assert after.get_relation(3).local_unit_data == named('own')
+
+
+@pytest.mark.parametrize('event', ['upgrade_charm', 'start', 'config_changed', 'leader_elected'])
+def test_an_own_databag_heals_where_anything_may_have_changed(ctx, known, event):
+    after = run(ctx, getattr(ctx.on, event)(), without_own(known), WANTED).state
+    assert after.get_relation(3).local_unit_data == named('own')
+
+
+def test_what_it_did_not_want_in_between_is_forgotten(ctx, known, calls):
+    """As for the databag of the application while another unit leads."""
+    between = run(ctx, ctx.on.update_status(), known).state
+    after = run(ctx, ctx.on.update_status(), without_own(between), WANTED).state
+    assert after.get_relation(3).local_unit_data == named('own')

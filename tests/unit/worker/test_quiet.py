@@ -17,6 +17,7 @@ def unit(tmp_path):
 def settled(unit, calls):
     """A deployment in which every hook has run."""
     after = unit.update_status(unit.state(*scene.deployment()))
+    after = unit.update_status(after)  # reads back what the first wrote
     calls.clear()
     return after
 

@@ -6,9 +6,9 @@ one that the model refuses is *ignored*, alone, and named with the reason in the
 optional key is ignored alone.
 
 Reading a databag starts a process (`relation-get`), so `memory.py` remembers between hooks what
-units published, and a unit is reread when Juju says that its databag changed. The cost of an event
-therefore does not depend on the units that it does not concern. Applications are few, so every
-hook reads them. If the memory is missing, outdated or from another unit, everything is read.
+units published, and which of the own databags are as they should be. A unit is reread when Juju
+says that its databag changed, so the cost of an event does not depend on other units. Remote
+applications are few: every hook reads them. Without a memory, everything is read.
 """
 
 import contextlib
@@ -191,13 +191,18 @@ class Databags:
                 f'[{endpoint}] cannot publish {size} bytes, at most {content.max_bytes}{remedy}'
             )
             return False
+        # An empty value erases its key.
         absent = {*type(content).model_fields, *content.retired} - values.keys()
+        wanted = {**values, **dict.fromkeys(sorted(absent), '')}
+        model = type(content).__name__
         changed = False
         for relation in relations:
+            if self._memory.has(relation, owner.name, model, wanted):
+                continue
             before = self.content(relation, owner)
-            update = {**values, **dict.fromkeys(sorted(absent & before.keys()), '')}  # '' erases
-            update = {key: text for key, text in update.items() if before.get(key, '') != text}
+            update = {key: text for key, text in wanted.items() if before.get(key, '') != text}
             if not update:
+                self._memory.keep_own(relation, owner.name, model, wanted)
                 continue
             if self._written + (size := databag.size_of(update)) > MAX_WRITTEN:
                 self.report.waiting.append(f'[{endpoint}] the next hook publishes the rest')

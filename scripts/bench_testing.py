@@ -141,7 +141,8 @@ def _deployed(units: int) -> tuple[scene.Coordinator, testing.State, testing.Rel
         scene.tempo('charm-tracing', id=17),
         scene.peers(id=19),
     )
-    state = unit.ctx.run(unit.ctx.on.config_changed(), state)
+    for _ in range(2):  # the second reads back what the first wrote
+        state = unit.ctx.run(unit.ctx.on.config_changed(), state)
     settled = state.get_relation(11)
     assert isinstance(settled, testing.Relation)
     return unit, state, settled

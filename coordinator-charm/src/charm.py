@@ -23,7 +23,7 @@ import targets
 import tls
 import workload
 from coordinated_telemetry import (
-    cluster,
+    cluster_data,
     containers,
     databags,
     logs,
@@ -100,7 +100,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         traces.ensure_request(bags, 'charm-tracing', self.app, traces.CHARM_PROTOCOLS)
         traces.ensure_request(bags, 'workload-tracing', self.app, traces.WORKLOAD_PROTOCOLS)
         trust.ensure_request(bags, 'receive-ca-cert', self.app)
-        to_workers = cluster.CoordinatorData(
+        to_workers = cluster_data.CoordinatorData(
             worker_config=workload.config(seen.config.log_level),
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,

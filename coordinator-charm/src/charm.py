@@ -54,9 +54,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
-        self.ensure_own_telemetry(log_endpoints.charm, seen.charm_receivers, seen.store_ca)
+        self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
-        self._served = self._write_containers(event, seen, log_endpoints.pebble, issued)
+        self._served = self._write_containers(event, seen, log_endpoints, issued)
         if self._served and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -136,7 +136,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             try:
                 if not container.can_connect():
                     continue
-                logs.ensure_log_targets(container, log_endpoints.values(), self.topology)
+                logs.ensure_log_targets(
+                    container, log_endpoints, self.topology, self.report, seen.store_ca
+                )
                 if container is self._exporter:
                     containers.ensure_layer(container, container.name, nginx.exporter_layer())
                 else:

@@ -63,9 +63,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         log_endpoints: Mapping[str, str] = {}
         if coordinator:
             ca = coordinator.receive_ca_certs
-            endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
-            log_endpoints = endpoints.pebble
-            self.ensure_own_telemetry(endpoints.charm, coordinator.charm_tracing_receivers, ca)
+            log_endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
+            self.ensure_own_telemetry(log_endpoints, coordinator.charm_tracing_receivers, ca)
             self._workload_traces = traces.workload_destination(
                 coordinator.workload_tracing_receivers, ca
             )
@@ -131,11 +130,17 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             # Without the coordinator's data, even for a moment, the workload keeps running as it
             # is. Without a relation it does too, but sends no telemetry.
             if not self._is_related:
-                logs.ensure_log_targets(self._container, (), self.topology)
+                logs.ensure_log_targets(self._container, {}, self.topology, self.report)
                 workload.ensure_untraced(self._container)
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
-        logs.ensure_log_targets(self._container, log_endpoints.values(), self.topology)
+        logs.ensure_log_targets(
+            self._container,
+            log_endpoints,
+            self.topology,
+            self.report,
+            coordinator.receive_ca_certs,
+        )
         # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
         config = self._config or workload.read_config(self._container)
         if config is None:

@@ -100,9 +100,7 @@ def log_targets(
         in_plan: names of the targets that the plan has now.
     """
     targets: dict[str, ops.pebble.LogTargetDict] = {
-        name: log_trust.DISABLED
-        for name in in_plan
-        if name.startswith(_PREFIX) and name != log_trust.TARGET
+        name: log_trust.DISABLED for name in in_plan if name.startswith(_PREFIX)
     }
     for url in set(urls):
         targets[_PREFIX + hashlib.sha256(url.encode()).hexdigest()[:12]] = {

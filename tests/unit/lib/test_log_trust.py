@@ -172,8 +172,8 @@ def test_without_stores_and_ca_the_trust_ends_too(pod):
 
 def test_a_store_that_is_away_for_a_while_does_not_end_the_trust(pod):
     pod.hook(A)
-    pod.hook(A, {'plain/0': PLAIN})
-    assert (pod.sent_to, pod.file) == ({PLAIN}, A)
+    pod.hook(A + B, {'plain/0': PLAIN})
+    assert (pod.sent_to, pod.file, pod.notes) == ({PLAIN}, A, [])
     pod.hook(A)
     assert pod.sent_to == {PLAIN, HTTPS}
 
@@ -186,6 +186,7 @@ def test_a_ca_that_comes_back_is_trusted_again(pod):
     assert (pod.sent_to, pod.file) == ({PLAIN, HTTPS}, B)
     assert pod.notes == [f'workload logs may not reach loki/0: {RESTART}']
     assert pod.hook(B + C) is False
+    assert pod.notes == [f'workload logs may not reach loki/0: {RESTART}']
     pod.hook(A + B)
     assert (pod.file, pod.notes) == (B, [f'workload logs may not reach loki/0: {RESTART}'])
 

@@ -23,7 +23,7 @@ import targets
 import tls
 import workload
 from coordinated_telemetry import (
-    cluster,
+    cluster_data,
     containers,
     databags,
     logs,
@@ -54,9 +54,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
-        self.ensure_own_telemetry(log_endpoints.charm, seen.charm_receivers, seen.store_ca)
+        self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
-        self._served = self._write_containers(event, seen, log_endpoints.pebble, issued)
+        self._served = self._write_containers(event, seen, log_endpoints, issued)
         if self._served and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -100,7 +100,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         traces.ensure_request(bags, 'charm-tracing', self.app, traces.CHARM_PROTOCOLS)
         traces.ensure_request(bags, 'workload-tracing', self.app, traces.WORKLOAD_PROTOCOLS)
         trust.ensure_request(bags, 'receive-ca-cert', self.app)
-        to_workers = cluster.CoordinatorData(
+        to_workers = cluster_data.CoordinatorData(
             worker_config=workload.config(seen.config.log_level),
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,
@@ -136,7 +136,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             try:
                 if not container.can_connect():
                     continue
-                logs.ensure_log_targets(container, log_endpoints.values(), self.topology)
+                logs.ensure_log_targets(
+                    container, log_endpoints, self.topology, self.report, seen.store_ca
+                )
                 if container is self._exporter:
                     containers.ensure_layer(container, container.name, nginx.exporter_layer())
                 else:

@@ -1,6 +1,7 @@
-"""The stores' own TLS: what each of their listeners shows, and that they are asked through it."""
+"""The stores' own TLS: what their listeners show, and whom charms, workloads and Pebble trust."""
 
 import contextlib
+import dataclasses
 import json
 import ssl
 import time
@@ -10,6 +11,7 @@ import pytest
 
 import deployment
 from model import Model, eventually
+from traffic import echo, trace_id_of
 
 CA = deployment.CERTIFICATES.name
 LISTENERS = {
@@ -97,9 +99,9 @@ def push(model: Model, path: str, document: object, *, target: str, port: int) -
     assert response.status in {200, 204}, response
 
 
-def push_line(model: Model) -> None:
+def push_line(model: Model, text: str) -> None:
     """Log a line of other/0."""
-    line = [str(time.time_ns()), 'over TLS']
+    line = [str(time.time_ns()), text]
     streams = [{'stream': {'juju_unit': 'other/0'}, 'values': [line]}]
     path = '/insert/loki/api/v1/push'
     push(model, path, {'streams': streams}, target='loki/0', port=3100)
@@ -161,7 +163,7 @@ def test_grpc_is_spoken_over_tls(stores: Model) -> None:
 
 
 def test_what_is_sent_over_tls_is_found_over_tls(stores: Model) -> None:
-    push_line(stores)
+    push_line(stores, 'over TLS')
     push_span(stores)
 
     eventually(lambda: check_arrived(stores))
@@ -248,3 +250,160 @@ def test_without_the_ca_nothing_of_it_is_left(stores: Model) -> None:
         assert there.split() == []
     owners = {secret.owner for secret in stores.juju.secrets()}
     assert owners <= {CA}
+
+
+# The charms beside the stores
+
+PAIR = (deployment.coordinator(), deployment.worker('worker'))
+UNITS = ('coordinator/0', 'worker/0')
+TRUST = ('coordinator:receive-ca-cert', f'{CA}:send-ca-cert')
+ANOTHER_CA = dataclasses.replace(deployment.CERTIFICATES, name='another-ca')
+ANOTHER = ('coordinator:receive-ca-cert', f'{ANOTHER_CA.name}:send-ca-cert')
+MESSAGES = {'coordinator': '1 worker (backend 1, frontend 1)', 'worker': 'ready: all'}
+CA_FILE = '/etc/ssl/certs/coordinated-telemetry.pem'
+
+
+@pytest.fixture
+def related(stores: Model) -> Model:
+    """A coordinator and a worker related to the stores."""
+    stores.converge(
+        [*PAIR, *deployment.STORES, deployment.CERTIFICATES],
+        [
+            *deployment.STORE_TLS,
+            *deployment.cluster_relations(PAIR[1:]),
+            *deployment.TELEMETRY.values(),
+        ],
+    )
+    return stores
+
+
+@pytest.fixture
+def untrusting(related: Model) -> Model:
+    """The same, when nobody tells them the CA of the stores."""
+    if CA in providers(related):
+        related.juju.remove_relation(*TRUST)
+    return related
+
+
+@pytest.fixture
+def pair(related: Model) -> Model:
+    """The same with the CA of the stores."""
+    if CA not in providers(related):
+        related.integrate(TRUST)
+    for application, message in MESSAGES.items():
+        wait_for_message(related, application, message)
+    related.wait_active()
+    return related
+
+
+def providers(model: Model) -> set[str]:
+    """The applications that tell the coordinator whom to trust."""
+    relations = model.juju.status().apps['coordinator'].relations
+    return {relation.related_app for relation in relations.get('receive-ca-cert', [])}
+
+
+def wait_for_message(model: Model, application: str, message: str) -> None:
+    """Wait until all units of an application say this and nothing else."""
+
+    def check() -> None:
+        units = model.units(application).values()
+        assert {unit.workload_status.message for unit in units} == {message}
+
+    eventually(check)
+
+
+def ca_file(model: Model, unit: str) -> str | None:
+    """What Pebble is given to trust in the container of a unit that serves; None if nothing."""
+    folder, _, name = CA_FILE.rpartition('/')
+    if name not in model.run(unit, 'ls', folder).split():
+        return None
+    return model.run(unit, 'cat', CA_FILE)
+
+
+def check_untrusting(model: Model) -> None:
+    """Wait until nothing can be sent to the stores any more, and each unit says why."""
+    for application, message in MESSAGES.items():
+        why = 'logs are not sent to loki/0: no CA certificate for https://'
+        model.wait_status(application, f'active: {message}; {why}')
+    for unit in UNITS:
+        assert model.log_targets(unit) == []
+        assert ca_file(model, unit) is None
+    environment = model.plan('worker/0')['services']['podinfo']['environment']
+    assert not [name for name in environment if name.startswith('OTEL_EXPORTER')]
+
+
+def check_last_line(model: Model, text: str) -> None:
+    """Assert that this is the last line of other/0."""
+    assert [line.text for line in model.stores.lines('other/0')][-1:] == [text]
+
+
+def check_logged(model: Model) -> None:
+    """Wait until the coordinator's log has a request that is sent now."""
+    trace_id = eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+
+    def check() -> None:
+        assert model.stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
+
+    eventually(check)
+
+
+def test_without_their_ca_nothing_is_sent_to_the_stores(untrusting: Model) -> None:
+    check_untrusting(untrusting)
+    eventually(lambda: trace_id_of(echo(untrusting, 'coordinator')))
+    for unit in UNITS:
+        untrusting.cluster.run_hook(unit, 'update-status')
+    push_line(untrusting, 'the last one')
+    eventually(lambda: check_last_line(untrusting, 'the last one'))
+    for unit in UNITS:
+        assert untrusting.stores.lines(unit) == []
+        assert untrusting.stores.spans(unit) == []
+
+
+def test_with_their_ca_every_flow_of_charms_and_workloads_arrives(pair: Model) -> None:
+    for unit in UNITS:
+        [target] = pair.log_targets(unit)
+        assert target.startswith('https://loki-0.')
+        assert (ca_file(pair, unit) or '').strip() == authority(pair).strip()
+    check_logged(pair)
+    pair.check_telemetry(*UNITS)
+
+    def from_both_containers() -> None:
+        lines = pair.stores.lines('coordinator/0', charm_logs=False)
+        services = {line.labels['pebble_service'] for line in lines}
+        assert services == {'nginx', 'nginx-prometheus-exporter'}
+
+    eventually(from_both_containers)
+
+
+def test_without_the_relation_the_trust_ends_and_with_it_again_it_is_back(pair: Model) -> None:
+    pair.juju.remove_relation(*TRUST)
+    check_untrusting(pair)
+    pair.wait_active()
+    before = {unit: len(pair.stores.spans(unit, charm=True)) for unit in UNITS}
+    for unit in UNITS:
+        pair.cluster.run_hook(unit, 'update-status')
+    push_span(pair)
+    assert {unit: len(pair.stores.spans(unit, charm=True)) for unit in UNITS} == before
+
+    pair.integrate(TRUST)
+    for application, message in MESSAGES.items():
+        wait_for_message(pair, application, message)
+    check_logged(pair)
+
+
+def test_a_ca_that_comes_late_is_trusted_by_a_new_pod(pair: Model) -> None:
+    pair.deploy(ANOTHER_CA)
+    pair.integrate(ANOTHER)
+    note = 'workload logs may not reach loki/0: restart the pod {} to trust the new CA'
+    for unit in UNITS:
+        application, pod = unit.partition('/')[0], unit.replace('/', '-')
+        wait_for_message(pair, application, f'{MESSAGES[application]}; {note.format(pod)}')
+    check_logged(pair)
+    for unit in UNITS:
+        pair.cluster.delete_pod(unit)
+    for application, message in MESSAGES.items():
+        wait_for_message(pair, application, message)
+    pair.wait_active()
+    for unit in UNITS:
+        assert (ca_file(pair, unit) or '').count('BEGIN CERTIFICATE') == 2
+    check_logged(pair)

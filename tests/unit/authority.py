@@ -85,6 +85,13 @@ def authority(name: str = 'ca') -> Authority:
     return Authority(name)
 
 
+@functools.cache
+def request(*hosts: str, key: tls.PrivateKey | None = None) -> str:
+    """A certificate signing request for these hosts, in PEM; by default with a key of its own."""
+    asked = tls.CertificateRequestAttributes(common_name=hosts[0][:64], sans_dns=hosts)
+    return f'{str(asked.generate_csr(key or tls.PrivateKey.generate())).strip()}\n'
+
+
 def requests(databag: Mapping[str, str]) -> list[str]:
     """The requests in a unit's databag."""
     found = json.loads(databag.get('certificate_signing_requests', '[]'))

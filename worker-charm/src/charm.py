@@ -14,6 +14,7 @@ import pydantic
 import workload
 from coordinated_telemetry import (
     cluster,
+    cluster_worker,
     containers,
     databag,
     databags,
@@ -57,14 +58,13 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make the relation and the container match what the coordinator asks for."""
         self._roles = self.load_config(Config).roles
-        coordinator = cluster.read_coordinator(bags, 'cluster', self.topology)
+        coordinator = cluster_worker.read_coordinator(bags, 'cluster', self.topology)
         self._is_related = bool(bags.relations('cluster'))
         log_endpoints: Mapping[str, str] = {}
         if coordinator:
             ca = coordinator.receive_ca_certs
-            endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
-            log_endpoints = endpoints.pebble
-            self.ensure_own_telemetry(endpoints.charm, coordinator.charm_tracing_receivers, ca)
+            log_endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
+            self.ensure_own_telemetry(log_endpoints, coordinator.charm_tracing_receivers, ca)
             self._workload_traces = traces.workload_destination(
                 coordinator.workload_tracing_receivers, ca
             )
@@ -77,7 +77,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self.unit.set_ports(workload.PORT)
         address = self.hosts.unit(self.unit.name)
         worker = cluster.Worker(self.topology, address, self._roles)
-        cluster.ensure_worker_data(bags, 'cluster', self, worker)
+        cluster_worker.ensure_worker_data(bags, 'cluster', self, worker)
         try:
             if not self._container.can_connect():
                 bags.ensure('peers', self.unit, rolling.PeerData())
@@ -109,7 +109,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             report.note(f'will restart after {", ".join(self._ahead)}')
         return f'ready: {", ".join(self._roles)}'
 
-    def _checked_config(self, coordinator: cluster.Coordinator | None) -> str | None:
+    def _checked_config(self, coordinator: cluster_worker.Coordinator | None) -> str | None:
         """The workload's configuration as the coordinator sent it; None if it is unusable."""
         if coordinator is None or coordinator.worker_config is None:
             return None
@@ -123,18 +123,24 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def _write_container(
         self,
         bags: databags.Databags,
-        coordinator: cluster.Coordinator | None,
+        coordinator: cluster_worker.Coordinator | None,
         log_endpoints: Mapping[str, str],
     ) -> None:
         if coordinator is None:
             # Without the coordinator's data, even for a moment, the workload keeps running as it
             # is. Without a relation it does too, but sends no telemetry.
             if not self._is_related:
-                logs.ensure_log_targets(self._container, (), self.topology)
+                logs.ensure_log_targets(self._container, {}, self.topology, self.report)
                 workload.ensure_untraced(self._container)
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
-        logs.ensure_log_targets(self._container, log_endpoints.values(), self.topology)
+        logs.ensure_log_targets(
+            self._container,
+            log_endpoints,
+            self.topology,
+            self.report,
+            coordinator.receive_ca_certs,
+        )
         # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
         config = self._config or workload.read_config(self._container)
         if config is None:
@@ -150,7 +156,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
     def _layer(
-        self, coordinator: cluster.Coordinator, config: str, owner: Topology
+        self, coordinator: cluster_worker.Coordinator, config: str, owner: Topology
     ) -> ops.pebble.LayerDict:
         coordinator_host = self.hosts.application(coordinator.application)
         return workload.layer(
@@ -165,7 +171,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             resource_attributes=traces.resource_attributes(owner),
         )
 
-    def _traces_ca(self, coordinator: cluster.Coordinator) -> str:
+    def _traces_ca(self, coordinator: cluster_worker.Coordinator) -> str:
         """What the workload has to trust to send its traces; nothing where they go over HTTP."""
         is_tls = (self._workload_traces.url or '').startswith('https:')
         return coordinator.receive_ca_certs if is_tls else ''

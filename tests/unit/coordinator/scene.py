@@ -213,6 +213,7 @@ class Coordinator:
         ctx: what events are made of.
         folder: /etc/nginx of the container.
         resolv_conf: /etc/resolv.conf of the container.
+        certs: /etc/ssl/certs of each container, by its name.
     """
 
     def __init__(self, folder: Path, number: int = 0) -> None:
@@ -223,6 +224,11 @@ class Coordinator:
         self.folder.mkdir(parents=True)
         self.resolv_conf = folder / 'resolv.conf'
         self.resolv_conf.write_text('nameserver 10.152.183.10\n')
+        self.certs = {
+            name: folder / f'{name}-certs' for name in SPECIFICATION['meta']['containers']
+        }
+        for certs in self.certs.values():
+            certs.mkdir()
 
     def nginx(self, *, refuses: str = '', can_connect: bool = True) -> testing.Container:
         """The nginx container as a new pod has it; `refuses` is what `nginx -t` says."""
@@ -232,6 +238,7 @@ class Coordinator:
             mounts={
                 'nginx': testing.Mount(location='/etc/nginx', source=self.folder),
                 'dns': testing.Mount(location='/etc/resolv.conf', source=self.resolv_conf),
+                **self._certs('nginx'),
             },
             execs={
                 testing.Exec(['nginx', '-t'], return_code=1 if refuses else 0, stderr=refuses),
@@ -239,6 +246,9 @@ class Coordinator:
                 testing.Exec(['nginx', '-v'], stdout='nginx version: nginx/1.27.5 (Ubuntu)\n'),
             },
         )
+
+    def _certs(self, container: str) -> dict[str, testing.Mount]:
+        return {'certs': testing.Mount(location='/etc/ssl/certs', source=self.certs[container])}
 
     def state(
         self,
@@ -248,7 +258,8 @@ class Coordinator:
         config: Mapping[str, str] | None = None,
     ) -> testing.State:
         """A new unit's state, with both containers up but for those that are given."""
-        exporter = testing.Container('nginx-prometheus-exporter', can_connect=True)
+        name = 'nginx-prometheus-exporter'
+        exporter = testing.Container(name, can_connect=True, mounts=self._certs(name))
         up = {container.name: container for container in (self.nginx(), exporter, *containers)}
         return testing.State(
             leader=leader,

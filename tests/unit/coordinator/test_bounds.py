@@ -6,7 +6,7 @@ import json
 import pytest
 from ops import testing
 
-from coordinated_telemetry import cluster, databag, logs, metrics, publication
+from coordinated_telemetry import cluster_data, databag, logs, metrics, publication
 from coordinator import scene
 
 ENDPOINTS = {14: ('metrics-endpoint', metrics.ProviderData), 15: ('logging', logs.RequirerData)}
@@ -110,8 +110,8 @@ def test_when_not_even_the_targets_fit_what_was_published_stays(unit, monkeypatc
 
 
 def test_what_is_too_large_for_the_workers_to_read_is_not_sent(unit, monkeypatch):
-    assert cluster.CoordinatorData.max_bytes == databag.MAX_BYTES
-    monkeypatch.setattr(cluster.CoordinatorData, 'max_bytes', 10)
+    assert cluster_data.CoordinatorData.max_bytes == databag.MAX_BYTES
+    monkeypatch.setattr(cluster_data.CoordinatorData, 'max_bytes', 10)
     after = updated(unit, 'b')
     assert published(after, ord('b')) == {}
     assert after.unit_status.message.startswith('[cluster] cannot publish ')

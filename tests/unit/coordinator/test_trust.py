@@ -26,7 +26,7 @@ HTTPS = [
     scene.tempo('charm-tracing', [scene.receiver('otlp_http', 'https://tempo:4318')], id=17),
 ]
 FINE = '1 worker (backend 1, frontend 1)'
-PEBBLE = f'workload logs are not sent to loki/0: Pebble is not given the CA of {URL}'
+CONTAINERS = ('nginx', 'nginx-prometheus-exporter')
 
 
 @pytest.fixture
@@ -64,14 +64,34 @@ def test_charm_logs_and_traces_go_to_https_with_a_ca(unit, log, set_destination)
     assert handed_over(after) == A
 
 
-def test_pebble_sends_nothing_to_https_and_the_status_says_so(unit):
-    after = unit.update_status(unit.state(*HTTPS, scene.store_ca(A, id=20)))
-    assert after.unit_status == testing.ActiveStatus(f'{FINE}; {PEBBLE}')
-    for container in ('nginx', 'nginx-prometheus-exporter'):
-        assert juju.enabled_log_targets(after.get_container(container)) == {}
-    calm = unit.update_status(after)
-    assert calm.unit_status == after.unit_status
-    assert juju.warnings(unit.ctx) == [PEBBLE]
+def trusted(unit, container):
+    """What Pebble is given to trust in a container, or None."""
+    path = unit.certs[container] / 'coordinated-telemetry.pem'
+    return path.read_text() if path.exists() else None
+
+
+@pytest.mark.parametrize('container', CONTAINERS)
+def test_workload_logs_go_to_https_with_a_ca_until_it_goes(unit, container):
+    state = unit.update_status(unit.state(*HTTPS, scene.store_ca(A, id=20)))
+    assert list(juju.enabled_log_targets(state.get_container(container))) == [URL]
+    assert trusted(unit, container) == A
+    assert state.unit_status == testing.ActiveStatus(FINE)
+    state = unit.ctx.run(unit.ctx.on.relation_broken(state.get_relation(20)), state)
+    assert juju.enabled_log_targets(state.get_container(container)) == {}
+    assert trusted(unit, container) is None
+    assert f'logs are not sent to loki/0: no CA certificate for {URL}' in state.unit_status.message
+
+
+def test_a_ca_that_pebble_cannot_learn_of_is_noted_once(unit):
+    state = unit.update_status(unit.state(*HTTPS, scene.store_ca(A, id=20)))
+    state = scene.replaced(state, scene.store_ca(A, B, id=20))
+    note = 'workload logs may not reach loki/0: restart the pod coordinator-0 to trust the new CA'
+    for _ in range(2):
+        state = unit.update_status(state)
+        assert state.unit_status == testing.ActiveStatus(f'{FINE}; {note}')
+    assert juju.warnings(unit.ctx) == [note]
+    for container in CONTAINERS:
+        assert list(juju.enabled_log_targets(state.get_container(container))) == [URL]
 
 
 @pytest.mark.parametrize(

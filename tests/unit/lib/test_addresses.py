@@ -128,3 +128,21 @@ def test_an_accepted_url_goes_to_a_valid_host_and_port(text):
         assert hostile.is_host(parts.hostname or '')
         assert parts.port is None or 0 < parts.port < 65536
         assert parts.username is None
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('10.0.0.1', '10.0.0.1'),
+        ('FD00:0::1', 'fd00::1'),
+        ('::ffff:10.0.0.1', '10.0.0.1'),
+    ],
+)
+def test_an_ip_address_has_one_spelling(text, expected):
+    assert addresses.check_ip_address(text) == expected
+
+
+@pytest.mark.parametrize('text', ['', 'host', '10.0.0.1:80', '[::1]', 'fe80::1%eth0', '10.0.0'])
+def test_what_is_no_ip_address_is_refused(text):
+    with pytest.raises(ValueError, match='expected an IP address'):
+        addresses.check_ip_address(text)

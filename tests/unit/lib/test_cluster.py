@@ -1,4 +1,4 @@
-"""The `cluster` relation: what the coordinator makes of its workers, and they of it."""
+"""What the coordinator makes of its workers."""
 
 import json
 
@@ -6,48 +6,21 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-import authority
 import hostile
 import juju
-from coordinated_telemetry import cluster, databag, roles, topology
+from coordinated_telemetry import cluster, cluster_data, topology
 from lib.acting import act, related
-
-ROLES = roles.Roles(
-    minimal_deployment={'read': 1, 'write': 1}, meta_roles={'all': ('read', 'write')}
+from lib.clusters import (
+    ACROSS,
+    COORDINATOR,
+    ELSEWHERE,
+    OFFERED,
+    ROLES,
+    encoded,
+    read,
+    unit_data,
+    worker_application,
 )
-COORDINATOR = topology.Topology('m', juju.UUID, 'c', 'c/0', 'c-k8s')
-OFFERED = f'remote-{"0123456789abcdef" * 2}'
-ELSEWHERE = juju.UUID[::-1]
-ACROSS = 'in another model, but "cluster" cannot cross models'
-
-
-def encoded(**values):
-    return {key: json.dumps(value, sort_keys=True) for key, value in values.items()}
-
-
-def unit_data(unit, /, address=None, charm='w-k8s', **claimed):
-    """What a worker unit publishes."""
-    application, _, number = unit.partition('/')
-    who = {'application': application, 'unit': unit, 'charm_name': charm, **claimed}
-    return encoded(address=address or f'{application}-{number}.example', juju_topology=who)
-
-
-def worker_application(app='w', role: str | None = 'all', numbers=(0,), others=None, **options):
-    """A worker application; `others` is what some units published in the place of that."""
-    units = {number: unit_data(f'{app}/{number}') for number in numbers}
-    databag = {} if role is None else encoded(role=role)
-    return related('cluster', app, {**units, **(others or {})}, databag, **options)
-
-
-def read(*relations):
-    """The workers, and the report."""
-    done = act(
-        lambda bags, _: cluster.read_workers(bags, 'cluster', COORDINATOR, ROLES), *relations
-    )
-    return done.result, done.ignored()
-
-
-# The coordinator's side
 
 
 def test_a_worker_is_who_juju_says_in_the_coordinators_model():
@@ -225,7 +198,7 @@ def test_workers_in_another_model_are_ignored_whoever_offered(app, model):
 def test_nothing_is_published_into_another_model():
     def action(bags, charm):
         cluster.read_workers(bags, 'cluster', COORDINATOR, ROLES)
-        return bags.ensure('cluster', charm.app, cluster.CoordinatorData(worker_config='x'))
+        return bags.ensure('cluster', charm.app, cluster_data.CoordinatorData(worker_config='x'))
 
     done = act(action, worker_application('w', remote_model_uuid=ELSEWHERE, id=3))
     assert done.result is False
@@ -278,169 +251,22 @@ def test_whatever_a_worker_publishes_only_what_is_valid_is_used(of_unit, role):
         assert ('w/1' in ignored) != ('w/1' in workers.awaited)
 
 
-# A worker's side
-
-CA = authority.authority().certificate
-PUBLISHED = {
-    'worker_config': 'a: b',
-    'loki_endpoints': {'loki/1': 'http://b/push', 'loki/0': 'http://a/push'},
-    'charm_tracing_receivers': {'otlp_http': 'http://t:4318'},
-    'workload_tracing_receivers': {'otlp_http': 'http://t:4318', 'otlp_grpc': 't:4317'},
-    'ca_cert': CA,
-    'receive_ca_certs': CA,
-}
-WORKER = topology.Topology('m', juju.UUID, 'w', 'w/0', 'w-k8s')
-
-
-def coordinator(databag, app='c', **options):
-    return related('cluster', app, {0: {}}, databag, **options)
-
-
-def seen(*relations):
-    """The coordinator as a worker sees it, and the report."""
-    done = act(
-        lambda bags, _: cluster.read_coordinator(bags, 'cluster', WORKER), *relations, app='w'
-    )
-    return done.result, done.ignored()
-
-
-EMPTY = cluster.Coordinator('c', None, {}, {}, {})
-
-
 @pytest.mark.parametrize(
-    ('databag', 'expected'),
+    ('key', 'bad'),
     [
-        (encoded(**PUBLISHED), cluster.Coordinator('c', **PUBLISHED)),
-        (encoded(worker_config=''), cluster.Coordinator('c', '', {}, {}, {})),
-        (
-            encoded(ca_cert=CA.replace('\n', '\r\n')),
-            cluster.Coordinator('c', None, {}, {}, {}, CA),
-        ),
-        (
-            encoded(receive_ca_certs=CA.rstrip()),
-            cluster.Coordinator('c', None, {}, {}, {}, '', CA),
-        ),
-        (encoded(loki_endpoints={}), EMPTY),
-        (encoded(worker_config=None, s3_config=1), EMPTY),
-        (encoded(s3_config=1), None),
-        ({'egress-subnets': '10.0.0.1/32'}, None),
-        ({}, None),
-    ],
-)  # fmt: skip
-def test_the_coordinators_data_is_read_once_it_is_there(databag, expected):
-    assert seen(coordinator(databag)) == (expected, {})
-
-
-def test_urls_are_in_the_order_of_their_names():
-    unsorted = {key: json.dumps(value) for key, value in PUBLISHED.items()}
-    found, _ = seen(coordinator(unsorted))
-    assert list(found.loki_endpoints) == ['loki/0', 'loki/1']
-    assert list(found.workload_tracing_receivers) == ['otlp_grpc', 'otlp_http']
-
-
-def test_without_a_relation_there_is_no_coordinator():
-    assert seen() == (None, {})
-
-
-@pytest.mark.parametrize('key', PUBLISHED)
-def test_a_key_that_makes_no_sense_is_ignored_alone(key):
-    found, ignored = seen(coordinator({**encoded(**PUBLISHED), key: '[1]'}))
-    without, _ = seen(coordinator(encoded(**{**PUBLISHED, key: None})))
-    assert found == without
-    assert list(ignored) == ['c']
-    assert ignored['c'].startswith(f'{key}: ')
-
-
-@pytest.mark.parametrize(
-    ('key', 'name', 'bad'),
-    [
-        ('loki_endpoints', 'loki/9', 'ftp://a'),
-        ('loki_endpoints', 'loki/9', 'a:80'),
-        ('loki_endpoints', 'loki/9', None),
-        ('charm_tracing_receivers', 'otlp_http', 't:4318'),
-        ('workload_tracing_receivers', 'otlp_http', ['http://a']),
-        ('workload_tracing_receivers', 'otlp_grpc', 'http://t:4317'),
+        ('ip_addresses', '10.0.0.1'),
+        ('ip_addresses', ['10.0.0.1', 'host']),
+        ('ip_addresses', ['fe80::1%eth0']),
+        ('ip_addresses', ['10.0.0.1'] * 9),
+        ('certificate_signing_request', 'nonsense'),
+        ('schemes', ['gopher']),
+        ('schemes', 'https'),
+        ('certificate_sha256', 'a' * 63),
+        ('certificate_sha256', 'A' * 64),
     ],
 )
-def test_a_url_that_is_none_is_ignored_alone_and_named(key, name, bad):
-    databag = encoded(**{**PUBLISHED, key: {**PUBLISHED[key], name: bad}})
-    found, ignored = seen(coordinator(databag))
-    rest = {other: url for other, url in PUBLISHED[key].items() if other != name}
-    assert found == cluster.Coordinator('c', **{**PUBLISHED, key: rest})
-    assert list(ignored) == [f'c {key} {name}']
-
-
-@pytest.mark.parametrize('model', [juju.UUID, ELSEWHERE])
-def test_a_coordinator_in_another_model_is_ignored_whoever_offered(model):
-    relation = coordinator(encoded(**PUBLISHED), OFFERED, remote_model_uuid=model)
-    assert seen(relation) == (None, {OFFERED: ACROSS})
-    relation = coordinator(encoded(**PUBLISHED), remote_model_uuid=ELSEWHERE)
-    assert seen(relation) == (None, {'c': ACROSS})
-
-
-@hypothesis.given(st.dictionaries(st.sampled_from([*PUBLISHED]), hostile.raw_values, max_size=5))
-@hypothesis.settings(max_examples=hostile.examples(100))
-def test_whatever_a_coordinator_publishes_only_what_is_valid_is_used(databag):
-    found, ignored = seen(coordinator(databag))
-    assert {name.partition(' ')[0] for name in ignored} <= {'c'}
-    if found is None:
-        assert bool(ignored) == bool(databag)
-        return
-    assert all(hostile.is_url(url) for url in found.loki_endpoints.values())
-    for receivers in (found.charm_tracing_receivers, found.workload_tracing_receivers):
-        for protocol, url in receivers.items():
-            check = hostile.is_host_port if protocol == 'otlp_grpc' else hostile.is_url
-            assert check(url)
-    assert found.ca_cert == found.receive_ca_certs == ''  # none of these is a certificate
-
-
-# Publishing
-
-
-@pytest.mark.parametrize(
-    ('roles', 'leader', 'of_application'),
-    [
-        (('read', 'write'), True, {'role': '"read,write"'}),
-        (('all',), True, {'role': '"all"'}),
-        ((), True, {}),
-        (('all',), False, {}),
-    ],
-)
-def test_a_worker_publishes_itself_and_the_leader_the_roles(roles, leader, of_application):
-    worker = cluster.Worker(WORKER, 'w-0.example', roles)
-
-    def action(bags, charm):
-        return [cluster.ensure_worker_data(bags, 'cluster', charm, worker) for _ in range(2)]
-
-    done = act(action, coordinator({}, id=3), app='w', leader=leader)
-    assert done.result == [True, False]
-    relation = done.state.get_relation(3)
-    assert relation.local_unit_data == unit_data('w/0')
-    assert relation.local_app_data == of_application
-
-
-def test_a_role_that_is_disabled_is_erased():
-    def action(bags, charm):
-        return [
-            cluster.ensure_worker_data(bags, 'cluster', charm, cluster.Worker(WORKER, 'a', roles))
-            for roles in (('read',), ())
-        ]
-
-    done = act(action, coordinator({}, id=3), app='w')
-    assert done.result == [True, True]
-    assert done.state.get_relation(3).local_app_data == {}
-
-
-def test_each_side_reads_what_the_other_publishes():
-    worker = cluster.Worker(WORKER, 'w-0.example', ('all',))
-    of_worker = act(
-        lambda bags, charm: cluster.ensure_worker_data(bags, 'cluster', charm, worker),
-        coordinator({}, id=3),
-        app='w',
-    ).state.get_relation(3)
-    workers, _ = read(
-        related('cluster', 'w', {0: of_worker.local_unit_data}, of_worker.local_app_data)
-    )
-    assert workers.units == (cluster.Worker(WORKER, 'w-0.example', ('read', 'write')),)
-    data = cluster.CoordinatorData(**PUBLISHED)
-    assert seen(coordinator(databag.encoded(data))) == (cluster.Coordinator('c', **PUBLISHED), {})
+def test_what_makes_no_sense_for_tls_is_ignored_alone(key, bad):
+    databag = {**unit_data('w/0'), **encoded(**{key: bad})}
+    workers, ignored = read(worker_application('w', others={0: databag}))
+    assert [worker.tls for worker in workers.units] == [cluster.WorkerTls()]
+    assert key in ignored['w/0']

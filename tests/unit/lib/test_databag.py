@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 import hostile
-from coordinated_telemetry import cluster, databag, logs, metrics, rolling, traces
+from coordinated_telemetry import cluster_data, databag, logs, metrics, rolling, traces
 from lib.reader import Data, Inner, Plain
 
 # Reading
@@ -83,7 +83,7 @@ def test_what_it_can_do_without_is_ignored_alone_with_the_reason(others, why):
 
 def test_optional_keys_that_are_all_wrong_leave_nothing_to_use():
     wrong = {'worker_config': '1', 'loki_endpoints': '[]'}
-    parsed = databag.parse(cluster.CoordinatorData, wrong)
+    parsed = databag.parse(cluster_data.CoordinatorData, wrong)
     assert 'data' not in parsed
     assert [line.partition(':')[0] for line in parsed['why']] == [
         'worker_config',
@@ -188,9 +188,9 @@ def test_the_size_is_that_of_keys_and_values_in_bytes(values, size):
 @pytest.mark.parametrize(
     'model',
     [
-        cluster.CoordinatorData,
-        cluster.WorkerApplicationData,
-        cluster.WorkerUnitData,
+        cluster_data.CoordinatorData,
+        cluster_data.WorkerApplicationData,
+        cluster_data.WorkerUnitData,
         logs.RequirerData,
         metrics.ProviderData,
         metrics.UnitData,

@@ -94,21 +94,16 @@ def https(*numbers):
 )
 def test_logs_go_to_no_store_whose_ca_nobody_knows_and_a_note_says_so(endpoints, names):
     found = report.Report()
-    trusted = logs.trusted(found, endpoints)
     plain = {name: url for name, url in endpoints.items() if url.startswith('http:')}
-    assert trusted == logs.Trusted(charm=plain, pebble=plain)
+    assert logs.trusted(found, endpoints) == plain
     expected = [f'logs are not sent to {names}: no CA certificate for https://s-0/push']
     assert found == report.Report(notes=expected if names else [])
 
 
-def test_with_a_ca_the_charms_own_log_goes_to_https_and_pebbles_does_not():
+def test_with_a_ca_logs_go_to_https():
     found = report.Report()
     endpoints = {**https(0, 1), **HTTP}
-    assert logs.trusted(found, endpoints, 'CA') == logs.Trusted(charm=endpoints, pebble=HTTP)
-    why = 'Pebble is not given the CA of https://s-0/push'
-    assert found.notes == [f'workload logs are not sent to s/0, s/1: {why}']
-    found = report.Report()
-    assert logs.trusted(found, HTTP, 'CA') == logs.Trusted(charm=HTTP, pebble=HTTP)
+    assert logs.trusted(found, endpoints, 'CA') == endpoints
     assert found.notes == []
 
 
@@ -162,10 +157,14 @@ def target(url):
 def ensure_log_targets(urls, container=None):
     """Whether anything was changed, and the container as it was left."""
     container = container or testing.Container('work', can_connect=True)
-    done = act(
-        lambda _, charm: logs.ensure_log_targets(charm.unit.get_container('work'), urls, UNIT),
-        containers=[container],
-    )
+    endpoints = {f'loki/{number}': url for number, url in enumerate(urls)}
+
+    def action(bags, charm):
+        work = charm.unit.get_container('work')
+        return logs.ensure_log_targets(work, endpoints, UNIT, bags.report)
+
+    done = act(action, containers=[container])
+    assert done.report.notes == []
     return done.result, done.state.get_container('work')
 
 

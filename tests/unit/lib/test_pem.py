@@ -101,3 +101,40 @@ def test_it_does_not_take_long(text):
     with pytest.raises(ValueError, match='in PEM'):
         pem.check_certificates(text)
     assert time.process_time() - started < 1
+
+
+REQUEST = authority.request('w-0.example')
+REQUEST_LINES = REQUEST.splitlines()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        REQUEST,
+        REQUEST.rstrip(),
+        REQUEST.replace('\n', '\r\n'),
+        ''.join(REQUEST_LINES),
+        f'\n {REQUEST} ',
+    ],
+)
+def test_a_request_comes_out_as_openssl_writes_it(text):
+    assert pem.check_request(text) == REQUEST
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        'text',
+        f'text{REQUEST}',
+        REQUEST + REQUEST,
+        ONE,
+        REQUEST.replace('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'),
+        REQUEST.replace('A', '!'),
+        f'{REQUEST_LINES[0]}\n\n{REQUEST_LINES[-1]}\n',
+        f'{REQUEST_LINES[0]}\n{"A" * 8192}\n{REQUEST_LINES[-1]}\n',
+    ],
+)
+def test_what_does_not_look_like_a_request_is_refused(text):
+    with pytest.raises(ValueError, match='expected one certificate signing request in PEM'):
+        pem.check_request(text)

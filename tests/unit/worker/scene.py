@@ -75,6 +75,7 @@ class Worker:
     Attributes:
         ctx: what events are made of.
         folder: /etc/podinfo of the container.
+        certs: /etc/ssl/certs of the container.
         unit: the unit's name.
     """
 
@@ -85,13 +86,18 @@ class Worker:
         self.unit = f'{APPLICATION}/{number}'
         self.folder = folder / 'podinfo'
         self.folder.mkdir(parents=True)
+        self.certs = folder / 'certs'
+        self.certs.mkdir()
 
     def container(self, *, can_connect: bool = True) -> testing.Container:
         """The workload's container as a new pod has it."""
         return testing.Container(
             'workload',
             can_connect=can_connect,
-            mounts={'config': testing.Mount(location='/etc/podinfo', source=self.folder)},
+            mounts={
+                'config': testing.Mount(location='/etc/podinfo', source=self.folder),
+                'certs': testing.Mount(location='/etc/ssl/certs', source=self.certs),
+            },
             execs={testing.Exec(['/home/app/podinfo', '--version'], stdout='6.9.2\n')},
         )
 

@@ -22,6 +22,7 @@ HTTPS = {
     'charm_tracing_receivers': {'otlp_http': 'https://t:4318'},
     'workload_tracing_receivers': {'otlp_http': 'https://t:4318', 'otlp_grpc': 't:4317'},
 }
+BOTH = set(HTTPS['loki_endpoints'].values())
 GOLDEN = Path(__file__).parent / 'golden'
 PATH = '/etc/podinfo/traces-ca.pem'
 VARIABLE = 'OTEL_EXPORTER_OTLP_CERTIFICATE'
@@ -86,14 +87,35 @@ def test_the_plan(unit):
     golden.check(GOLDEN / 'workload-with-store-ca.plan.yaml', golden.layer(plan))
 
 
-def test_pebble_sends_nothing_to_https_and_the_status_says_so(unit):
+def pebbles(unit, state):
+    """What Pebble is given to trust, or None, and where it sends logs."""
+    path = unit.certs / 'coordinated-telemetry.pem'
+    targets = juju.enabled_log_targets(state.get_container('workload'))
+    return path.read_text() if path.exists() else None, set(targets)
+
+
+def test_workload_logs_go_to_https_with_a_ca(unit):
     after = state_of(unit, receive_ca_certs=A)
-    targets = juju.enabled_log_targets(after.get_container('workload'))
-    assert list(targets) == ['http://b:3100/push']
-    said = f'workload logs are not sent to loki/0: Pebble is not given the CA of {URL}'
-    assert after.unit_status == testing.ActiveStatus(f'ready: all; {said}')
-    unit.update_status(after)
-    assert juju.warnings(unit.ctx) == [said]
+    assert pebbles(unit, after) == (A, BOTH)
+    assert after.unit_status == testing.ActiveStatus('ready: all')
+
+
+def test_a_ca_that_pebble_cannot_learn_of_is_noted_once(unit):
+    before = state_of(unit, receive_ca_certs=A)
+    note = 'workload logs may not reach loki/0: restart the pod worker-0 to trust the new CA'
+    after = state_of(unit, before, receive_ca_certs=A + B)
+    after = state_of(unit, after, receive_ca_certs=A + B)
+    assert pebbles(unit, after) == (A, BOTH)
+    assert after.unit_status == testing.ActiveStatus(f'ready: all; {note}')
+    assert juju.warnings(unit.ctx) == [note]
+
+
+def test_a_new_pod_knows_the_ca_of_now(unit):
+    before = state_of(unit, receive_ca_certs=A)
+    before = state_of(unit, before, receive_ca_certs=B)
+    assert pebbles(unit, before) == (None, BOTH - {URL})
+    after = unit.update_status(dataclasses.replace(before, containers=[unit.container()]))
+    assert pebbles(unit, after) == (B, BOTH)
 
 
 def test_traces_over_http_need_no_ca_and_another_one_restarts_nothing(unit):
@@ -134,6 +156,7 @@ def test_without_the_ca_workload_and_charm_trust_it_no_more(unit, log, set_desti
     assert log._kept.ca == ''
     assert URL not in log._kept.endpoints
     set_destination.assert_called_once_with(url=None, ca=None)
+    assert pebbles(unit, after) == (None, BOTH - {URL})
 
 
 def test_without_the_relation_workload_and_charm_trust_it_no_more(unit, log, set_destination):
@@ -143,6 +166,7 @@ def test_without_the_relation_workload_and_charm_trust_it_no_more(unit, log, set
     assert trusted(unit) is None
     assert not [key for key in environment(after) if key.startswith('OTEL_')]
     assert (log._kept.endpoints, log._kept.ca) == ({}, '')
+    assert pebbles(unit, after) == (None, set())
     set_destination.assert_called_once_with(url=None, ca=None)
 
 
@@ -162,6 +186,7 @@ def test_while_the_coordinator_says_nothing_all_stays(unit, log, set_destination
     assert trusted(unit) == A
     assert environment(after) == environment(before)
     assert log._kept.ca == A
+    assert pebbles(unit, after) == (A, BOTH)
     set_destination.assert_not_called()
 
 

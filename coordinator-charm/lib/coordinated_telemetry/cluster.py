@@ -1,26 +1,20 @@
-"""The `cluster` relation: the coordinator as the single integration point of its workers.
+"""The coordinator's side of `cluster`: it is the single integration point of its workers.
 
-Keys and values are those of PyPI's `coordinated-workers` 4.x, so either side can be swapped for
-it:
-
-- the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
-  `workload_tracing_receivers`, `ca_cert`, and `receive_ca_certs`, which is this library's own;
-- a worker's application: `role`; each of its units: `address`, `juju_topology`.
-
-Both sides are in one model, because labels and addresses are those of that model. A relation that
+`cluster_data.py` has what the relation carries, `cluster_worker.py` is the workers' side. Both
+sides are in one model, because labels and addresses are those of that model. A relation that
 crosses models is ignored, whichever side offers it.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import ops
 
-from . import addresses, databag, databags, pem
+from . import addresses, databag, databags
+from .cluster_data import Scheme, WorkerApplicationData, WorkerUnitData
 from .roles import Roles
-from .topology import CharmName, Topology
+from .topology import Topology
 
 COORDINATOR_PORT = 8080
 """Where a coordinator serves clients and workers, over HTTP or, with `ca_cert`, HTTPS."""
@@ -28,57 +22,21 @@ COORDINATOR_PORT = 8080
 _OFFERED = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names the consumer of an offer
 
 
-class UnitTopology(databag.Databag):
-    """Who a worker unit claims to be; only the charm's name is used, the rest is compared."""
-
-    application: str
-    unit: str
-    charm_name: CharmName
-
-
-class WorkerUnitData(databag.Databag):
-    """A worker unit's databag.
+@dataclasses.dataclass(frozen=True)
+class WorkerTls:
+    """What a worker unit publishes for TLS.
 
     Attributes:
-        address: the host that serves the workload and its metrics.
-        juju_topology: who the unit is.
+        ip_addresses: those of its pod.
+        request: its certificate signing request in PEM, or ''.
+        schemes: what its workload serves now: `http`, `https`, both or none.
+        certificate_sha256: of the certificates that it serves, or ''.
     """
 
-    address: addresses.Host
-    juju_topology: UnitTopology
-
-
-class WorkerApplicationData(databag.Databag):
-    """A worker application's databag; `role` is a comma-separated list of roles."""
-
-    role: str | None = None
-
-
-class CoordinatorData(databag.Databag):
-    """The coordinator application's databag. An invalid key is ignored alone.
-
-    Attributes:
-        worker_config: the workload's configuration file, the same for all workers.
-        loki_endpoints: Loki unit → push URL.
-        charm_tracing_receivers: protocol → URL, for the worker charms.
-        workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
-        ca_cert: the CA of the coordinator's certificate, in PEM; absent with plain HTTP.
-        receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
-    """
-
-    # coordinated-workers publishes these; this library does not.
-    retired = frozenset(
-        'privkey_secret_id server_cert s3_tls_ca_chain remote_write_endpoints tracing_receivers'
-        ' worker_labels worker_ports'.split()
-    )
-    remedy = "shorten the workers' configuration"
-
-    worker_config: str | None = None
-    loki_endpoints: dict[str, Any] | None = None
-    charm_tracing_receivers: dict[str, Any] | None = None
-    workload_tracing_receivers: dict[str, Any] | None = None
-    ca_cert: pem.Certificates | None = None
-    receive_ca_certs: pem.Certificates | None = None
+    ip_addresses: tuple[str, ...] = ()
+    request: str = ''
+    schemes: tuple[Scheme, ...] = ('http',)
+    certificate_sha256: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +47,13 @@ class Worker:
         topology: the unit's own topology.
         address: a validated host.
         roles: sorted, without meta-roles; empty while the application has published no valid ones.
+        tls: what it publishes for TLS.
     """
 
     topology: Topology
     address: str
     roles: tuple[str, ...]
+    tls: WorkerTls = WorkerTls()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +91,7 @@ def read_workers(
     awaited: list[str] = []
     applications: dict[str, Topology] = {}
     related: set[str] = set()
-    for relation in _in_model(bags, endpoint, coordinator):
+    for relation in in_model(bags, endpoint, coordinator):
         name = relation.app.name
         if name in related:
             bags.report.ignore(name, 'related more than once: the first relation counts')
@@ -145,7 +105,7 @@ def read_workers(
             if data is not None:
                 topology = coordinator.for_unit(name, unit.name, data.juju_topology.charm_name)
                 charm = charm or topology.charm
-                found.append(Worker(topology, data.address, of_application))
+                found.append(Worker(topology, data.address, of_application, _tls(data)))
         if units:
             applications[name] = coordinator.for_application(name, charm)
     found.sort(key=lambda worker: worker.topology.application)
@@ -157,9 +117,7 @@ def read_workers(
     )
 
 
-def _in_model(
-    bags: databags.Databags, endpoint: str, topology: Topology
-) -> Iterator[ops.Relation]:
+def in_model(bags: databags.Databags, endpoint: str, topology: Topology) -> Iterator[ops.Relation]:
     """The relations of an endpoint within the unit's own model; others are ignored."""
     for relation in bags.relations(endpoint):
         model = bags.remote_model(relation)
@@ -203,6 +161,16 @@ def _read_unit(
     return data
 
 
+def _tls(data: WorkerUnitData) -> WorkerTls:
+    schemes: tuple[Scheme, ...] = tuple(data.schemes) if data.schemes is not None else ('http',)
+    return WorkerTls(
+        ip_addresses=tuple(data.ip_addresses or ()),
+        request=data.certificate_signing_request or '',
+        schemes=schemes,
+        certificate_sha256=data.certificate_sha256 or '',
+    )
+
+
 def _with_own_address(bags: databags.Databags, workers: list[Worker]) -> Iterator[Worker]:
     """The workers, except those that publish another worker's address."""
     owners: dict[str, str] = {}
@@ -213,88 +181,3 @@ def _with_own_address(bags: databags.Databags, workers: list[Worker]) -> Iterato
             yield worker
         else:
             bags.report.ignore(unit, f'has the address of {owner}')
-
-
-@dataclasses.dataclass(frozen=True)
-class Coordinator:
-    """The coordinator as a worker sees it; all values are validated.
-
-    Attributes:
-        application: its name in Juju.
-        worker_config: the workload's configuration file, bounded in size but otherwise unchecked;
-            None if there is none.
-        loki_endpoints: Loki unit → push URL.
-        charm_tracing_receivers: protocol → URL.
-        workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port).
-        ca_cert: the CA of the coordinator's certificate in PEM, or '' for plain HTTP.
-        receive_ca_certs: the CAs of the stores in PEM, or ''.
-    """
-
-    application: str
-    worker_config: str | None
-    loki_endpoints: Mapping[str, str]
-    charm_tracing_receivers: Mapping[str, str]
-    workload_tracing_receivers: Mapping[str, str]
-    ca_cert: str = ''
-    receive_ca_certs: str = ''
-
-
-_CHECKS: dict[str, Callable[[str, str], str]] = {
-    'loki_endpoints': lambda _, url: addresses.check_url(url),
-    'charm_tracing_receivers': addresses.check_receiver,
-    'workload_tracing_receivers': addresses.check_receiver,
-}
-
-
-def read_coordinator(
-    bags: databags.Databags, endpoint: str, worker: Topology
-) -> Coordinator | None:
-    """Read the coordinator's data (worker's side); None while it is not ready or ignored."""
-    for relation in _in_model(bags, endpoint, worker):
-        name = relation.app.name
-        data = bags.load(relation, relation.app, CoordinatorData)
-        if data is not None:
-            urls = {
-                key: _checked(bags, f'{name} {key}', getattr(data, key), check)
-                for key, check in _CHECKS.items()
-            }
-            ca, cas = data.ca_cert or '', data.receive_ca_certs or ''
-            return Coordinator(name, data.worker_config, **urls, ca_cert=ca, receive_ca_certs=cas)
-    return None
-
-
-def _checked(
-    bags: databags.Databags,
-    name: str,
-    urls: Mapping[str, Any] | None,
-    check: Callable[[str, str], str],
-) -> dict[str, str]:
-    """The entries whose URL passes the check; each of the others is ignored."""
-    accepted: dict[str, str] = {}
-    for key, url in sorted((urls or {}).items()):
-        try:
-            accepted[key] = check(key, url if isinstance(url, str) else '')
-        except ValueError as error:
-            bags.report.ignore(f'{name} {addresses.shorten(key)}', databag.reason(error))
-    return accepted
-
-
-def ensure_worker_data(
-    bags: databags.Databags, endpoint: str, charm: ops.CharmBase, worker: Worker
-) -> bool:
-    """Publish address and topology, and as leader the roles. True if anything was changed.
-
-    Args:
-        bags: the databags of this dispatch.
-        endpoint: the name of the `cluster` endpoint.
-        charm: the worker charm.
-        worker: this unit; `roles` as configured, meta-roles included.
-    """
-    own = worker.topology
-    topology = UnitTopology(application=own.application, unit=own.unit, charm_name=own.charm)
-    data = WorkerUnitData(address=worker.address, juju_topology=topology)
-    changed = bags.ensure(endpoint, charm.unit, data)
-    if charm.unit.is_leader():
-        role = WorkerApplicationData(role=','.join(worker.roles) or None)
-        changed |= bags.ensure(endpoint, charm.app, role)
-    return changed

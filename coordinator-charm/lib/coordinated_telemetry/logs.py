@@ -5,16 +5,16 @@
 - `ensure_log_targets` makes Pebble forward the logs of a container's services to all of them.
 - `ensure_rules` publishes the log alert rules.
 
-What the charm itself logs goes to the same URLs: see `charm_log`.
+What the charm itself logs goes to the same URLs: see `charm_log`. Whom Pebble trusts over https is
+in `log_trust`.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping
 
 import ops
 
-from . import addresses, databag, databags, publication, report, rules
+from . import addresses, databag, databags, log_trust, publication, report, rules
 from .topology import Topology
 
 LAYER = 'telemetry-logs'
@@ -50,40 +50,25 @@ def read_endpoints(bags: databags.Databags, endpoint: str) -> dict[str, str]:
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Trusted:
-    """The endpoints that logs can be sent to: Loki unit → push URL.
+def trusted(found: report.Report, endpoints: Mapping[str, str], ca: str = '') -> Mapping[str, str]:
+    """The endpoints that logs can be sent to: Loki unit → push URL; the others are noted.
 
-    Attributes:
-        charm: for the charm's own log.
-        pebble: for the logs of the workloads.
-    """
-
-    charm: Mapping[str, str]
-    pebble: Mapping[str, str]
-
-
-def trusted(found: report.Report, endpoints: Mapping[str, str], ca: str = '') -> Trusted:
-    """The endpoints that logs can be sent to; the others are noted.
-
-    Without a store's CA, every push to an https endpoint would fail unseen. Pebble is not given
-    one, so only the charm's own log goes there.
+    Without a store's CA, every push to an https endpoint would fail unseen.
 
     Args:
         found: where to note the others.
         endpoints: Loki unit → push URL.
         ca: PEM certificates to trust, or ''.
     """
-    plain = {unit: url for unit, url in endpoints.items() if not url.startswith('https:')}
-    if untrusted := [unit for unit in endpoints if unit not in plain]:
+    untrusted = () if ca else _over_tls(endpoints)
+    if untrusted:
         named, first = ', '.join(untrusted[:3]), endpoints[untrusted[0]]
-        if ca:
-            found.note(
-                f'workload logs are not sent to {named}: Pebble is not given the CA of {first}'
-            )
-        else:
-            found.note(f'logs are not sent to {named}: no CA certificate for {first}')
-    return Trusted(charm=endpoints if ca else plain, pebble=plain)
+        found.note(f'logs are not sent to {named}: no CA certificate for {first}')
+    return {unit: url for unit, url in endpoints.items() if unit not in untrusted}
+
+
+def _over_tls(endpoints: Mapping[str, str]) -> list[str]:
+    return [unit for unit, url in endpoints.items() if url.startswith('https:')]
 
 
 def ensure_rules(
@@ -115,14 +100,7 @@ def log_targets(
         in_plan: names of the targets that the plan has now.
     """
     targets: dict[str, ops.pebble.LogTargetDict] = {
-        name: {
-            'override': 'replace',
-            'type': 'loki',
-            'location': 'http://disabled.invalid',
-            'services': ['-all'],
-        }
-        for name in in_plan
-        if name.startswith(_PREFIX)
+        name: log_trust.DISABLED for name in in_plan if name.startswith(_PREFIX)
     }
     for url in set(urls):
         targets[_PREFIX + hashlib.sha256(url.encode()).hexdigest()[:12]] = {
@@ -136,16 +114,36 @@ def log_targets(
 
 
 def ensure_log_targets(
-    container: ops.Container, urls: Collection[str], topology: Topology
+    container: ops.Container,
+    endpoints: Mapping[str, str],
+    topology: Topology,
+    found: report.Report,
+    ca: str = '',
 ) -> bool:
-    """Make Pebble forward all logs of a container to these URLs, and to no others of ours.
+    """Make Pebble forward all logs of a container to these endpoints, and to no others of ours.
 
     This compares with the live plan: a rescheduled pod starts with an empty plan, and no event
-    announces that. Pebble applies the change without restarting anything. The container must be
-    reachable. Returns True if anything was changed.
+    announces that. Pebble applies the change without restarting anything. Endpoints over https
+    need one of the CAs in Pebble's trust store, which `log_trust` sees to.
+
+    Args:
+        container: reachable.
+        endpoints: Loki unit → push URL, from `trusted`.
+        topology: of this unit.
+        found: where to note what is not sent.
+        ca: PEM certificates to trust, or ''. Without them the trust in earlier ones ends.
+
+    Returns:
+        True if anything was changed.
     """
     have = container.get_plan().log_targets
+    over_tls = _over_tls(endpoints)
+    before = log_trust.remembered(have.get(log_trust.TARGET))
+    can_verify, trust = log_trust.ensure(container, before, ca, over_tls, topology.unit, found)
+    urls = [url for unit, url in endpoints.items() if can_verify or unit not in over_tls]
     wanted = log_targets(urls, topology, have)
+    if trust:
+        wanted[log_trust.TARGET] = trust.target()
     if all(name in have and have[name] == target for name, target in wanted.items()):
         return False
     container.add_layer(LAYER, {'log-targets': wanted}, combine=True)

@@ -33,6 +33,7 @@ The signals:
 - `metrics`: scrape jobs and rules for a scraper (`prometheus_scrape`);
 - `logs`: Pebble's log targets, and rules for a log store (`loki_push_api`);
 - `charm_log`: the charm's own log;
+- `log_trust`: the CAs that Pebble trusts when it sends logs over https;
 - `log_push`: pushes of log records to a store, in parts that it accepts;
 - `traces`: where charms and workloads send their spans (`tracing`).
 

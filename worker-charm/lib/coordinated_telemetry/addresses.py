@@ -135,6 +135,23 @@ def canonical(host: str) -> str:
     return str(mapped or address)
 
 
+def check_ip_address(value: str) -> str:
+    """Accept an IP address without a zone.
+
+    Returns:
+        The same address in the form in which it is compared as text.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        if '%' not in value:
+            return canonical(str(ipaddress.ip_address(value)))
+    except ValueError:
+        pass
+    raise ValueError(f'expected an IP address, got "{_shown(value)}"')
+
+
 def join(host: str, port: int) -> str:
     """`host:port` for URLs and configurations, an IPv6 host in brackets."""
     return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
@@ -146,3 +163,5 @@ Url = Annotated[str, pydantic.AfterValidator(check_url)]
 """An absolute http or https URL, at most 2048 characters."""
 HostPort = Annotated[str, pydantic.AfterValidator(check_host_port)]
 """`host:port` without a scheme, an IPv6 host in brackets."""
+IpAddress = Annotated[str, pydantic.AfterValidator(check_ip_address)]
+"""The type of an IP address from relation data."""

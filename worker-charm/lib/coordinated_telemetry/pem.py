@@ -1,12 +1,15 @@
-"""Certificates in PEM that come over a relation.
+"""Certificates, and requests for them, in PEM that come over a relation.
 
-What these types accept is X.509 and nothing else. It comes out in one form, whatever line length
-or white space it had, so it can be written to a file unchanged and compared as text.
+The types for certificates accept X.509 and nothing else; a request is only checked for its form,
+since parsing it takes a heavy library. Both come out in one form, whatever line length or white
+space they had, so they can be written to a file unchanged and compared as text.
 """
 
 import base64
+import binascii
 import re
 import ssl
+import textwrap
 from typing import Annotated
 
 import pydantic
@@ -16,6 +19,11 @@ MAX_LENGTH = 64 * 1024
 
 _BLOCK = re.compile(
     r'\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----\s*'
+)
+_REQUEST_LENGTH = 8 * 1024
+_REQUEST = re.compile(
+    r'\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]{1,8192})'
+    r'-----END CERTIFICATE REQUEST-----\s*'
 )
 
 
@@ -55,6 +63,26 @@ def each_certificate(value: str) -> list[str]:
     return [ssl.DER_cert_to_PEM_cert(one) for one in found]
 
 
+def check_request(value: str) -> str:
+    """Accept what has the form of one certificate signing request in PEM, at most 8 KiB.
+
+    Returns:
+        The same request as OpenSSL writes it.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    block = _REQUEST.fullmatch(value) if len(value) <= _REQUEST_LENGTH else None
+    try:
+        der = base64.b64decode(''.join(block[1].split()), validate=True) if block else b''
+    except binascii.Error:
+        der = b''
+    if not der:
+        raise ValueError('expected one certificate signing request in PEM')
+    lines = '\n'.join(textwrap.wrap(base64.b64encode(der).decode(), 64))
+    return f'-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n'
+
+
 def check_certificate(value: str) -> str:
     """Accept exactly one certificate; otherwise like `check_certificates`.
 
@@ -71,3 +99,5 @@ Certificates = Annotated[str, pydantic.AfterValidator(check_certificates)]
 """One or more certificates in PEM, at most 64 KiB."""
 Certificate = Annotated[str, pydantic.AfterValidator(check_certificate)]
 """One certificate in PEM."""
+Request = Annotated[str, pydantic.AfterValidator(check_request)]
+"""One certificate signing request in PEM, at most 8 KiB."""

@@ -1,0 +1,92 @@
+"""What the `cluster` relation carries, and in which form.
+
+Keys and values are those of PyPI's `coordinated-workers` 4.x, so either side can be swapped for
+it:
+
+- the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
+  `workload_tracing_receivers`, `ca_cert`;
+- a worker's application: `role`; each of its units: `address`, `juju_topology`.
+
+This library's own are `receive_ca_certs` and what gives each worker a certificate for a key that
+never leaves it: `worker_certificates` and `worker_schemes` of the coordinator's application;
+`ip_addresses`, `certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
+"""
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from . import addresses, databag, pem
+from .topology import CharmName
+
+Scheme = Literal['http', 'https']
+Schemes = Annotated[list[Scheme], pydantic.Field(max_length=2)]
+IpAddresses = Annotated[list[addresses.IpAddress], pydantic.Field(max_length=8)]
+Sha256 = Annotated[str, pydantic.Field(pattern=r'^[0-9a-f]{64}$')]
+
+
+class UnitTopology(databag.Databag):
+    """Who a worker unit claims to be; only the charm's name is used, the rest is compared."""
+
+    application: str
+    unit: str
+    charm_name: CharmName
+
+
+class WorkerUnitData(databag.Databag):
+    """A worker unit's databag. What TLS adds is absent where the workload cannot serve it.
+
+    Attributes:
+        address: the host that serves the workload and its metrics.
+        juju_topology: who the unit is.
+        ip_addresses: those of the pod, by which a proxy knows whose certificate to expect.
+        certificate_signing_request: in PEM, for the unit's own key.
+        schemes: what the workload serves now; without it, `http`.
+        certificate_sha256: of the certificates that it serves, in PEM, as they came in
+            `worker_certificates`; hexadecimal.
+    """
+
+    address: addresses.Host
+    juju_topology: UnitTopology
+    ip_addresses: IpAddresses | None = None
+    certificate_signing_request: pem.Request | None = None
+    schemes: Schemes | None = None
+    certificate_sha256: Sha256 | None = None
+
+
+class WorkerApplicationData(databag.Databag):
+    """A worker application's databag; `role` is a comma-separated list of roles."""
+
+    role: str | None = None
+
+
+class CoordinatorData(databag.Databag):
+    """The coordinator application's databag. An invalid key is ignored alone.
+
+    Attributes:
+        worker_config: the workload's configuration file, the same for all workers.
+        loki_endpoints: Loki unit → push URL.
+        charm_tracing_receivers: protocol → URL, for the worker charms.
+        workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
+        ca_cert: the CAs of the coordinator's certificate, in PEM, during a change the previous one
+            too; absent with plain HTTP.
+        receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
+        worker_certificates: worker unit → its certificate, then each one's issuer, in PEM.
+        worker_schemes: what each worker is to serve; without it, `http`.
+    """
+
+    # coordinated-workers publishes these; this library does not.
+    retired = frozenset(
+        'privkey_secret_id server_cert s3_tls_ca_chain remote_write_endpoints tracing_receivers'
+        ' worker_labels worker_ports'.split()
+    )
+    remedy = "shorten the workers' configuration"
+
+    worker_config: str | None = None
+    loki_endpoints: dict[str, Any] | None = None
+    charm_tracing_receivers: dict[str, Any] | None = None
+    workload_tracing_receivers: dict[str, Any] | None = None
+    ca_cert: pem.Certificates | None = None
+    receive_ca_certs: pem.Certificates | None = None
+    worker_certificates: dict[str, Any] | None = None
+    worker_schemes: Schemes | None = None

@@ -91,9 +91,9 @@ class Worker(threading.Thread):
 
 
 def read_head(file):
-    """The head of a message, '' at the end of the connection."""
+    """The head of a message, '' at the end of the connection or where TLS begins."""
     lines = []
-    while (line := file.readline()) not in (b'\r\n', b''):
+    while (line := file.readline()) not in (b'\r\n', b'') and not line.startswith(b'\x16\x03'):
         lines.append(line.decode())
     return ''.join(lines)
 

@@ -11,6 +11,7 @@ with charms.importable('coordinator-charm'):
     import nginx
     import nginx_config
     import nginx_pod
+    import nginx_upstream_tls
     import state
     import statuses
     import targets
@@ -27,6 +28,7 @@ __all__ = [
     'nginx',
     'nginx_config',
     'nginx_pod',
+    'nginx_upstream_tls',
     'state',
     'statuses',
     'targets',

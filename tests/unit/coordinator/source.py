@@ -8,6 +8,7 @@ with charms.importable('coordinator-charm'):
     import alerts
     import certificates
     import charm
+    import exporter
     import nginx
     import nginx_config
     import nginx_pod
@@ -25,6 +26,7 @@ __all__ = [
     'alerts',
     'certificates',
     'charm',
+    'exporter',
     'nginx',
     'nginx_config',
     'nginx_pod',

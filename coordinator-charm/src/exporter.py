@@ -89,12 +89,15 @@ def ensure_running(
         ops.pebble.Error: if Pebble cannot be reached or the exporter does not start.
         ValueError: from `file`; the exporter serves as before.
     """
-    wanted = {scheme for scheme in schemes if certificate or scheme == 'http'}
+    wanted = set(schemes) if certificate else set(schemes) - {'https'}
     changed = 'https' in wanted and _ensure_certificate(container, certificate, file)
-    for scheme in sorted(wanted):
-        changed |= containers.ensure_layer(container, SERVICES[scheme], layer(scheme))
-    for scheme in sorted(SERVICES.keys() - wanted):
-        changed |= _ensure_stopped(container, scheme)
+    # What is wanted comes first, so that a scraper finds one of them at any time.
+    for scheme, name in SERVICES.items():
+        if scheme in wanted:
+            changed |= containers.ensure_layer(container, name, layer(scheme))
+    for scheme in SERVICES:
+        if scheme not in wanted:
+            changed |= _ensure_stopped(container, scheme)
     return changed
 
 

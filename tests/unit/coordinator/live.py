@@ -103,7 +103,10 @@ class Running:
 
     Attributes:
         port: where it serves.
+        worker: the one behind it, where there is but one.
     """
+
+    worker: Worker
 
     def __init__(self, folder):
         self._folder = folder

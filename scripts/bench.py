@@ -51,6 +51,7 @@ def main() -> int:
             measure('Dispatch hooks with nothing to do', live.dispatches())
             measure('Reload nginx with 1000 workers', live.reloads(bench_testing.nginx_conf))
             measure('Send requests through the coordinator', live.proxy())
+            measure('Send requests with TLS to the workers', live.proxy_tls())
             measure('Follow signals into their stores', live.latencies())
         measure('Run the demo', bench_live.demo())
     bench_figures.plot(figures, BUILD / 'bench.png')

@@ -74,6 +74,8 @@ BOUNDS = {
     'proxy.rps': Bound(0.95, least=True),
     'proxy.p99': Bound(1.05),
     'proxy.cpu': Bound(1.1),
+    # Against plain HTTP to the workers.
+    'proxy.tls': Bound(0.9, least=True),
 }
 
 _MORE_THAN_MINIMAL = (

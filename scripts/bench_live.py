@@ -16,12 +16,14 @@ from pathlib import Path
 
 import jubilant
 import ops
+from charmlibs.interfaces import tls_certificates
 
+import authority
 import deployment as deployments
 from bench_figures import Figure, interleaved
 from clients import LocalStores
 from cluster import LocalCluster
-from coordinator.source import nginx
+from coordinator.source import nginx, nginx_config, nginx_pod, nginx_upstream_tls, workload
 from localjuju import client
 from model import Model, eventually
 from terminal import Terminal
@@ -42,8 +44,12 @@ WORKERS = (
     deployments.worker('frontend', role='frontend', units=2),
     deployments.worker('backend', role='backend'),
 )
-MINIMAL_PORT, BARE_PORT = 18080, 18081
+MINIMAL_PORT, BARE_PORT, TO_PLAIN_PORT, TO_TLS_PORT = 18080, 18081, 18082, 18083
+WORKLOAD_PORT, WORKLOAD_TLS_PORT = 19898, 19899
 WRK_SECONDS = 2
+WRK_ROUNDS = 12
+_NGINX = ('coordinator/0', 'nginx')
+"""The unit and the container that run nginx."""
 # Tuned by hand for this deployment: logs the same lines, tells the worker who asks and passes the
 # same traces on, and no more. No names to resolve, health, retries, WebSockets or limits.
 _LOGGED = """\
@@ -148,20 +154,24 @@ class Live:
         return int(said.split()[-1]) / 1e9
 
     def _serve(self, name: str, text: str) -> None:
-        """Run another nginx in the same way, as a service of the same Pebble.
-
-        Its log then takes the same route; and without cgroups, Linux divides the CPU by session.
-        """
+        """Run another nginx in the same way."""
         self._push(text, f'/tmp/{name}.conf')
         command = ops.pebble.Layer(nginx.layer()).services[nginx.SERVICE].command
         command = command.replace('/etc/nginx/nginx.conf', f'/tmp/{name}.conf')
-        layer = {'services': {name: {'override': 'replace', 'command': command}}}
-        self._push(json.dumps(layer), f'/tmp/{name}.yaml')
-        self._nginx('/charm/bin/pebble', 'add', name, f'/tmp/{name}.yaml')
-        self._nginx('/charm/bin/pebble', 'start', name)
+        self._start(_NGINX, name, {'command': command})
 
-    def _stop(self, name: str) -> None:
-        self._nginx('/charm/bin/pebble', 'stop', name)
+    def _start(self, where: tuple[str, str], name: str, service: ops.pebble.ServiceDict) -> None:
+        """Run another program as a service of the Pebble of the program that it is like.
+
+        Its log then takes the same route; and without cgroups, Linux divides the CPU by session.
+        """
+        layer = {'services': {name: {**service, 'override': 'replace', 'startup': 'disabled'}}}
+        self._push(json.dumps(layer), f'/tmp/{name}.yaml', where)
+        self._pebble(where, 'add', '--combine', name, f'/tmp/{name}.yaml')
+        self._pebble(where, 'start', name)
+
+    def _stop(self, name: str, where: tuple[str, str] = _NGINX) -> None:
+        self._pebble(where, 'stop', name)
 
     def proxy(self) -> Iterator[Figure]:
         """Requests through the coordinator, against the same nginx with other configurations."""
@@ -205,6 +215,67 @@ class Live:
         yield Figure(
             'proxy.rps.against_workload', rates['coordinator'], 'requests/s', rates['direct']
         )
+
+    def proxy_tls(self) -> Iterator[Figure]:
+        """Requests through nginx with TLS to the workers, against those without it.
+
+        nginx runs with the charm's configuration, and in front of the same processes: workloads
+        that serve both, beside the charm's own. Clients use plain HTTP either way.
+        """
+        ca = authority.Authority()
+        self._push(ca.certificate, '/tmp/workers-ca.pem')
+        hosts = {
+            unit.address: f'{name.replace("/", "-")}.bench'
+            for name, unit in self._model.units('frontend').items()
+        }
+        workloads = [(name, 'workload') for name in self._model.units('frontend')]
+        for where, host in zip(workloads, hosts.values(), strict=True):
+            self._start_workload(where, host, ca)
+        upstream_tls = nginx_upstream_tls.UpstreamTls('/tmp/workers-ca.pem', hosts)
+        kinds = {
+            'to-plain': (TO_PLAIN_PORT, WORKLOAD_PORT, None),
+            'to-tls': (TO_TLS_PORT, WORKLOAD_TLS_PORT, upstream_tls),
+        }
+        for name, (port, upstream_port, tls) in kinds.items():
+            text = nginx_config.config(
+                {'frontend': list(hosts)},
+                locations=workload.LOCATIONS,
+                upstream_port=upstream_port,
+                pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
+                log_level='info',
+                upstream_tls=tls,
+            )
+            for old, new in (
+                ('listen 8080', f'listen {port}'),
+                ('127.0.0.1:8081', f'127.0.0.1:{port + 10000}'),
+                ('/tmp/nginx.pid', f'/tmp/{port}.pid'),
+            ):
+                text = text.replace(old, new)
+            self._serve(name, text)
+        coordinator = self._model.units('coordinator')['coordinator/0'].address
+        urls = {name: f'http://{coordinator}:{port}/healthz' for name, (port, *_) in kinds.items()}
+        value, baseline = interleaved(
+            lambda: self._wrk(urls['to-tls'])[0],
+            lambda: self._wrk(urls['to-plain'])[0],
+            rounds=WRK_ROUNDS,
+        )
+        for name in kinds:
+            self._stop(name)
+        for where in workloads:
+            self._stop('workload-tls', where)
+        yield Figure('proxy.tls', value, 'requests/s', baseline)
+
+    def _start_workload(self, where: tuple[str, str], host: str, ca: authority.Authority) -> None:
+        """Run another workload in the same way, with TLS on a second port."""
+        key = tls_certificates.PrivateKey.generate()
+        self._push(ca.issue(authority.request(host, key=key)), '/tmp/tls.crt', where)
+        self._push(str(key), '/tmp/tls.key', where)
+        own = ops.pebble.Plan(self._pebble(where, 'plan')).services['podinfo']
+        plain = f'--port={deployments.WORKLOAD_PORT}'
+        assert plain in own.command
+        flags = f'--port={WORKLOAD_PORT} --secure-port={WORKLOAD_TLS_PORT} --cert-path=/tmp'
+        command = own.command.replace(plain, flags)
+        self._start(where, 'workload-tls', {**own.to_dict(), 'command': command})
 
     def _cpu_seconds(self, name: str | None) -> float:
         """CPU seconds so far of the processes of the nginx with this pid file; 0 for None."""
@@ -270,13 +341,21 @@ class Live:
 
     def _nginx(self, *command: str) -> str:
         """Run a command in the coordinator's nginx container."""
-        return self._model.juju.ssh('coordinator/0', *command, container='nginx')
+        return self._ssh(_NGINX, *command)
 
-    def _push(self, text: str, path: str) -> None:
+    def _pebble(self, where: tuple[str, str], *command: str) -> str:
+        return self._ssh(where, '/charm/bin/pebble', *command)
+
+    def _ssh(self, where: tuple[str, str], *command: str) -> str:
+        unit, container = where
+        return self._model.juju.ssh(unit, *command, container=container)
+
+    def _push(self, text: str, path: str, where: tuple[str, str] = _NGINX) -> None:
+        unit, container = where
         with tempfile.NamedTemporaryFile('w', suffix='.conf') as file:
             file.write(text)
             file.flush()
-            self._model.juju.scp(file.name, f'coordinator/0:{path}', container='nginx')
+            self._model.juju.scp(file.name, f'{unit}:{path}', container=container)
 
 
 @contextlib.contextmanager

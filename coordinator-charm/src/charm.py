@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ops
 
 import alerts
+import exporter
 import nginx
 import nginx_config
 import nginx_pod
@@ -48,7 +49,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self._nginx = self.unit.get_container(nginx.CONTAINER)
-        self._exporter = self.unit.get_container(nginx.EXPORTER_CONTAINER)
+        self._exporter = self.unit.get_container(exporter.CONTAINER)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
@@ -140,7 +141,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     container, log_endpoints, self.topology, self.report, seen.store_ca
                 )
                 if container is self._exporter:
-                    containers.ensure_layer(container, container.name, nginx.exporter_layer())
+                    exporter.ensure_running(container, schemes=('http',))
                 else:
                     if shortage := self._pod.shortage:
                         self.report.note(shortage)

@@ -12,12 +12,8 @@ import nginx_config
 import nginx_pod
 from coordinated_telemetry import containers
 
-EXPORTER_PORT = 9113
-"""Where a scraper reaches nginx's metrics."""
-
 CONTAINER = 'nginx'
 SERVICE = 'nginx'
-EXPORTER_CONTAINER = 'nginx-prometheus-exporter'
 
 _FOLDER = '/etc/nginx'
 _CONFIG = f'{_FOLDER}/nginx.conf'
@@ -69,23 +65,6 @@ def checks_layer() -> ops.pebble.LayerDict:
                 'timeout': '1s',
                 'threshold': 2,
                 'http': {'url': f'http://127.0.0.1:{nginx_config.STATUS_PORT}/ready'},
-            }
-        },
-    }
-
-
-def exporter_layer() -> ops.pebble.LayerDict:
-    """The Pebble layer of the exporter's container."""
-    return {
-        'summary': 'nginx exporter',
-        'services': {
-            'nginx-prometheus-exporter': {
-                'override': 'replace',
-                'summary': "nginx's status page as metrics",
-                'command': '/usr/bin/nginx-prometheus-exporter'
-                f' --nginx.scrape-uri=http://127.0.0.1:{nginx_config.STATUS_PORT}/status'
-                f' --web.listen-address=:{EXPORTER_PORT}',
-                'startup': 'enabled',
             }
         },
     }

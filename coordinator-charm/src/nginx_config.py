@@ -6,6 +6,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import nginx_pod
+import nginx_upstream_tls
 from coordinated_telemetry import addresses, cluster
 
 PORT = cluster.COORDINATOR_PORT
@@ -72,7 +73,7 @@ http {{
     server_tokens off;
     default_type application/octet-stream;
     resolver {resolver} valid={valid}s;
-
+{map_hash}
     # Of the protocols that a client may ask to change to, WebSocket alone is passed on. Every
     # other request leaves the worker's connection open for the next one.
     map $http_upgrade $upgrade {{
@@ -144,6 +145,7 @@ _VALID_TRACEPARENT = (
 )
 
 _TLS = f"""\
+        http2 on;
         ssl_certificate {{certificate}};
         ssl_certificate_key {{certificate}};
         ssl_protocols TLSv1.2 TLSv1.3;
@@ -174,22 +176,25 @@ def config(
     pod: nginx_pod.Pod,
     log_level: str,
     certificate: str = '',
+    upstream_tls: nginx_upstream_tls.UpstreamTls | None = None,
 ) -> str:
     """The whole nginx.conf.
 
     Args:
         upstreams: role → hosts of its workers; a role without hosts answers 503.
         locations: path prefix → the role that serves it; nginx strips the prefix.
-        upstream_port: the port on which each worker serves.
+        upstream_port: the port on which each worker serves, with TLS if there is `upstream_tls`.
         pod: the pod in which nginx runs.
         log_level: one of `LOG_LEVELS`.
         certificate: path of the file with certificates and key, or '' for plain HTTP.
+        upstream_tls: how workers are called with https; None for plain HTTP.
     """
     parts = [
         _HEAD.format(
             error_level=LOG_LEVELS[log_level],
             resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in pod.resolvers),
             valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
+            map_hash=upstream_tls.map_hash() if upstream_tls else '',
             valid_traceparent=_VALID_TRACEPARENT,
             files=pod.files,
             connections=pod.connections,
@@ -205,45 +210,50 @@ def config(
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
     ]
+    if upstream_tls:
+        parts.append(upstream_tls.directives())
     for role in sorted(set(locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
-            parts.append(_upstream(role, hosts, upstream_port))
+            parts.append(_upstream(role, hosts, upstream_port, 8 if upstream_tls else 4))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
         parts.append(f'        listen [::]:{PORT}{ssl};\n')
     if certificate:
         parts.append(_TLS.format(certificate=certificate))
+    scheme = 'https' if upstream_tls else 'http'
     parts += [
-        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in locations.items()
+        _location(prefix, f'{scheme}://{role}' if upstreams.get(role) else '', role)
+        for prefix, role in locations.items()
     ]
     parts.append('    }\n')
     parts.append(_STATUS_SERVER)
     return ''.join(parts)
 
 
-def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
+def _upstream(role: str, hosts: Sequence[str], port: int, room: int) -> str:
     # With `resolve`, nginx follows the pods' addresses by itself. The zone holds every server's
-    # state (measured: under 2 KiB each) and preserves it across a reload.
+    # state (measured: under 2 KiB each) and preserves it across a reload; with TLS also a session
+    # (at most 4 KiB each), which a reload drops.
     servers = ''.join(
         f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
         for host in hosts
     )
     return (
         f'\n    upstream {role} {{\n'
-        f'        zone {role} {256 + 4 * len(hosts)}k;\n'
+        f'        zone {role} {256 + room * len(hosts)}k;\n'
         f'{servers}'
         '        keepalive 64;\n'
         '    }\n'
     )
 
 
-def _location(prefix: str, role: str, served: bool) -> str:
+def _location(prefix: str, upstream: str, role: str) -> str:
     # A path after the upstream's name makes nginx strip the prefix and re-encode the rest.
     path = '' if prefix == '/' else '/'
     action = (
-        f'proxy_pass http://{role}{path};'
-        if served
+        f'proxy_pass {upstream}{path};'
+        if upstream
         else f'default_type application/json;\n'
         f'            return 503 \'{{"error":"no worker has the role {role}"}}\';'
     )

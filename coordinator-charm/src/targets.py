@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import nginx
+import exporter
 import workload
 from coordinated_telemetry import cluster, metrics
 from coordinated_telemetry.topology import Topology
@@ -22,7 +22,7 @@ def targets(
         metrics.Target(
             coordinator.for_unit(coordinator.application, unit, coordinator.charm),
             address,
-            nginx.EXPORTER_PORT,
+            exporter.PORT,
         )
         for unit, address in coordinators.items()
     ]

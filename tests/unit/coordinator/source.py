@@ -8,9 +8,11 @@ with charms.importable('coordinator-charm'):
     import alerts
     import certificates
     import charm
+    import exporter
     import nginx
     import nginx_config
     import nginx_pod
+    import nginx_upstream_tls
     import state
     import statuses
     import targets
@@ -24,9 +26,11 @@ __all__ = [
     'alerts',
     'certificates',
     'charm',
+    'exporter',
     'nginx',
     'nginx_config',
     'nginx_pod',
+    'nginx_upstream_tls',
     'state',
     'statuses',
     'targets',

@@ -13,7 +13,7 @@ import hostile
 import nginxconf
 import programs
 from coordinator import scene
-from coordinator.source import nginx_config, nginx_pod, workload
+from coordinator.source import nginx_config, nginx_pod, nginx_upstream_tls, workload
 
 GOLDEN = Path(__file__).parent / 'golden'
 
@@ -33,6 +33,15 @@ CASES = {
         'resolvers': ['10.152.183.10'],
         'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
     },
+    'tls-to-workers': {
+        'upstreams': {'frontend': ['b.example', 'a.example'], 'backend': ['b.example']},
+        'resolvers': ['10.152.183.10'],
+        'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
+        'upstream_tls': nginx_upstream_tls.UpstreamTls(
+            ca='/etc/nginx/tls-0123456789abcdef.pem',
+            hosts={'fd00::b': 'b.example', '10.0.0.2': 'b.example', '10.0.0.1': 'a.example'},
+        ),
+    },
 }
 
 
@@ -43,6 +52,7 @@ def config(
     open_files=None,
     log_level='info',
     certificate='',
+    upstream_tls=None,
 ):
     return nginx_config.config(
         upstreams,
@@ -51,6 +61,7 @@ def config(
         pod=nginx_pod.Pod(tuple(resolvers), ipv6, open_files),
         log_level=log_level,
         certificate=certificate,
+        upstream_tls=upstream_tls,
     )
 
 
@@ -106,6 +117,43 @@ def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(
+    'addresses',
+    [
+        ['10.1.{}.{}'],
+        ['fd00:1234:5678:9abc:def0:1234:{}:{}'],
+        [f'{n}.1.{{}}.{{}}' for n in range(10, 14)]
+        + [f'fd00:1234:5678:9abc:def0:{n}:{{}}:{{}}' for n in range(1000, 1004)],
+    ],
+    ids=['v4', 'v6', 'eight-each'],
+)
+def test_the_real_nginx_looks_up_the_hosts_of_a_thousand_workers(real_nginx, tmp_path, addresses):
+    """Without a word about the hash, which would be a warning."""
+    hosts = [scene.host(f'worker/{number}') for number in range(1000)]
+    known = {
+        address.format(number // 200 + 1, number % 200 + 1): host
+        for number, host in enumerate(hosts)
+        for address in addresses
+    }
+    upstream_tls = nginx_upstream_tls.UpstreamTls(
+        ca='/etc/nginx/tls-0123456789abcdef.pem', hosts=known
+    )
+    text = config({'frontend': hosts}, upstream_tls=upstream_tls)
+    assert text.count(f' {hosts[7]};') == len(addresses)
+    done = nginx_test(real_nginx, text, tmp_path)
+    assert done.stderr == ''
+    assert done.returncode == 0
+
+
+def test_the_order_of_the_workers_addresses_makes_no_other_configuration():
+    hosts = {f'10.0.0.{n}': f'{n}.example' for n in range(9)}
+    one, other = (
+        config({'frontend': ['a']}, upstream_tls=nginx_upstream_tls.UpstreamTls('/ca', known))
+        for known in (hosts, dict(reversed(hosts.items())))
+    )
+    assert one == other
+
+
 def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(real_nginx, tmp_path):
     text = config({'frontend': ['10.0.0.1']}, resolvers=nginx_pod.resolvers(''))
     done = nginx_test(real_nginx, text, tmp_path)
@@ -156,16 +204,21 @@ def test_a_role_that_no_path_leads_to_is_not_rendered():
     assert config({'frontend': ['a'], 'other': ['b']}) == config({'frontend': ['a']})
 
 
-def test_there_is_room_for_the_state_of_every_server():
+@pytest.mark.parametrize(
+    ('upstream_tls', 'room'),
+    [(None, '4256k'), (nginx_upstream_tls.UpstreamTls('/ca', {}), '8256k')],
+)
+def test_there_is_room_for_the_state_of_every_server(upstream_tls, room):
+    hosts = [f'h{n}' for n in range(1000)]
     (size,) = [
         directive.words[2]
-        for block in nginxconf.parse(config({'frontend': [f'h{n}' for n in range(1000)]}))
+        for block in nginxconf.parse(config({'frontend': hosts}, upstream_tls=upstream_tls))
         for upstream in block.block or ()
         if upstream.words == ('upstream', 'frontend')
         for directive in upstream.block or ()
         if directive.words[0] == 'zone'
     ]
-    assert size == '4256k'
+    assert size == room
 
 
 def test_every_timeout_is_rendered_and_documented_as_it_is():

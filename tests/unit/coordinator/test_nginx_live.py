@@ -1,121 +1,17 @@
 """What the real nginx does with requests, on this machine's loopback."""
 
 import contextlib
-import queue
-import re
-import signal
 import socket
-import subprocess
-import threading
-import time
 
 import pytest
 
-import programs
+from coordinator.live import MEBIBYTE, SECONDS, Worker, ask, read_head, started, wait_until
 from coordinator.source import nginx_config, nginx_pod, workload
-
-SECONDS = 20
-"""How long anything here may take before it has failed."""
-MEBIBYTE = 2**20
-
-
-class Worker(threading.Thread):
-    """An HTTP server that tells what came, connection by connection.
-
-    It answers `GET /large` with 32 MiB, a request to upgrade with an echo of what follows, and
-    everything else with its status when it has the whole request.
-
-    Attributes:
-        status: of all ordinary responses.
-        heads: of each request, the number of its connection and its head.
-        sizes: how much of a body has come, each time that something has.
-    """
-
-    def __init__(self, status=200):
-        super().__init__(daemon=True)
-        self.status = status
-        self._listening = socket.create_server(('127.0.0.1', 0))
-        self.port = self._listening.getsockname()[1]
-        self.heads = queue.Queue()
-        self.sizes = queue.Queue()
-
-    def run(self):
-        for number in range(1000):
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(number, connection), daemon=True).start()
-
-    def close(self):
-        self._listening.close()
-
-    def _serve(self, number, connection):
-        with contextlib.suppress(OSError), connection, connection.makefile('rb') as file:
-            while head := read_head(file):
-                self.heads.put((number, head))
-                first = head.partition('\r\n')[0]
-                if 'upgrade: ' in head.lower():
-                    connection.sendall(b'HTTP/1.1 101 Switching Protocols\r\n')
-                    connection.sendall(b'Upgrade: websocket\r\nConnection: upgrade\r\n\r\n')
-                    while data := file.read1():
-                        connection.sendall(data)
-                    return
-                self._read_body(head.lower(), file)
-                size = 32 * MEBIBYTE if ' /large ' in first else 0
-                answer = f'HTTP/1.1 {self.status} x\r\nContent-Length: {size}\r\n\r\n'
-                connection.sendall(answer.encode())
-                connection.sendall(bytes(size))
-
-    def _read_body(self, head, file):
-        _, named, rest = head.partition('content-length: ')
-        left = total = int(rest.split()[0]) if named else 0
-        while left:
-            data = file.read1(min(left, 65536))
-            if not data:
-                return
-            left -= len(data)
-            self.sizes.put(total - left)
-
-
-def read_head(file):
-    """The head of a message, '' at the end of the connection."""
-    lines = []
-    while (line := file.readline()) not in (b'\r\n', b''):
-        lines.append(line.decode())
-    return ''.join(lines)
-
-
-class Running:
-    """An nginx in front of one worker."""
-
-    def __init__(self, worker, port, folder):
-        self.worker, self._port, self._folder = worker, port, folder
-
-    def connect(self):
-        return socket.create_connection(('127.0.0.1', self._port), timeout=SECONDS)
-
-    def listens(self):
-        try:
-            self.connect().close()
-        except ConnectionRefusedError:
-            return False
-        return True
-
-    def complaints(self):
-        """What it found worth at least a warning, such as a body that it puts on the disk."""
-        lines = (self._folder / 'errors').read_text().splitlines()
-        return [line for line in lines if not re.search(r'\[(notice|info)\]', line)]
-
-
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as free:
-        return free.getsockname()[1]
 
 
 @contextlib.contextmanager
 def serving(folder, *, open_files=None, soft=None, more=()):
-    """nginx, as the charm configures it, with one process and under this hard limit.
+    """nginx in front of one worker, under this hard limit.
 
     Args:
         folder: for its files.
@@ -123,10 +19,8 @@ def serving(folder, *, open_files=None, soft=None, more=()):
         soft: the soft limit.
         more: further workers.
     """
-    command = programs.command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
     worker = Worker()
     worker.start()
-    port, status_port = free_port(), free_port()
     text = nginx_config.config(
         {'frontend': ['127.0.0.1']},
         locations=workload.LOCATIONS,
@@ -134,60 +28,19 @@ def serving(folder, *, open_files=None, soft=None, more=()):
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False, open_files=open_files),
         log_level='info',
     )
-    temps = [
-        f'{kind}_temp_path {folder}/{kind}_temp;'
-        for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi')
-    ]
     servers = ''.join(f'server 127.0.0.1:{other.port} max_fails=0;' for other in more)
-    for old, new in (
-        ('keepalive 64;', f'{servers} keepalive 64;'),
-        ('worker_processes auto', 'worker_processes 1'),
-        ('listen 8080', f'listen 127.0.0.1:{port}'),
-        ('listen 127.0.0.1:8081', f'listen 127.0.0.1:{status_port}'),
-        ('/tmp/nginx.pid', f'{folder}/pid'),
-        ('/dev/stderr', f'{folder}/errors'),
-        ('/dev/stdout', f'{folder}/access'),
-        ('http {', ' '.join(['http {', *temps])),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    (folder / 'nginx.conf').write_text(text)
+    assert 'keepalive 64;' in text
+    text = text.replace('keepalive 64;', f'{servers} keepalive 64;')
     limits = f'ulimit -Sn {soft}; ulimit -Hn {open_files};' if open_files else ''
-    arguments = ['-p', str(folder), '-e', str(folder / 'log'), '-c', str(folder / 'nginx.conf')]
-    process = subprocess.Popen(
-        ['/bin/sh', '-c', f'{limits} exec "$@"', 'sh', *command, *arguments]
-    )
-    try:
-        running = Running(worker, port, folder)
-        wait_until(running.listens)
+    with contextlib.closing(worker), started(folder, text, limits=limits) as running:
+        running.worker = worker
         yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
-        worker.close()
-
-
-def wait_until(holds):
-    end = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
 def nginx(tmp_path):
     with serving(tmp_path) as running:
         yield running
-
-
-def ask(connection, head, body=b''):
-    """Send a request, and return the status and the rest of the response's head."""
-    connection.sendall(head.replace('\n', '\r\n').encode() + b'\r\n\r\n' + body)
-    with connection.makefile('rb') as file:
-        status, _, rest = read_head(file).partition('\r\n')
-    if not status:
-        raise EOFError('closed without an answer')
-    return int(status.split()[1]), rest
 
 
 def served(connection):

@@ -1,0 +1,90 @@
+"""What nginx.conf says about TLS to the workers: pure."""
+
+import dataclasses
+import functools
+import ipaddress
+from collections.abc import Mapping
+
+from coordinated_telemetry import addresses
+
+VERIFY_DEPTH = 10
+"""How many certificates may stand between a worker's and a trusted CA's.
+
+No chain that a CA provides over `certificates` is longer; which CAs are trusted decides, not this.
+"""
+UNKNOWN_HOST = 'unknown.invalid'
+"""Whose certificate is expected at an address that belongs to no worker: nobody's."""
+
+_HASH = """\
+    # Room for every worker's address in one hash; as many entries per bucket as a bad day needs.
+    map_hash_max_size {size};
+    map_hash_bucket_size 512;
+"""
+
+# $upstream_addr lists the servers that a request was sent to, and the server that nginx is about
+# to speak TLS with is already the last one. Without `volatile`, a retry would expect the host of
+# the server before it. A name ending in .invalid exists nowhere (RFC 6761), so no CA vouches for
+# it. Checked with nginx 1.30: a kept connection and a resumed session belong to one address.
+_DIRECTIVES = """
+    # Every worker must have the certificate of its own host, found by the address that nginx
+    # connects to. No certificate is good for an unknown address.
+    map $upstream_addr $worker_address {{
+        volatile;
+        "~(?<last_address>[^ ]+):[0-9]+$" $last_address;
+    }}
+    map $worker_address $worker_host {{
+        volatile;
+        default {unknown};
+{hosts}    }}
+    proxy_ssl_name $worker_host;
+    proxy_ssl_server_name on;
+    proxy_ssl_verify on;
+    proxy_ssl_verify_depth {depth};
+    proxy_ssl_trusted_certificate {ca};
+    proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    proxy_ssl_session_reuse on;
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class UpstreamTls:
+    """What nginx needs to call the workers with https.
+
+    Attributes:
+        ca: path of the file with the CAs to trust, in PEM. nginx reads it when it starts or
+            reloads, so other CAs need another path.
+        hosts: IP address → the host whose certificate is expected there, as a DNS name: nginx
+            does not compare IP addresses with those in a certificate.
+    """
+
+    ca: str
+    hosts: Mapping[str, str]
+
+    def map_hash(self) -> str:
+        """The directives that precede every map."""
+        return _HASH.format(size=max(2048, len(self._workers)))
+
+    def directives(self) -> str:
+        """The directives of the http block by which proxy_pass checks each worker."""
+        hosts = ''.join(f'        {key} {host};\n' for key, host in sorted(self._workers.items()))
+        return _DIRECTIVES.format(
+            unknown=UNKNOWN_HOST, hosts=hosts, depth=VERIFY_DEPTH, ca=self.ca
+        )
+
+    @functools.cached_property
+    def _workers(self) -> dict[str, str]:
+        """Address → host, the address as $upstream_addr has it without the port."""
+        return {shown: host for ip, host in self.hosts.items() for shown in _shown(ip)}
+
+
+def _shown(ip: str) -> set[str]:
+    address = ipaddress.ip_address(addresses.canonical(ip))
+    if isinstance(address, ipaddress.IPv4Address):
+        return {str(address)}
+    # nginx shortens a single group of zeros too, where RFC 5952 says not to.
+    words = str(address).split(':')
+    shown = {f'[{address}]'}
+    if '' not in words and '0' in words:
+        first = words.index('0')
+        shown.add(f'[{":".join(words[:first])}::{":".join(words[first + 1 :])}]')
+    return shown

@@ -1,0 +1,102 @@
+"""What the real nginx does with clients that come by TLS, by HTTP/2 or without TLS."""
+
+import contextlib
+import shutil
+import ssl
+import subprocess
+
+import pytest
+from charmlibs.interfaces import tls_certificates
+
+import authority
+from coordinator.live import SECONDS, Worker, ask, started
+from coordinator.source import nginx_config, nginx_pod, workload
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """nginx in front of one worker."""
+    key = tls_certificates.PrivateKey.generate()
+    issued = authority.authority().issue(authority.request('localhost', key=key))
+    path = tmp_path / 'tls.pem'
+    path.write_text(f'{issued}{key}\n')
+    worker = Worker()
+    worker.start()
+    text = nginx_config.config(
+        {'frontend': ['127.0.0.1']},
+        locations=workload.LOCATIONS,
+        upstream_port=worker.port,
+        pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
+        log_level='info',
+        certificate=str(path),
+    )
+    with contextlib.closing(worker), started(tmp_path, text) as running:
+        running.worker = worker
+        yield running
+
+
+def secure(nginx, *protocols):
+    """A connection with TLS that offers these protocols."""
+    context = ssl.create_default_context(cadata=authority.authority().certificate)
+    context.set_alpn_protocols(protocols)
+    return context.wrap_socket(nginx.connect(), server_hostname='localhost')
+
+
+@pytest.mark.parametrize(
+    ('offered', 'chosen'),
+    [(['h2', 'http/1.1'], 'h2'), (['http/1.1'], 'http/1.1'), (['http/1.1', 'x'], 'http/1.1')],
+)
+def test_a_client_that_knows_http_2_gets_it_and_no_other_does(nginx, offered, chosen):
+    with secure(nginx, *offered) as client:
+        assert client.selected_alpn_protocol() == chosen
+
+
+def test_a_client_of_http_1_is_served(nginx):
+    with secure(nginx) as client:
+        assert ask(client, 'GET / HTTP/1.1\nHost: a')[0] == 200
+
+
+def test_a_websocket_is_passed_on_over_http_1(nginx):
+    with secure(nginx, 'http/1.1') as client:
+        head = 'GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket'
+        assert ask(client, head)[0] == 101
+
+
+def test_plain_http_is_redirected(nginx):
+    with nginx.connect() as client:
+        status, head = ask(client, 'GET /x?y HTTP/1.1\nHost: a')
+    assert status == 308
+    assert 'Location: https://a:8080/x?y\r\n' in head
+    assert nginx.worker.heads.empty()
+
+
+def curl(nginx, tmp_path, *options):
+    program = shutil.which('curl')
+    if program is None:
+        pytest.skip('there is no curl')
+    ca = tmp_path / 'ca.pem'
+    ca.write_text(authority.authority().certificate)
+    shown = '%{http_version} %{http_code}\n'
+    return subprocess.run(
+        [
+            *(program, '--silent', '--show-error', '--http2', '--cacert', ca, '-w', shown),
+            *('--resolve', f'localhost:{nginx.port}:127.0.0.1', '-o', tmp_path / 'body'),
+            *('--noproxy', '*', *options, f'https://localhost:{nginx.port}/x'),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+@pytest.mark.parametrize(('size', 'method'), [(0, 'GET'), (100, 'POST'), (2**20, 'PUT')])
+def test_a_request_by_http_2_reaches_the_worker_by_http_1(nginx, tmp_path, size, method):
+    sent = tmp_path / 'sent'
+    sent.write_bytes(bytes(size))
+    done = curl(nginx, tmp_path, '-X', method, *(['--data-binary', f'@{sent}'] if size else []))
+    assert (done.stdout, done.stderr) == ('2 200\n', '')
+    _, head = nginx.worker.heads.get(timeout=SECONDS)
+    assert head.startswith(f'{method} /x HTTP/1.1\r\n')
+    assert 'X-Forwarded-Proto: https\r\n' in head
+    assert sum(list(nginx.worker.sizes.queue)[-1:]) == size
+    assert nginx.complaints() == []

@@ -47,7 +47,7 @@ WORKERS = (
 MINIMAL_PORT, BARE_PORT, TO_PLAIN_PORT, TO_TLS_PORT = 18080, 18081, 18082, 18083
 WORKLOAD_PORT, WORKLOAD_TLS_PORT = 19898, 19899
 WRK_SECONDS = 2
-WRK_ROUNDS = 12
+WRK_ROUNDS = 16
 _NGINX = ('coordinator/0', 'nginx')
 """The unit and the container that run nginx."""
 # Tuned by hand for this deployment: logs the same lines, tells the worker who asks and passes the

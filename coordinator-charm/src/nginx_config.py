@@ -25,7 +25,10 @@ It bounds what one request may send to a worker. nginx itself holds only a few K
 
 # Timeouts, in seconds; docs/deploy.md says what each means to clients and workers.
 CONNECT_TIMEOUT = 1
-"""How long a worker may take to accept a connection; then nginx tries the next worker."""
+"""How long a worker may take to accept a connection, and for each step of a TLS handshake.
+
+Then nginx tries the next worker.
+"""
 READ_TIMEOUT = 60
 """How long a worker that has the request may send nothing; then the client gets 504.
 
@@ -194,7 +197,7 @@ def config(
             error_level=LOG_LEVELS[log_level],
             resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in pod.resolvers),
             valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
-            map_hash=upstream_tls.map_hash() if upstream_tls else '',
+            map_hash=nginx_upstream_tls.MAP_HASH if upstream_tls else '',
             valid_traceparent=_VALID_TRACEPARENT,
             files=pod.files,
             connections=pod.connections,

@@ -1,8 +1,6 @@
 """What nginx.conf says about TLS to the workers: pure."""
 
 import dataclasses
-import functools
-import ipaddress
 from collections.abc import Mapping
 
 from coordinated_telemetry import addresses
@@ -15,11 +13,11 @@ No chain that a CA provides over `certificates` is longer; which CAs are trusted
 UNKNOWN_HOST = 'unknown.invalid'
 """Whose certificate is expected at an address that belongs to no worker: nobody's."""
 
-_HASH = """\
-    # Room for every worker's address in one hash; as many entries per bucket as a bad day needs.
-    map_hash_max_size {size};
+MAP_HASH = """\
+    # Several addresses share a bucket, so that there is room for those of thousands of workers.
     map_hash_bucket_size 512;
 """
+"""What must precede every map."""
 
 # $upstream_addr lists the servers that a request was sent to, and the server that nginx is about
 # to speak TLS with is already the last one. Without `volatile`, a retry would expect the host of
@@ -60,31 +58,16 @@ class UpstreamTls:
     ca: str
     hosts: Mapping[str, str]
 
-    def map_hash(self) -> str:
-        """The directives that precede every map."""
-        return _HASH.format(size=max(2048, len(self._workers)))
-
     def directives(self) -> str:
         """The directives of the http block by which proxy_pass checks each worker."""
-        hosts = ''.join(f'        {key} {host};\n' for key, host in sorted(self._workers.items()))
+        workers = {_shown(ip): host for ip, host in self.hosts.items()}
+        hosts = ''.join(f'        {key} {host};\n' for key, host in sorted(workers.items()))
         return _DIRECTIVES.format(
             unknown=UNKNOWN_HOST, hosts=hosts, depth=VERIFY_DEPTH, ca=self.ca
         )
 
-    @functools.cached_property
-    def _workers(self) -> dict[str, str]:
-        """Address → host, the address as $upstream_addr has it without the port."""
-        return {shown: host for ip, host in self.hosts.items() for shown in _shown(ip)}
 
-
-def _shown(ip: str) -> set[str]:
-    address = ipaddress.ip_address(addresses.canonical(ip))
-    if isinstance(address, ipaddress.IPv4Address):
-        return {str(address)}
-    # nginx shortens a single group of zeros too, where RFC 5952 says not to.
-    words = str(address).split(':')
-    shown = {f'[{address}]'}
-    if '' not in words and '0' in words:
-        first = words.index('0')
-        shown.add(f'[{":".join(words[:first])}::{":".join(words[first + 1 :])}]')
-    return shown
+def _shown(ip: str) -> str:
+    """An address as $upstream_addr has it, without the port."""
+    address = addresses.canonical(ip)
+    return f'[{address}]' if ':' in address else address

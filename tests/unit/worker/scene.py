@@ -75,6 +75,7 @@ class Worker:
     Attributes:
         ctx: what events are made of.
         folder: /etc/podinfo of the container.
+        tls: /etc/podinfo-tls of the container.
         unit: the unit's name.
     """
 
@@ -85,13 +86,18 @@ class Worker:
         self.unit = f'{APPLICATION}/{number}'
         self.folder = folder / 'podinfo'
         self.folder.mkdir(parents=True)
+        self.tls = folder / 'podinfo-tls'
+        self.tls.mkdir()
 
     def container(self, *, can_connect: bool = True) -> testing.Container:
         """The workload's container as a new pod has it."""
         return testing.Container(
             'workload',
             can_connect=can_connect,
-            mounts={'config': testing.Mount(location='/etc/podinfo', source=self.folder)},
+            mounts={
+                'config': testing.Mount(location='/etc/podinfo', source=self.folder),
+                'tls': testing.Mount(location='/etc/podinfo-tls', source=self.tls),
+            },
             execs={testing.Exec(['/home/app/podinfo', '--version'], stdout='6.9.2\n')},
         )
 

@@ -88,7 +88,9 @@ class Memory:
             self._of(relation)[f'{unit.name} {model}'] = databag
 
     def has(self, relation: ops.Relation, owner: str, model: str, own: Mapping[str, str]) -> bool:
-        """Whether an own databag is known to hold this; then that stays known.
+        """Whether an own databag is known to hold this; then that stays known, else it is forgotten.
+
+        It is then about to be read and perhaps written, also a second time in one dispatch.
 
         Args:
             relation: the relation.
@@ -97,10 +99,12 @@ class Memory:
             own: what it should hold.
         """
         name = f'{owner} {model}'
-        known = self._known.get(str(relation.id), {}).get(name)
-        if known != {_DIGEST: _digest(own)}:
+        known = self._known.get(str(relation.id), {})
+        if known.get(name) != {_DIGEST: _digest(own)}:
+            known.pop(name, None)
+            self._of(relation).pop(name, None)
             return False
-        self._of(relation)[name] = known
+        self._of(relation)[name] = known[name]
         return True
 
     def keep_own(

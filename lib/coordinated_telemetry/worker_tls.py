@@ -189,9 +189,9 @@ def announced(
     now = serving or Serving()
     if serving is None or (coordinator is None and not now.schemes):
         own = bags.own(endpoint, charm.unit, WorkerUnitData)
-        if own is not None and own.schemes is not None:
-            now = Serving(tuple(own.schemes), own.certificate_sha256 or '')
-            is_plain = False
+        if own is not None:
+            published = ('http',) if own.schemes is None else tuple(own.schemes)
+            now, is_plain = Serving(published, own.certificate_sha256 or ''), False
     return cluster.WorkerTls(
         ip_addresses=pod_addresses() if tls.request else (),
         request=tls.request,

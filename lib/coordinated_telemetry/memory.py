@@ -88,9 +88,10 @@ class Memory:
             self._of(relation)[f'{unit.name} {model}'] = databag
 
     def has(self, relation: ops.Relation, owner: str, model: str, own: Mapping[str, str]) -> bool:
-        """Whether an own databag is known to hold this; then that stays known, else it is forgotten.
+        """Whether an own databag is known to hold this; then that stays known.
 
-        It is then about to be read and perhaps written, also a second time in one dispatch.
+        Otherwise nothing stays known of it: it is about to be written, perhaps not for the first
+        time in this dispatch.
 
         Args:
             relation: the relation.

@@ -229,7 +229,10 @@ def pod_addresses() -> tuple[str, ...]:
 def _is_due(renewal: str, digest: str) -> bool:
     """Whether it is time to read when these certificates have to be renewed."""
     known, _, when = renewal.partition(' ')
-    return known != digest or float(when) <= time.time()
+    try:
+        return known != digest or float(when) <= time.time()
+    except ValueError:
+        return True
 
 
 def _read_key(charm: ops.CharmBase) -> str:

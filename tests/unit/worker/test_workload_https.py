@@ -1,5 +1,6 @@
-"""https from the workload: what is asked for, served and announced, and who gets to see the key."""
+"""https from the workload: what is asked for, served and announced, and who sees the key."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -135,17 +136,20 @@ def test_the_key_belongs_to_the_unit_and_is_granted_to_nobody(asking):
     assert (secret.owner, secret.label, secret.remote_grants) == ('unit', worker_tls.LABEL, {})
 
 
-def moved(state):
-    """A context in which the pod is in another namespace."""
+@contextlib.contextmanager
+def moved():
+    """The pod is in another namespace from now on."""
     name = 'worker-0.worker-endpoints.moved.svc.cluster.local'
-    return mock.patch('socket.getfqdn', lambda _='': name), mock.patch(
-        'socket.getaddrinfo', lambda *_, **__: [(0, 0, 0, '', ('10.9.9.9', 0))]
-    )
+    address = [(0, 0, 0, '', ('10.9.9.9', 0))]
+    with (
+        mock.patch('socket.getfqdn', return_value=name),
+        mock.patch('socket.getaddrinfo', return_value=address),
+    ):
+        yield
 
 
 def test_another_host_is_another_request_for_the_same_key(unit, serving):
-    name, address = moved(serving)
-    with name, address:
+    with moved():
         after = unit.update_status(serving)
     csr = own(after)['certificate_signing_request']
     parsed = authority.tls.CertificateSigningRequest.from_string(csr)
@@ -288,7 +292,7 @@ def test_a_key_that_was_removed_is_made_again_with_a_request_for_it(unit, servin
 
 def later(days):
     """A context in which time has passed."""
-    return mock.patch.object(time, 'time', lambda now=time.time(): now + days * 86400)
+    return mock.patch.object(time, 'time', return_value=time.time() + days * 86400)
 
 
 def test_a_certificate_is_renewed_in_time_and_only_asked_for_once(unit, serving, calls):

@@ -7,6 +7,7 @@ import pytest
 from charmlibs.interfaces import tls_certificates as tls
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 import authority
@@ -25,6 +26,7 @@ HOUR = datetime.timedelta(hours=1)
 
 def test_a_key_is_one_that_every_ca_signs_and_no_two_are_equal():
     key = serialization.load_pem_private_key(KEY.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
     assert key.key_size == 2048
     assert worker_key.new() != KEY
 

@@ -1,5 +1,6 @@
 """What a worker unit asks for and is to serve, apart from any workload."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -39,12 +40,10 @@ def coordinator(certificate='', schemes=BOTH, issued=None):
     )
 
 
-def unit(action, published=None, *, key=KEY):
+def unit(action, published=None, *, key: str | None = KEY):
     """What `action` returns for a unit that has published this and has this key."""
-    relation = related('cluster', 'c')
-    if published:
-        encoded = {name: json.dumps(value) for name, value in published.items()}
-        relation.local_unit_data.update(encoded)
+    encoded = {name: json.dumps(value) for name, value in (published or {}).items()}
+    relation = dataclasses.replace(related('cluster', 'c'), local_unit_data=encoded)
 
     def with_key(bags, charm):
         if key:
@@ -54,7 +53,7 @@ def unit(action, published=None, *, key=KEY):
     return act(with_key, relation, app='w')
 
 
-def follow(seen, serving=NOTHING, published=PUBLISHED, renewal='', **options):
+def follow(seen, serving: Serving | None = NOTHING, published=PUBLISHED, renewal='', **options):
     """The unit's TLS, and what is ignored."""
     done = unit(
         lambda bags, charm: worker_tls.follow(

@@ -43,8 +43,13 @@ class Authority:
         names: Iterable[str] | None = None,
         is_ca: bool = False,
         subject: x509.Name | None = None,
+        start: datetime.timedelta = -DAY,
+        usages: Iterable[x509.ObjectIdentifier] = (),
     ) -> str:
-        """A certificate for a request, in PEM; `names` in the place of those it asks for."""
+        """A certificate for a request, in PEM; `names` in the place of those it asks for.
+
+        It is valid from `start` to `validity`, both from now on.
+        """
         csr = x509.load_pem_x509_csr(request.encode())
         if names is None:
             names = tls.CertificateSigningRequest.from_string(request).sans_dns
@@ -53,13 +58,15 @@ class Authority:
             x509.CertificateBuilder(subject_name=subject or csr.subject, issuer_name=self._name)
             .public_key(csr.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
+            .not_valid_before(now + start)
             .not_valid_after(now + validity)
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         )
         if names := sorted(names):
             alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
+        if usages := [*usages]:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         signed = builder.sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM).decode()
 

@@ -1,5 +1,6 @@
 """What all unit tests share."""
 
+import functools
 import logging
 import os
 import random
@@ -34,11 +35,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f'fuzzing: FUZZ={factor} (times more examples) --hypothesis-seed={seed}'
 
 
+def _addresses(real, host, *arguments, **options):
+    """The addresses that the pod of a unit under test has, in no order."""
+    if host != 'unit-tests':
+        return real(host, *arguments, **options)
+    return [(0, 0, 0, '', (address, 0)) for address in ('fd00::7', '127.0.1.1', '10.1.0.7')]
+
+
 @pytest.fixture(scope='session', autouse=True)
 def unknown_host():
-    """This machine is no pod of a model, and nobody is asked for its name."""
+    """This machine is no pod of a model, and nobody is asked for its name or address."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, 'getfqdn', lambda name='': 'unit-tests')
+        patch.setattr(socket, 'getaddrinfo', functools.partial(_addresses, socket.getaddrinfo))
         yield
 
 

@@ -5,6 +5,7 @@ Metrics need no code here: the coordinator tells the scraper where each worker i
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -22,6 +23,7 @@ from coordinated_telemetry import (
     reconciler,
     rolling,
     traces,
+    worker_tls,
 )
 from coordinated_telemetry.topology import Topology
 
@@ -53,6 +55,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
+        self._stored.set_default(renewal='')
         self._container = self.unit.get_container(workload.CONTAINER)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
@@ -74,20 +77,27 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             self.ensure_own_telemetry({}, {})
         self._config = self._checked_config(coordinator)
 
-        self.unit.set_ports(workload.PORT)
         address = self.hosts.unit(self.unit.name)
-        worker = cluster.Worker(self.topology, address, self._roles)
-        cluster_worker.ensure_worker_data(bags, 'cluster', self, worker)
+        serving = self._serving()
+        renewal = str(self._stored.renewal)
+        tls = worker_tls.follow(bags, 'cluster', self, address, coordinator, serving, renewal)
+        # Before the workload changes: if Juju refuses the relation, it does not change at all.
+        self._publish(event, bags, coordinator, tls, serving)
         try:
-            if not self._container.can_connect():
+            if serving is None:
                 bags.ensure('peers', self.unit, rolling.PeerData())
             else:
-                self._write_container(bags, coordinator, log_endpoints)
+                self._write_container(bags, coordinator, log_endpoints, tls, serving)
                 self.ensure_version(event, lambda: workload.version(self._container))
         except ops.pebble.Error as error:
-            # The container disappeared meanwhile; when it returns, so does pebble-ready.
-            logger.warning('cannot configure the workload: %s', error)
-            self.report.waiting.append('[workload] not configured yet; see juju debug-log')
+            self._fail(error)
+            serving = None
+        else:
+            serving = serving and self._serving()
+        announced = self._publish(event, bags, coordinator, tls, serving)
+        self.unit.set_ports(*workload.ports(announced.schemes))
+        if tls.renewal != renewal:
+            self._stored.renewal = tls.renewal
 
     def describe(self) -> str:
         """Add to the report what blocks and what is awaited; return the message if all is well."""
@@ -109,6 +119,38 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             report.note(f'will restart after {", ".join(self._ahead)}')
         return f'ready: {", ".join(self._roles)}'
 
+    def _serving(self) -> worker_tls.Serving | None:
+        """What the workload serves; None if Pebble cannot be asked."""
+        try:
+            return workload.serving(self._container) if self._container.can_connect() else None
+        except ops.pebble.Error as error:
+            self._fail(error)
+            return None
+
+    def _fail(self, error: ops.pebble.Error) -> None:
+        # The container disappeared meanwhile; when it returns, so does pebble-ready.
+        logger.warning('cannot configure the workload: %s', error)
+        self.report.waiting.append('[workload] not configured yet; see juju debug-log')
+
+    def _publish(
+        self,
+        event: ops.EventBase,
+        bags: databags.Databags,
+        coordinator: cluster_worker.Coordinator | None,
+        tls: worker_tls.Tls,
+        serving: worker_tls.Serving | None,
+    ) -> cluster.WorkerTls:
+        """Tell the coordinator who and where this unit is, and what it serves by now."""
+        announced = worker_tls.announced(bags, 'cluster', self, coordinator, tls, serving)
+        address = self.hosts.unit(self.unit.name)
+        worker = cluster.Worker(self.topology, address, self._roles, announced)
+        changed = cluster_worker.ensure_worker_data(bags, 'cluster', self, worker)
+        # The key goes with its request, which is there to see without asking Juju for secrets.
+        is_broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name == 'cluster'
+        if is_broken or (changed and not tls.request):
+            worker_tls.ensure_no_key(self)
+        return announced
+
     def _checked_config(self, coordinator: cluster_worker.Coordinator | None) -> str | None:
         """The workload's configuration as the coordinator sent it; None if it is unusable."""
         if coordinator is None or coordinator.worker_config is None:
@@ -125,6 +167,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         bags: databags.Databags,
         coordinator: cluster_worker.Coordinator | None,
         log_endpoints: Mapping[str, str],
+        tls: worker_tls.Tls,
+        serving: worker_tls.Serving,
     ) -> None:
         if coordinator is None:
             # Without the coordinator's data, even for a moment, the workload keeps running as it
@@ -145,21 +189,49 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         config = self._config or workload.read_config(self._container)
         if config is None:
             return
-        layer = self._layer(coordinator, config, self.topology)
-        shared = self._layer(coordinator, config, dataclasses.replace(self.topology, unit=''))
-        runs = rolling.digest(shared)
-        if self._is_after_others(bags, layer, runs):
+        digest = tls.issued.sha256 if tls.issued else serving.certificate_sha256
+        schemes = worker_tls.schemes(coordinator.schemes, serving, has_certificate=bool(digest))
+        if 'https' in {*coordinator.schemes} - {*schemes}:
+            self.report.waiting.append(
+                f'[certificates] waiting for a certificate from {coordinator.application}'
+            )
+        if not schemes:
+            bags.ensure('peers', self.unit, rolling.PeerData())
+            return
+        layer = self._layer(
+            coordinator, config, self.topology, worker_tls.Serving(schemes, digest)
+        )
+        if self._is_after_others(bags, coordinator, layer, config):
             return
         files = workload.files(config, coordinator.ca_cert, self._traces_ca(coordinator))
-        if workload.ensure_running(self._container, files, layer):
+        if workload.ensure_running(self._container, files, layer, tls.issued):
             logger.info('podinfo runs with a new configuration, as %s', ', '.join(self._roles))
+        runs = self._runs(coordinator, config, self.unit.name)
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
+    def _runs(self, coordinator: cluster_worker.Coordinator, config: str, unit: str) -> str:
+        """The digest of what a unit of this application runs once it has acted on all it was told.
+
+        A certificate that a unit ignores counts like one that it serves: nobody waits for it.
+        """
+        owner = dataclasses.replace(self.topology, unit='')
+        wanted = worker_tls.Serving(coordinator.schemes)
+        shared = {**self._layer(coordinator, config, owner, wanted)}
+        if 'https' in coordinator.schemes:
+            shared['certificate'] = worker_tls.issued_digest(coordinator, unit)
+        return rolling.digest(shared)
+
     def _layer(
-        self, coordinator: cluster_worker.Coordinator, config: str, owner: Topology
+        self,
+        coordinator: cluster_worker.Coordinator,
+        config: str,
+        owner: Topology,
+        serving: worker_tls.Serving,
     ) -> ops.pebble.LayerDict:
         coordinator_host = self.hosts.application(coordinator.application)
         return workload.layer(
+            schemes=serving.schemes,
+            certificate_sha256=serving.certificate_sha256,
             config=config,
             ca=coordinator.ca_cert,
             backend=workload.backend_url(
@@ -177,14 +249,19 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         return coordinator.receive_ca_certs if is_tls else ''
 
     def _is_after_others(
-        self, bags: databags.Databags, layer: ops.pebble.LayerDict, runs: str
+        self,
+        bags: databags.Databags,
+        coordinator: cluster_worker.Coordinator,
+        layer: ops.pebble.LayerDict,
+        config: str,
     ) -> bool:
         """Whether other units restart before this one, which keeps running unchanged."""
         running = workload.running(self._container)
+        wanted = functools.partial(self._runs, coordinator, config)
         self._ahead = ()
         if running and not containers.has_layer(self._container, layer):
-            self._ahead = rolling.ahead(bags, 'peers', self.unit, runs)
-        if self.awaited(runs if self._ahead else '') > rolling.PATIENCE:
+            self._ahead = rolling.ahead(bags, 'peers', self.unit, wanted)
+        if self.awaited(wanted(self.unit.name) if self._ahead else '') > rolling.PATIENCE:
             self._ahead = ()
         return bool(self._ahead)
 

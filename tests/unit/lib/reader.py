@@ -49,12 +49,12 @@ class Reader(reconciler.ReconcilingCharm):
 
     Attributes:
         found: unit or application → what was read.
-        wanted: what is to be in the own unit's databag.
+        wanted: Sequence[Data] = ()  # one after the other
         changed: what `ensure` said of it.
     """
 
     found: dict[str, Any]
-    wanted: Any = None
+    wanted: Any = ()
     changed: bool | None = None
 
     def describe(self) -> str:
@@ -66,8 +66,8 @@ class Reader(reconciler.ReconcilingCharm):
             self.found[relation.app.name] = bags.load(relation, relation.app, Data)
             for unit in bags.units(relation):
                 self.found[unit.name] = bags.load(relation, unit, Data)
-        if self.wanted is not None:
-            self.changed = bags.ensure('db', self.unit, self.wanted)
+        for wanted in self.wanted:
+            self.changed = bags.ensure('db', self.unit, wanted)
 
 
 @dataclasses.dataclass
@@ -84,7 +84,7 @@ class Read:
         return [name for name, data in self.found.items() if data is not None]
 
 
-def run(ctx, event, state, wanted=None):
+def run(ctx, event, state, *wanted):
     with ctx(event, state) as manager:
         manager.charm.wanted = wanted
         after = manager.run()

@@ -151,7 +151,7 @@ def test_what_is_too_large_is_not_written_and_blocks(ctx, calls):
     relations = [db({0: {}}, 'a', local=WRITTEN, id=3), db({0: {}}, 'b', local=WRITTEN, id=4)]
     largest, larger = Data(name='x' * 94), Data(name='x' * 95)
     with ctx(ctx.on.update_status(), state(*relations)) as manager:
-        manager.charm.wanted = larger
+        manager.charm.wanted = (larger,)
         after = manager.run()
         assert manager.charm.report.blocked == [
             '[db] cannot publish 101 bytes, at most 100: name less'
@@ -162,7 +162,7 @@ def test_what_is_too_large_is_not_written_and_blocks(ctx, calls):
     read = run(ctx, ctx.on.update_status(), after, largest)
     assert read.changed is True
     with ctx(ctx.on.update_status(), state()) as manager:
-        manager.charm.wanted = larger
+        manager.charm.wanted = (larger,)
         manager.run()
         assert manager.charm.report.blocked == []  # nobody is there to be told
 
@@ -176,7 +176,7 @@ def test_what_is_too_much_for_one_hook_is_left_to_the_next(ctx, monkeypatch):
 
     def hook(before):
         with ctx(ctx.on.update_status(), before) as manager:
-            manager.charm.wanted = DATA
+            manager.charm.wanted = (DATA,)
             after = manager.run()
             written = [
                 relation.id

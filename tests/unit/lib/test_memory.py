@@ -317,6 +317,14 @@ def test_an_own_databag_heals_where_anything_may_have_changed(ctx, known, event)
     assert after.get_relation(3).local_unit_data == named('own')
 
 
+def test_content_that_changes_twice_in_a_dispatch_is_written_and_so_is_a_return_to_it(ctx, known):
+    other = Data(name='other')
+    after = run(ctx, ctx.on.update_status(), known, WANTED, other).state
+    assert after.get_relation(3).local_unit_data == named('other')
+    after = run(ctx, ctx.on.update_status(), after, other, WANTED).state
+    assert after.get_relation(3).local_unit_data == named('own')
+
+
 def test_what_it_did_not_want_in_between_is_forgotten(ctx, known, calls):
     """As for the databag of the application while another unit leads."""
     between = run(ctx, ctx.on.update_status(), known).state

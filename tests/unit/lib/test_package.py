@@ -27,6 +27,7 @@ README = (LIB / 'README.md').read_text()
 
 #: Module → what it comes with. pydantic pins its own core.
 DISTRIBUTIONS = {
+    'cryptography': 'cryptography',
     'ops': 'ops',
     'pydantic': 'pydantic',
     'pydantic_core': 'pydantic',
@@ -34,9 +35,10 @@ DISTRIBUTIONS = {
 }
 
 
-def bounds(project: dict) -> dict[str, str]:
-    """The dependencies of a project: name → the whole requirement."""
-    found = project['project']['dependencies']
+def bounds(project: dict, extra: str = '') -> dict[str, str]:
+    """The dependencies of a project, or of one of its extras: name → the whole requirement."""
+    table = project['project']
+    found = table['optional-dependencies'][extra] if extra else table['dependencies']
     return {re.split(r'[^A-Za-z0-9-]', requirement)[0]: requirement for requirement in found}
 
 
@@ -56,9 +58,16 @@ def imported(path: Path) -> set[str]:
 
 
 def test_it_depends_on_exactly_what_it_imports():
-    modules = {name for path in PACKAGE.glob('*.py') for name in imported(path)}
+    heavy = PACKAGE / 'worker_key.py'
+    modules = {name for path in {*PACKAGE.glob('*.py')} - {heavy} for name in imported(path)}
     needed = {DISTRIBUTIONS[name] for name in modules - sys.stdlib_module_names}
     assert needed == bounds(PROJECT).keys()
+    added = {DISTRIBUTIONS[name] for name in imported(heavy) - sys.stdlib_module_names}
+    assert added - needed == bounds(PROJECT, 'tls').keys()
+
+
+def test_a_charm_whose_units_have_keys_depends_on_the_extra():
+    assert bounds(PROJECT, 'tls').items() <= charm_bounds('worker-charm').items()
 
 
 def test_its_version_stands_in_the_package_alone():

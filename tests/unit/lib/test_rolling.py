@@ -17,7 +17,7 @@ class Toy(reconciler.ReconcilingCharm):
     ahead: tuple[str, ...] = ()
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
-        self.ahead = tuple(rolling.ahead(bags, 'peers', self.unit, 'new'))
+        self.ahead = tuple(rolling.ahead(bags, 'peers', self.unit, lambda _: 'new'))
 
 
 def ahead(peers, unit=10, departing=None):

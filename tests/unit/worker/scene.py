@@ -76,6 +76,7 @@ class Worker:
         ctx: what events are made of.
         folder: /etc/podinfo of the container.
         certs: /etc/ssl/certs of the container.
+        tls: /etc/podinfo-tls of the container.
         unit: the unit's name.
     """
 
@@ -88,6 +89,8 @@ class Worker:
         self.folder.mkdir(parents=True)
         self.certs = folder / 'certs'
         self.certs.mkdir()
+        self.tls = folder / 'podinfo-tls'
+        self.tls.mkdir()
 
     def container(self, *, can_connect: bool = True) -> testing.Container:
         """The workload's container as a new pod has it."""
@@ -97,6 +100,7 @@ class Worker:
             mounts={
                 'config': testing.Mount(location='/etc/podinfo', source=self.folder),
                 'certs': testing.Mount(location='/etc/ssl/certs', source=self.certs),
+                'tls': testing.Mount(location='/etc/podinfo-tls', source=self.tls),
             },
             execs={testing.Exec(['/home/app/podinfo', '--version'], stdout='6.9.2\n')},
         )

@@ -1,5 +1,6 @@
 """What the worker publishes and configures, byte for byte."""
 
+import dataclasses
 import json
 from pathlib import Path
 from unittest import mock
@@ -7,9 +8,10 @@ from unittest import mock
 import ops
 import pytest
 
+import authority
 import golden
 import juju
-from coordinated_telemetry import topology
+from coordinated_telemetry import topology, worker_tls
 from worker import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
@@ -73,6 +75,21 @@ def test_the_plan_without_stores(unit):
     )
     plan = after.get_container('workload').plan.to_dict()
     golden.check(GOLDEN / 'workload-without-stores.plan.yaml', golden.layer(plan))
+
+
+def test_the_plan_with_https(unit):
+    first = unit.update_status(unit.state(*scene.deployment(worker_schemes=['https'])))
+    request = json.loads(first.get_relation(21).local_unit_data['certificate_signing_request'])
+    chain = authority.authority().issue(request)
+    issued = {'worker/0': chain}
+    databag = scene.published(worker_schemes=['https'], worker_certificates=issued)
+    relation = dataclasses.replace(first.get_relation(21), remote_app_data=databag)
+    others = [other for other in first.relations if other.id != 21]
+    after = unit.update_status(dataclasses.replace(first, relations=[relation, *others]))
+    plan = golden.layer(after.get_container('workload').plan.to_dict())
+    digest = worker_tls.sha256(chain)
+    assert plan.count(digest) == 1
+    golden.check(GOLDEN / 'workload-with-https.plan.yaml', plan.replace(digest, 'SHA256'))
 
 
 def test_the_configuration_file_is_the_coordinators(unit, published):

@@ -8,19 +8,23 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import ops
 
 import alerts
+import exporter
 import nginx
 import nginx_config
 import nginx_pod
+import schemes
 import state
 import statuses
 import targets
 import tls
+import trusted
+import worker_tls
 import workload
 from coordinated_telemetry import (
     cluster_data,
@@ -32,6 +36,7 @@ from coordinated_telemetry import (
     traces,
     trust,
 )
+from coordinated_telemetry.cluster_data import Scheme
 
 if TYPE_CHECKING:
     import certificates
@@ -43,7 +48,11 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
 
     _state: state.State
-    _served: tls.Certificate | None = None  # by nginx, at the end of the dispatch
+    # At the end of the dispatch: what nginx serves, how it reaches the workers, and what the
+    # exporter serves.
+    _served: tls.Certificate | None = None
+    _upstream: Scheme = 'http'
+    _exported: Sequence[Scheme] = ('http',)
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -53,10 +62,11 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
+        self._narrows = isinstance(event, ops.UpdateStatusEvent)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
         self.ensure_own_telemetry(log_endpoints.charm, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
-        self._served = self._write_containers(event, seen, log_endpoints.pebble, issued)
+        self._write_containers(event, seen, log_endpoints.pebble, issued)
         if self._served and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -79,7 +89,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def withdraw(self, bags: databags.Databags) -> None:
         """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
-        self._write_telemetry(bags, seen)
+        self._write_telemetry(bags, seen, trusted.by_unit(seen))
 
     @functools.cached_property
     def _requirer(self) -> 'certificates.Requirer':
@@ -88,11 +98,19 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         hosts = [self.hosts.unit(self.unit.name), self.hosts.application(self.app.name)]
         return certificates.Requirer(self, tls.ENDPOINT, hosts)
 
+    def _exporters(self, seen: state.State) -> list[Sequence[Scheme]]:
+        """What each exporter serves now."""
+        others = {unit: seen.exporters.get(unit, ('http',)) for unit in seen.coordinators}
+        return [*{**others, self.unit.name: self._exported}.values()] if others else []
+
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
-        bags.ensure('peers', self.unit, state.PeerData(address=address))
-        bags.ensure('peers', self.unit, tls.Kept(certificate=self._served))
+        exported = None if [*self._exported] == ['http'] else [*self._exported]
+        bags.ensure('peers', self.unit, state.PeerData(address=address, schemes=exported))
+        upstream = None if self._upstream == 'http' else self._upstream
+        kept = tls.Kept(certificate=self._served, upstream_scheme=upstream)
+        bags.ensure('peers', self.unit, kept)
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
@@ -105,19 +123,34 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,
             workload_tracing_receivers=seen.workload_receivers or None,
-            ca_cert=self._served.ca if self._served else None,
             receive_ca_certs=seen.store_ca or None,
         )
-        bags.ensure('cluster', self.app, to_workers)
-        self._write_telemetry(bags, seen)
+        ca = worker_tls.ensure_published(
+            bags,
+            self.app,
+            self.hosts.unit,
+            seen,
+            to_workers,
+            served=self._served,
+            upstream=self._upstream,
+            narrows=self._narrows,
+        )
+        self._write_telemetry(bags, seen, ca)
 
-    def _write_telemetry(self, bags: databags.Databags, seen: state.State) -> None:
+    def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
         """Publish the scrape targets and alert rules of coordinators and workers."""
         own = self.topology.for_application(self.app.name, self.meta.name)
         watched = [own] if seen.coordinators else []
         metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
         self.report.blocked += faults
-        jobs = metrics.scrape_jobs(targets.targets(own, seen.coordinators, seen.workers))
+        wanted = targets.targets(
+            own,
+            seen.coordinators,
+            seen.workers,
+            self._exporters(seen),
+            tls=bool(seen.tls.ca),
+        )
+        jobs = metrics.scrape_jobs(wanted, ca=ca)
         metrics.ensure_scrape_data(bags, 'metrics-endpoint', self.app, own, jobs, metric_rules)
         log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
         self.report.blocked += faults
@@ -129,28 +162,29 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         seen: state.State,
         log_endpoints: Mapping[str, str],
         issued: tls.Certificate | None,
-    ) -> tls.Certificate | None:
-        """Make both containers match what is wanted; return the certificate that nginx serves."""
-        served = seen.tls.kept  # until something else is known
-        for container in (self._exporter, self._nginx):
+    ) -> None:
+        """Make both containers match what is wanted, nginx's first: the exporter has its key."""
+        self._served, self._upstream = seen.tls.kept, seen.upstream_scheme  # until known
+        self._exported = seen.exporters.get(self.unit.name, ('http',))
+        for container in (self._nginx, self._exporter):
             try:
                 if not container.can_connect():
                     continue
                 logs.ensure_log_targets(container, log_endpoints.values(), self.topology)
                 if container is self._exporter:
-                    containers.ensure_layer(container, container.name, nginx.exporter_layer())
-                else:
-                    if shortage := self._pod.shortage:
-                        self.report.note(shortage)
-                    served = tls.ensure_served(
-                        container,
-                        seen.tls,
-                        issued,
-                        file=lambda certificate: self._requirer.file(certificate),  # noqa: PLW0108
-                        run=lambda path: self._ensure_running(seen, path),
-                        found=self.report,
-                    )
-                    self.ensure_version(event, lambda: nginx.version(self._nginx))
+                    self._ensure_exporter(seen)
+                    continue
+                if shortage := self._pod.shortage:
+                    self.report.note(shortage)
+                self._served = tls.ensure_served(
+                    container,
+                    seen.tls,
+                    issued,
+                    file=lambda certificate: self._requirer.file(certificate),  # noqa: PLW0108
+                    run=lambda path: self._ensure_running(seen, path),
+                    found=self.report,
+                )
+                self.ensure_version(event, lambda: nginx.version(self._nginx))
             except nginx.ConfigError as error:
                 self.report.blocked.append(f'[nginx] cannot use the new configuration: {error}')
             except ops.pebble.Error as error:
@@ -159,22 +193,41 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 self.report.waiting.append(
                     f'[{container.name}] not configured yet; see juju debug-log'
                 )
-        return served
 
     def _ensure_running(self, seen: state.State, certificate: str) -> None:
+        cas = trusted.by_unit(seen)
+        upstream = schemes.of_upstreams(seen, bool(certificate), bool(cas))
         # A new unit learns of the workers one by one, and gets its certificate after the other
         # units have theirs: until then those serve clients better.
-        ready = seen.has_all_roles and bool(certificate or not seen.tls.ca)
+        awaited = upstream == 'http' and seen.awaited_tls
+        ready = seen.has_all_roles and bool(certificate or not seen.tls.ca) and not awaited
+        ca = trusted.ensure_file(self._nginx, cas) if upstream == 'https' else ''
         config = nginx_config.config(
-            seen.upstreams,
+            seen.upstreams(upstream),
             locations=workload.LOCATIONS,
-            upstream_port=workload.PORT,
+            upstream_port=workload.TLS_PORT if ca else workload.PORT,
             pod=self._pod,
             log_level=seen.config.log_level,
             certificate=certificate,
+            upstream_tls=nginx_config.UpstreamTls(ca, seen.hosts) if ca else None,
         )
         if nginx.ensure_running(self._nginx, config, ready=ready):
             logger.info('nginx runs with a new configuration')
+        self._upstream = upstream
+        if 'https' in (upstream, seen.upstream_scheme):
+            trusted.ensure_no_other_file(self._nginx, ca)
+
+    def _ensure_exporter(self, seen: state.State) -> None:
+        tls_on = self._served is not None
+        used = schemes.of_scrape(self._exporters(seen), bool(seen.tls.ca))
+        exported = schemes.to_serve(tls_on, [used], self._exported, self._narrows)
+        exporter.ensure_running(
+            self._exporter,
+            exported,
+            tls.file_path(self._served) if self._served else '',
+            lambda: self._requirer.file(self._served),
+        )
+        self._exported = exported
 
     @functools.cached_property
     def _pod(self) -> nginx_pod.Pod:

@@ -3,6 +3,7 @@
 `coordinated_telemetry.addresses` validated every rendered host when it was read.
 """
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
 import nginx_pod
@@ -166,6 +167,19 @@ _STATUS_SERVER = f"""
 """
 
 
+@dataclasses.dataclass(frozen=True)
+class UpstreamTls:
+    """What nginx needs to call the workers with https.
+
+    Attributes:
+        ca: path of the file with the CAs to trust, in PEM.
+        hosts: IP address → the host whose certificate is expected there.
+    """
+
+    ca: str
+    hosts: Mapping[str, str]
+
+
 def config(
     upstreams: Mapping[str, Collection[str]],
     *,
@@ -174,6 +188,7 @@ def config(
     pod: nginx_pod.Pod,
     log_level: str,
     certificate: str = '',
+    upstream_tls: UpstreamTls | None = None,
 ) -> str:
     """The whole nginx.conf.
 
@@ -184,6 +199,7 @@ def config(
         pod: the pod in which nginx runs.
         log_level: one of `LOG_LEVELS`.
         certificate: path of the file with certificates and key, or '' for plain HTTP.
+        upstream_tls: how to call the workers with https; None for plain HTTP.
     """
     parts = [
         _HEAD.format(
@@ -205,6 +221,8 @@ def config(
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
     ]
+    if upstream_tls:
+        parts.append(f'\n    proxy_ssl_trusted_certificate {upstream_tls.ca};\n')
     for role in sorted(set(locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             parts.append(_upstream(role, hosts, upstream_port))
@@ -215,7 +233,8 @@ def config(
     if certificate:
         parts.append(_TLS.format(certificate=certificate))
     parts += [
-        _location(prefix, role, bool(upstreams.get(role))) for prefix, role in locations.items()
+        _location(prefix, role, bool(upstreams.get(role)), 'https' if upstream_tls else 'http')
+        for prefix, role in locations.items()
     ]
     parts.append('    }\n')
     parts.append(_STATUS_SERVER)
@@ -238,11 +257,11 @@ def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
     )
 
 
-def _location(prefix: str, role: str, served: bool) -> str:
+def _location(prefix: str, role: str, served: bool, scheme: str) -> str:
     # A path after the upstream's name makes nginx strip the prefix and re-encode the rest.
     path = '' if prefix == '/' else '/'
     action = (
-        f'proxy_pass http://{role}{path};'
+        f'proxy_pass {scheme}://{role}{path};'
         if served
         else f'default_type application/json;\n'
         f'            return 503 \'{{"error":"no worker has the role {role}"}}\';'

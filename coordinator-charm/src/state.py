@@ -1,13 +1,26 @@
 """What the coordinator reads from the model in each dispatch."""
 
 import dataclasses
+import types
+from collections.abc import Mapping
 from typing import Literal
 
 import pydantic
 
 import tls
+import tls_data
 import workload
-from coordinated_telemetry import addresses, cluster, databag, databags, logs, traces, trust
+from coordinated_telemetry import (
+    addresses,
+    cluster,
+    cluster_data,
+    databag,
+    databags,
+    logs,
+    traces,
+    trust,
+)
+from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.reconciler import ReconcilingCharm
 
 
@@ -18,9 +31,15 @@ class Config(pydantic.BaseModel):
 
 
 class PeerData(databag.Databag):
-    """A coordinator unit's databag on `peers`: the address of its exporter."""
+    """A coordinator unit's databag on `peers`: its exporter.
+
+    Attributes:
+        address: its host.
+        schemes: what it serves; without it, `http`.
+    """
 
     address: addresses.Host
+    schemes: cluster_data.Schemes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +55,11 @@ class State:
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
         store_ca: the CAs of the stores in PEM, or ''.
         tls: what the CA provides, and the certificate that this unit's nginx served last.
+        exporters: coordinator unit → what its exporter served last, unless that is `http`.
+        upstream_scheme: how this unit's nginx reached the workers last.
+        others: other coordinator unit → what it keeps.
+        shared: what the leader keeps.
+        hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
     """
 
     config: Config
@@ -46,14 +70,32 @@ class State:
     workload_receivers: dict[str, str]
     store_ca: str
     tls: tls.Tls
+    exporters: Mapping[str, tuple[Scheme, ...]] = types.MappingProxyType({})
+    upstream_scheme: Scheme = 'http'
+    others: Mapping[str, tls.Kept] = types.MappingProxyType({})
+    shared: tls_data.Shared = tls_data.Shared()
+    hosts: Mapping[str, str] = types.MappingProxyType({})
 
     @property
-    def upstreams(self) -> dict[str, list[str]]:
-        """Role → the hosts of its workers, for each role that serves a location."""
+    def workers_by_role(self) -> dict[str, list[cluster.Worker]]:
+        """Role → its workers, for each role that serves a location."""
+        return {role: self.workers.of_role(role) for role in workload.LOCATIONS.values()}
+
+    def upstreams(self, scheme: Scheme) -> dict[str, list[str]]:
+        """Role → the hosts of its workers that serve this scheme."""
         return {
-            role: [worker.address for worker in self.workers.of_role(role)]
-            for role in workload.LOCATIONS.values()
+            role: [worker.address for worker in workers if scheme in worker.tls.schemes]
+            for role, workers in self.workers_by_role.items()
         }
+
+    @property
+    def awaited_tls(self) -> list[str]:
+        """The worker units that are to serve https and do not yet."""
+        if not self.tls.ca:
+            return []
+        units = self.workers.units
+        awaited = [one for one in units if one.tls.request and 'https' not in one.tls.schemes]
+        return [worker.topology.unit for worker in awaited]
 
     @property
     def has_all_roles(self) -> bool:
@@ -63,17 +105,36 @@ class State:
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it; the report names what is invalid."""
+    kept = bags.own('peers', charm.unit, tls.Kept) or tls.Kept()
+    coordinators, exporters, others = _read_coordinators(charm, bags)
+    workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)
+    provided = tls.read(bags, charm.unit, kept)
+    hosts = _hosts(charm, workers)
+    shared = None
+    # Once nothing of TLS is left, neither is anything shared.
+    if (
+        provided.ca
+        or hosts
+        or exporters
+        or any(one.upstream_scheme for one in (kept, *others.values()))
+    ):
+        shared = bags.own('peers', charm.app, tls_data.Shared)
     return State(
         config=_read_config(charm),
-        coordinators=_read_coordinators(charm, bags),
-        workers=cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES),
+        coordinators=coordinators,
+        workers=workers,
         log_endpoints=logs.read_endpoints(bags, 'logging'),
         charm_receivers=traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS),
         workload_receivers=traces.read_receivers(
             bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS
         ),
         store_ca=trust.read_certificates(bags, 'receive-ca-cert'),
-        tls=tls.read(bags, charm.unit),
+        tls=provided,
+        exporters=exporters,
+        upstream_scheme=kept.upstream_scheme or 'http',
+        others=others,
+        shared=shared or tls_data.Shared(),
+        hosts=hosts,
     )
 
 
@@ -86,10 +147,37 @@ def _read_config(charm: ReconcilingCharm) -> Config:
         return Config()
 
 
-def _read_coordinators(charm: ReconcilingCharm, bags: databags.Databags) -> dict[str, str]:
-    found = {charm.unit.name: charm.hosts.unit(charm.unit.name)}
+def _read_coordinators(
+    charm: ReconcilingCharm, bags: databags.Databags
+) -> tuple[dict[str, str], dict[str, tuple[Scheme, ...]], dict[str, tls.Kept]]:
+    """The addresses of all, the schemes of all exporters, and what the others keep."""
+    name = charm.unit.name
+    found = {name: charm.hosts.unit(name)}
+    exporters: dict[str, tuple[Scheme, ...]] = {}
+    others: dict[str, tls.Kept] = {}
+    own = bags.own('peers', charm.unit, PeerData)
+    if own and own.schemes:
+        exporters[name] = tuple(own.schemes)
     for relation in bags.relations('peers'):
         for unit in bags.units(relation):
             if data := bags.load(relation, unit, PeerData):
                 found[unit.name] = data.address
-    return found
+                if data.schemes:
+                    exporters[unit.name] = tuple(data.schemes)
+            if kept := bags.load(relation, unit, tls.Kept):
+                others[unit.name] = kept
+    return found, exporters, others
+
+
+def _hosts(charm: ReconcilingCharm, workers: cluster.Workers) -> dict[str, str]:
+    """Whose certificate to expect at an address; of several units with one, the first counts."""
+    owners: dict[str, str] = {}
+    for worker in workers.units:
+        if 'https' not in worker.tls.schemes:
+            continue
+        unit = worker.topology.unit
+        for address in worker.tls.ip_addresses:
+            owner = owners.setdefault(address, unit)
+            if owner != unit:
+                charm.report.ignore(unit, f'has the address {address} of {owner}')
+    return {address: charm.hosts.unit(unit) for address, unit in owners.items()}

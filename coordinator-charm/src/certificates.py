@@ -14,6 +14,7 @@ import ops
 from charmlibs.interfaces import tls_certificates
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import oid
 
 import tls
 
@@ -22,7 +23,7 @@ logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
 
 _COMMON_NAME_LENGTH = 64  # RFC 5280, appendix A.1
 _RSA_BITS = 2048  # NIST SP 800-57, part 1: the least until 2030
-_NAMES = x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME
+_NAMES = oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 _NAMES_IN_SUBJECT = {x509.NameOID.COMMON_NAME, x509.NameOID.EMAIL_ADDRESS}
 
 

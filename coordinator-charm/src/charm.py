@@ -8,17 +8,16 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import ops
 
 import alerts
-import exporter
 import nginx
 import nginx_config
 import nginx_pod
-import schemes
+import serving
 import state
 import statuses
 import targets
@@ -48,11 +47,10 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
 
     _state: state.State
-    # At the end of the dispatch: what nginx serves, how it reaches the workers, and what the
-    # exporter serves.
+    # At the end of the dispatch: what nginx serves, and how; what the exporter serves.
     _served: tls.Certificate | None = None
     _upstream: Scheme = 'http'
-    _exported: Sequence[Scheme] = ('http',)
+    _exported: list[Scheme]
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -98,19 +96,16 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         hosts = [self.hosts.unit(self.unit.name), self.hosts.application(self.app.name)]
         return certificates.Requirer(self, tls.ENDPOINT, hosts)
 
-    def _exporters(self, seen: state.State) -> list[Sequence[Scheme]]:
-        """What each exporter serves now."""
-        others = {unit: seen.exporters.get(unit, ('http',)) for unit in seen.coordinators}
-        return [*{**others, self.unit.name: self._exported}.values()] if others else []
-
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
-        exported = None if [*self._exported] == ['http'] else [*self._exported]
-        bags.ensure('peers', self.unit, state.PeerData(address=address, schemes=exported))
-        upstream = None if self._upstream == 'http' else self._upstream
-        kept = tls.Kept(certificate=self._served, upstream_scheme=upstream)
-        bags.ensure('peers', self.unit, kept)
+        data = state.PeerData(
+            address=address,
+            certificate=self._served,
+            upstream_scheme=None if self._upstream == 'http' else self._upstream,
+            schemes=None if self._exported == ['http'] else self._exported,
+        )
+        bags.ensure('peers', self.unit, data)
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
@@ -125,16 +120,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             workload_tracing_receivers=seen.workload_receivers or None,
             receive_ca_certs=seen.store_ca or None,
         )
-        ca = worker_tls.ensure_published(
-            bags,
-            self.app,
-            self.hosts.unit,
-            seen,
-            to_workers,
-            served=self._served,
-            upstream=self._upstream,
-            narrows=self._narrows,
-        )
+        now = worker_tls.Now(self._served, self._upstream, self._narrows)
+        ca = worker_tls.ensure_published(bags, self.app, self.hosts.unit, seen, to_workers, now)
         self._write_telemetry(bags, seen, ca)
 
     def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
@@ -147,7 +134,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             own,
             seen.coordinators,
             seen.workers,
-            self._exporters(seen),
+            seen.exporters(self._exported),
             tls=bool(seen.tls.ca),
         )
         jobs = metrics.scrape_jobs(wanted, ca=ca)
@@ -164,15 +151,18 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         issued: tls.Certificate | None,
     ) -> None:
         """Make both containers match what is wanted, nginx's first: the exporter has its key."""
-        self._served, self._upstream = seen.tls.kept, seen.upstream_scheme  # until known
-        self._exported = seen.exporters.get(self.unit.name, ('http',))
+        # Until something else is known.
+        self._served, self._upstream = seen.tls.kept, seen.kept.upstream_scheme or 'http'
+        self._exported = seen.kept.schemes or ['http']
         for container in (self._nginx, self._exporter):
             try:
                 if not container.can_connect():
                     continue
                 logs.ensure_log_targets(container, log_endpoints.values(), self.topology)
                 if container is self._exporter:
-                    self._ensure_exporter(seen)
+                    self._exported = serving.ensure_exporter(
+                        container, seen, self._served, self._file, narrows=self._narrows
+                    )
                     continue
                 if shortage := self._pod.shortage:
                     self.report.note(shortage)
@@ -180,8 +170,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     container,
                     seen.tls,
                     issued,
-                    file=lambda certificate: self._requirer.file(certificate),  # noqa: PLW0108
-                    run=lambda path: self._ensure_running(seen, path),
+                    file=self._file,
+                    run=lambda path: self._ensure_nginx(seen, path),
                     found=self.report,
                 )
                 self.ensure_version(event, lambda: nginx.version(self._nginx))
@@ -194,40 +184,11 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     f'[{container.name}] not configured yet; see juju debug-log'
                 )
 
-    def _ensure_running(self, seen: state.State, certificate: str) -> None:
-        cas = trusted.by_unit(seen)
-        upstream = schemes.of_upstreams(seen, bool(certificate), bool(cas))
-        # A new unit learns of the workers one by one, and gets its certificate after the other
-        # units have theirs: until then those serve clients better.
-        awaited = upstream == 'http' and seen.awaited_tls
-        ready = seen.has_all_roles and bool(certificate or not seen.tls.ca) and not awaited
-        ca = trusted.ensure_file(self._nginx, cas) if upstream == 'https' else ''
-        config = nginx_config.config(
-            seen.upstreams(upstream),
-            locations=workload.LOCATIONS,
-            upstream_port=workload.TLS_PORT if ca else workload.PORT,
-            pod=self._pod,
-            log_level=seen.config.log_level,
-            certificate=certificate,
-            upstream_tls=nginx_config.UpstreamTls(ca, seen.hosts) if ca else None,
-        )
-        if nginx.ensure_running(self._nginx, config, ready=ready):
-            logger.info('nginx runs with a new configuration')
-        self._upstream = upstream
-        if 'https' in (upstream, seen.upstream_scheme):
-            trusted.ensure_no_other_file(self._nginx, ca)
+    def _ensure_nginx(self, seen: state.State, certificate: str) -> None:
+        self._upstream = serving.ensure_nginx(self._nginx, seen, self._pod, certificate)
 
-    def _ensure_exporter(self, seen: state.State) -> None:
-        tls_on = self._served is not None
-        used = schemes.of_scrape(self._exporters(seen), bool(seen.tls.ca))
-        exported = schemes.to_serve(tls_on, [used], self._exported, self._narrows)
-        exporter.ensure_running(
-            self._exporter,
-            exported,
-            tls.file_path(self._served) if self._served else '',
-            lambda: self._requirer.file(self._served),
-        )
-        self._exported = exported
+    def _file(self, certificate: tls.Certificate) -> str:
+        return self._requirer.file(certificate)
 
     @functools.cached_property
     def _pod(self) -> nginx_pod.Pod:

@@ -23,7 +23,7 @@ def of_upstreams(seen: State, serves_tls: bool, has_ca: bool) -> Scheme:
         serves_tls: whether nginx itself serves TLS.
         has_ca: whether there is a CA with which it can check the workers.
     """
-    now = seen.upstream_scheme if has_ca else 'http'
+    now: Scheme = (has_ca and seen.kept.upstream_scheme) or 'http'
     wanted: Scheme = 'http'
     if has_ca and seen.tls.ca and (serves_tls or now == 'https'):
         wanted = 'https'

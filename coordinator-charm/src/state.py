@@ -2,7 +2,7 @@
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pydantic
@@ -13,7 +13,6 @@ import workload
 from coordinated_telemetry import (
     addresses,
     cluster,
-    cluster_data,
     databag,
     databags,
     logs,
@@ -30,16 +29,10 @@ class Config(pydantic.BaseModel):
     log_level: Literal['debug', 'info', 'warning', 'error'] = 'info'
 
 
-class PeerData(databag.Databag):
-    """A coordinator unit's databag on `peers`: its exporter.
-
-    Attributes:
-        address: its host.
-        schemes: what it serves; without it, `http`.
-    """
+class PeerData(tls.Kept):
+    """A coordinator unit's databag on `peers`: what it keeps, and the address of its exporter."""
 
     address: addresses.Host
-    schemes: cluster_data.Schemes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +48,8 @@ class State:
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
         store_ca: the CAs of the stores in PEM, or ''.
         tls: what the CA provides, and the certificate that this unit's nginx served last.
-        exporters: coordinator unit → what its exporter served last, unless that is `http`.
-        upstream_scheme: how this unit's nginx reached the workers last.
-        others: other coordinator unit → what it keeps.
+        kept: what this unit keeps.
+        others: the same of each other coordinator unit, by name.
         shared: what the leader keeps.
         hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
     """
@@ -70,10 +62,9 @@ class State:
     workload_receivers: dict[str, str]
     store_ca: str
     tls: tls.Tls
-    exporters: Mapping[str, tuple[Scheme, ...]] = types.MappingProxyType({})
-    upstream_scheme: Scheme = 'http'
-    others: Mapping[str, tls.Kept] = types.MappingProxyType({})
-    shared: tls_data.Shared = tls_data.Shared()
+    kept: tls_data.Kept = dataclasses.field(default_factory=tls_data.Kept)
+    others: Mapping[str, PeerData] = types.MappingProxyType({})
+    shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
     hosts: Mapping[str, str] = types.MappingProxyType({})
 
     @property
@@ -87,6 +78,12 @@ class State:
             role: [worker.address for worker in workers if scheme in worker.tls.schemes]
             for role, workers in self.workers_by_role.items()
         }
+
+    def exporters(self, own: Sequence[Scheme]) -> list[Sequence[Scheme]]:
+        """What each exporter serves; `own` is what this unit's does."""
+        if not self.coordinators:
+            return []
+        return [own, *(other.schemes or ('http',) for other in self.others.values())]
 
     @property
     def awaited_tls(self) -> list[str]:
@@ -106,22 +103,18 @@ class State:
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it; the report names what is invalid."""
     kept = bags.own('peers', charm.unit, tls.Kept) or tls.Kept()
-    coordinators, exporters, others = _read_coordinators(charm, bags)
+    others = _read_others(charm, bags)
+    coordinators = {name: data.address for name, data in others.items()}
     workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)
     provided = tls.read(bags, charm.unit, kept)
     hosts = _hosts(charm, workers)
     shared = None
     # Once nothing of TLS is left, neither is anything shared.
-    if (
-        provided.ca
-        or hosts
-        or exporters
-        or any(one.upstream_scheme for one in (kept, *others.values()))
-    ):
+    if provided.ca or hosts or any(one.uses_https for one in (kept, *others.values())):
         shared = bags.own('peers', charm.app, tls_data.Shared)
     return State(
         config=_read_config(charm),
-        coordinators=coordinators,
+        coordinators={charm.unit.name: charm.hosts.unit(charm.unit.name), **coordinators},
         workers=workers,
         log_endpoints=logs.read_endpoints(bags, 'logging'),
         charm_receivers=traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS),
@@ -130,8 +123,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
         ),
         store_ca=trust.read_certificates(bags, 'receive-ca-cert'),
         tls=provided,
-        exporters=exporters,
-        upstream_scheme=kept.upstream_scheme or 'http',
+        kept=kept,
         others=others,
         shared=shared or tls_data.Shared(),
         hosts=hosts,
@@ -147,26 +139,14 @@ def _read_config(charm: ReconcilingCharm) -> Config:
         return Config()
 
 
-def _read_coordinators(
-    charm: ReconcilingCharm, bags: databags.Databags
-) -> tuple[dict[str, str], dict[str, tuple[Scheme, ...]], dict[str, tls.Kept]]:
-    """The addresses of all, the schemes of all exporters, and what the others keep."""
-    name = charm.unit.name
-    found = {name: charm.hosts.unit(name)}
-    exporters: dict[str, tuple[Scheme, ...]] = {}
-    others: dict[str, tls.Kept] = {}
-    own = bags.own('peers', charm.unit, PeerData)
-    if own and own.schemes:
-        exporters[name] = tuple(own.schemes)
-    for relation in bags.relations('peers'):
-        for unit in bags.units(relation):
-            if data := bags.load(relation, unit, PeerData):
-                found[unit.name] = data.address
-                if data.schemes:
-                    exporters[unit.name] = tuple(data.schemes)
-            if kept := bags.load(relation, unit, tls.Kept):
-                others[unit.name] = kept
-    return found, exporters, others
+def _read_others(charm: ReconcilingCharm, bags: databags.Databags) -> dict[str, PeerData]:
+    """What the other coordinator units publish."""
+    return {
+        unit.name: data
+        for relation in bags.relations('peers')
+        for unit in bags.units(relation)
+        if (data := bags.load(relation, unit, PeerData))
+    }
 
 
 def _hosts(charm: ReconcilingCharm, workers: cluster.Workers) -> dict[str, str]:

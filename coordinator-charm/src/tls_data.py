@@ -29,11 +29,18 @@ class Kept(databag.Databag):
 
     Attributes:
         certificate: what its nginx serves; absent while it serves plain HTTP.
-        upstream_scheme: how its nginx reaches the workers; absent with plain HTTP.
+        upstream_scheme: how its nginx reaches the workers; without it, `http`.
+        schemes: what its exporter serves; without it, `http`.
     """
 
     certificate: Certificate | None = None
     upstream_scheme: cluster_data.Scheme | None = None
+    schemes: cluster_data.Schemes | None = None
+
+    @property
+    def uses_https(self) -> bool:
+        """Whether anything but its own nginx depends on certificates and CAs."""
+        return bool(self.upstream_scheme or self.schemes)
 
 
 class Issued(databag.Databag):

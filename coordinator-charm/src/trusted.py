@@ -5,7 +5,7 @@ workers' certificates with it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import ops
 
@@ -23,7 +23,11 @@ def by_unit(seen: State) -> str:
 
 
 def by_all(
-    seen: State, served: tls.Certificate | None, issued: Mapping[str, str], narrows: bool
+    seen: State,
+    served: tls.Certificate | None,
+    issued: Mapping[str, str],
+    cas: Collection[str],
+    narrows: bool,
 ) -> list[str]:
     """What everybody is to trust, sorted.
 
@@ -34,14 +38,15 @@ def by_all(
         seen: what was read.
         served: what this unit's nginx serves.
         issued: worker unit → what the CA has issued for it by now.
+        cas: of these.
         narrows: whether what nobody needs may go now.
     """
-    now = {*seen.tls.cas, *([served.ca] if served else ())}
-    before = [ca for ca in seen.shared.trusted or () if ca not in now]
-    used = {kept.certificate.ca for kept in seen.others.values() if kept.certificate}
+    now = {*cas, *([served.ca] if served else ())}
+    now |= {other.certificate.ca for other in seen.others.values() if other.certificate}
+    before = {*(seen.shared.trusted or ())} - now
     if narrows and not _serves_another(seen, issued):
-        before = [ca for ca in before if ca in used]
-    return sorted([*sorted(now), *before, *sorted(used - now - {*before})][: tls_data.MAX_CAS])
+        before = set()
+    return sorted([*sorted(now), *sorted(before)][: tls_data.MAX_CAS])
 
 
 def _serves_another(seen: State, issued: Mapping[str, str]) -> bool:

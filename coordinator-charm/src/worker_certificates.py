@@ -33,12 +33,14 @@ class Checked:
         issued: worker unit → what the CA has issued for its request: its certificate, then each
             one's issuer, in PEM.
         published: application → unit → the same, or what was issued before.
+        cas: the CAs of what was issued.
     """
 
     requests: dict[str, str] = dataclasses.field(default_factory=dict)
     answers: dict[str, str] = dataclasses.field(default_factory=dict)
     issued: dict[str, str] = dataclasses.field(default_factory=dict)
     published: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    cas: frozenset[str] = frozenset()
 
 
 def ensure_requested(
@@ -80,7 +82,8 @@ def ensure_requested(
     published = _published(bags, application, missing)
     for unit, text in issued.items():
         published.setdefault(unit.rpartition('/')[0], {})[unit] = text
-    return Checked(requests, answers, issued, published)
+    cas = {seen.tls.answers[accepted[unit].strip()].ca for unit in issued}
+    return Checked(requests, answers, issued, published, frozenset(map(_normal, cas)))
 
 
 def _accepted(

@@ -4,6 +4,7 @@ It brings together who serves which scheme (`schemes.py`), the certificates
 (`worker_certificates.py`) and the CAs (`trusted.py`).
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 
@@ -20,16 +21,28 @@ from coordinated_telemetry.cluster_data import Scheme
 from state import State
 
 
+@dataclasses.dataclass(frozen=True)
+class Now:
+    """What this unit does at the end of the dispatch.
+
+    Attributes:
+        served: what its nginx serves.
+        upstream: how its nginx reaches the workers.
+        narrows: whether what nobody uses may end now.
+    """
+
+    served: tls.Certificate | None
+    upstream: Scheme
+    narrows: bool
+
+
 def ensure_published(
     bags: databags.Databags,
     application: ops.Application,
     host: Callable[[str], str],
     seen: State,
     to_workers: cluster_data.CoordinatorData,
-    *,
-    served: tls.Certificate | None,
-    upstream: Scheme,
-    narrows: bool,
+    now: Now,
 ) -> str:
     """Publish to each worker application; leader only. Returns the CAs to trust, in PEM.
 
@@ -39,15 +52,13 @@ def ensure_published(
         host: unit → its DNS name.
         seen: what was read.
         to_workers: what all workers get.
-        served: what this unit's nginx serves now.
-        upstream: how it reaches the workers now.
-        narrows: whether what nobody uses may end now.
+        now: what this unit does now.
     """
-    to_serve = _to_serve(seen, upstream, narrows)
+    to_serve = _to_serve(seen, now)
     checked = worker_certificates.ensure_requested(
-        bags, application, seen, host, keeps='https' in to_serve, again=narrows
+        bags, application, seen, host, keeps='https' in to_serve, again=now.narrows
     )
-    cas = trusted.by_all(seen, served, checked.issued, narrows)
+    cas = trusted.by_all(seen, now.served, checked.issued, checked.cas, now.narrows)
     worker_schemes = None if to_serve == ['http'] else to_serve
     shared = tls_data.Shared(
         trusted=cas or None,
@@ -57,7 +68,7 @@ def ensure_published(
     )
     bags.ensure('peers', application, shared)
     ca = ''.join(cas)
-    update = {'ca_cert': ca if served else None, 'worker_schemes': worker_schemes}
+    update = {'ca_cert': ca if now.served else None, 'worker_schemes': worker_schemes}
     to_workers = to_workers.model_copy(update=update)
     for relation in bags.relations('cluster'):
         own = checked.published.get(relation.app.name) or {}
@@ -68,15 +79,14 @@ def ensure_published(
     return ca
 
 
-def _to_serve(seen: State, upstream: Scheme, narrows: bool) -> list[Scheme]:
+def _to_serve(seen: State, now: Now) -> list[Scheme]:
     """What the workers are to serve: also what any nginx and any scraper uses now."""
     tls_on = bool(seen.tls.ca)
-    used = {upstream, *targets.by_application(seen.workers, tls=tls_on).values()}
-    for unit in seen.coordinators:
-        if unit in seen.others:
-            used.add(seen.others[unit].upstream_scheme or 'http')
-    before = seen.shared.worker_schemes or ['http']
-    return schemes.to_serve(tls_on, used, before, narrows)
+    used = [now.upstream, *targets.by_application(seen.workers, tls=tls_on).values()]
+    for other in seen.others.values():
+        used.append(other.upstream_scheme or 'http')
+    before: list[Scheme] = seen.shared.worker_schemes or ['http']
+    return schemes.to_serve(tls_on, used, before, now.narrows)
 
 
 def _fitting(

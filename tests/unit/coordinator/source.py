@@ -13,6 +13,7 @@ with charms.importable('coordinator-charm'):
     import nginx_config
     import nginx_pod
     import schemes
+    import serving
     import state
     import statuses
     import targets
@@ -35,6 +36,7 @@ __all__ = [
     'nginx_config',
     'nginx_pod',
     'schemes',
+    'serving',
     'state',
     'statuses',
     'targets',

@@ -82,9 +82,10 @@ def ensure_published(
 def _to_serve(seen: State, now: Now) -> list[Scheme]:
     """What the workers are to serve: also what any nginx and any scraper uses now."""
     tls_on = bool(seen.tls.ca)
-    used = [now.upstream, *targets.by_application(seen.workers, tls=tls_on).values()]
+    used: set[Scheme] = {now.upstream}
+    used.update(targets.by_application(seen.workers, tls=tls_on).values())
     for other in seen.others.values():
-        used.append(other.upstream_scheme or 'http')
+        used.add(other.upstream_scheme or 'http')
     before: list[Scheme] = seen.shared.worker_schemes or ['http']
     return schemes.to_serve(tls_on, used, before, now.narrows)
 

@@ -17,7 +17,7 @@ import alerts
 import nginx
 import nginx_config
 import nginx_pod
-import serving
+import running
 import state
 import statuses
 import targets
@@ -160,7 +160,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     continue
                 logs.ensure_log_targets(container, log_endpoints.values(), self.topology)
                 if container is self._exporter:
-                    self._exported = serving.ensure_exporter(
+                    self._exported = running.ensure_exporter(
                         container, seen, self._served, self._file, narrows=self._narrows
                     )
                     continue
@@ -185,7 +185,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 )
 
     def _ensure_nginx(self, seen: state.State, certificate: str) -> None:
-        self._upstream = serving.ensure_nginx(self._nginx, seen, self._pod, certificate)
+        self._upstream = running.ensure_nginx(self._nginx, seen, self._pod, certificate)
 
     def _file(self, certificate: tls.Certificate) -> str:
         return self._requirer.file(certificate)

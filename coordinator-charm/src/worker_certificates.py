@@ -200,6 +200,7 @@ def _chain(answer: tls_data.Issued) -> list[str]:
     return list(dict.fromkeys((own, *others)))
 
 
+@functools.lru_cache(maxsize=4096)
 def _normal(certificate: str) -> str:
     """A certificate that was checked, as OpenSSL writes it."""
     return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(certificate.strip()))

@@ -12,8 +12,8 @@ with charms.importable('coordinator-charm'):
     import nginx
     import nginx_config
     import nginx_pod
+    import running
     import schemes
-    import serving
     import state
     import statuses
     import targets
@@ -35,8 +35,8 @@ __all__ = [
     'nginx',
     'nginx_config',
     'nginx_pod',
+    'running',
     'schemes',
-    'serving',
     'state',
     'statuses',
     'targets',

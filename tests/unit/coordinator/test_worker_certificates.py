@@ -278,6 +278,12 @@ def test_a_ca_that_has_nothing_for_a_moment_takes_nothing_away(unit, secure):
     assert requesting.given(after) == requesting.given(secure)
 
 
+def test_a_chain_of_a_megabyte_takes_nothing_away(unit, secure):
+    after = requesting.answered(unit, secure, w0={'chain': [CA.certificate * 1000]})
+    assert 'ignored: ca (' in after.unit_status.message
+    assert requesting.given(after) == requesting.given(secure)
+
+
 def test_a_denied_request_is_named_with_the_reason(unit, secure):
     text = requesting.asked(secure)[0]
     error = {'code': 102, 'name': 'DOMAIN_NOT_ALLOWED', 'message': 'not "ours"'}

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import sys
 
 import pytest
 from ops import testing
@@ -12,6 +13,7 @@ import relabelling
 from coordinated_telemetry import cluster_data, databag
 from coordinator import requesting, scene, serving
 from coordinator.source import tls_data
+from prometheus.src import scrape
 
 CA = authority.authority()
 NEW = authority.authority('other')
@@ -112,7 +114,7 @@ def test_an_event_that_changes_nothing_writes_nothing(unit, secure, calls):
 
 def test_tls_is_turned_off_step_by_step(unit, secure):
     state = without_ca(unit, secure)
-    assert not serving.is_tls(unit) if serving.files(unit) else True
+    assert not any('ssl_certificate' in line for line in serving.server(unit))
     assert upstream(unit) == 'https'
     assert requesting.told(state) == ['http', 'https']
     assert requesting.given(state) == requesting.given(secure)
@@ -243,6 +245,83 @@ def test_sizes_are_linear_and_a_hundred_workers_fit(unit):
         assert many < few * 11
         assert many < databag.MAX_BYTES * 0.6
     assert tls_data.Requested.max_bytes == databag.MAX_BYTES
+
+
+EVENTS = {
+    'update-status': lambda unit, state: unit.ctx.on.update_status(),
+    'a worker': lambda unit, state: unit.ctx.on.relation_changed(
+        state.get_relation(11), remote_unit=0
+    ),
+    'a worker departs': lambda unit, state: unit.ctx.on.relation_departed(
+        state.get_relation(11), remote_unit=0, departing_unit=0
+    ),
+    'a scraper': lambda unit, state: unit.ctx.on.relation_changed(
+        state.get_relation(14), remote_unit=0
+    ),
+    'a container': lambda unit, state: unit.ctx.on.pebble_ready(state.get_container('nginx')),
+}
+
+
+@pytest.mark.parametrize('event', EVENTS.values(), ids=EVENTS)
+def test_an_event_without_a_new_request_or_certificate_imports_nothing_heavy(
+    unit, secure, monkeypatch, event
+):
+    monkeypatch.setitem(sys.modules, 'certificates', None)  # importing it fails
+    unit.ctx.run(event(unit, secure), secure)
+
+
+def larger(number):
+    """Three worker applications, one of which has so many units, and all kinds of stores."""
+    return [
+        requesting.workers(units=range(number), id=11),
+        requesting.workers('a', id=12),
+        requesting.workers('b', id=13),
+        *scene.deployment()[3:],
+        scene.certificates(id=20),
+    ]
+
+
+def test_the_cost_of_an_update_status_is_bounded_and_does_not_grow(tmp_path, calls):
+    costs = set()
+    for number in (2, 30):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        unit = scene.Coordinator(folder)
+        state = unit.update_status(unit.state(*larger(number)))
+        state = requesting.echoed(unit, requesting.answered(unit, state))
+        state = unit.update_status(unit.update_status(state))
+        calls.clear()
+        unit.update_status(state)
+        costs.add(len([tool for tool in calls.hook_tools() if tool != 'juju-log']))
+        assert calls.changes() == []
+    (cost,) = costs
+    assert cost <= 44
+
+
+def test_a_scraper_takes_the_jobs_with_their_cas(secure):
+    relation = secure.get_relation(14)
+    provider = scrape.Provider(
+        relation='metrics-endpoint_14',
+        application='coordinator',
+        scrape_metadata=relation.local_app_data['scrape_metadata'],
+        scrape_jobs=relation.local_app_data['scrape_jobs'],
+        units=(scrape.Unit('coordinator/0', address='10.1.0.9'),),
+    )
+    wanted = scrape.wanted([provider])
+    assert wanted.left_out == []
+    rendered, files = scrape.with_files(wanted.jobs)
+    assert {job['scheme'] for job in rendered} == {'https'}
+    assert {*files.values()} == {CA.certificate}
+    assert all(job['tls_config']['ca_file'] in files for job in rendered)
+
+
+def test_a_new_request_is_checked(unit, secure, monkeypatch):
+    """Otherwise the test before this one could not fail."""
+    relation = requesting.workers(units=[0, 1, 2])
+    state = scene.replaced(secure, relation)
+    monkeypatch.setitem(sys.modules, 'certificates', None)
+    with pytest.raises(testing.errors.UncaughtCharmError):
+        unit.ctx.run(unit.ctx.on.relation_changed(relation, remote_unit=2), state)
 
 
 def test_what_a_worker_serves_is_compared_as_it_was_published(secure):

@@ -1,4 +1,4 @@
-"""This unit's certificate: its key, the request for it, and what a CA issued.
+"""This unit's certificate: its key, the request for it, and what a CA issued; and the workers'.
 
 PyPI's charmlibs-interfaces-tls-certificates does the work. It keeps the key in a secret of this
 unit and the request in the unit's databag on `certificates`. Importing it takes half as long as
@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 import ops
 from charmlibs.interfaces import tls_certificates
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509 import oid
 
 import tls
 
@@ -20,6 +22,9 @@ import tls
 logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
 
 _COMMON_NAME_LENGTH = 64  # RFC 5280, appendix A.1
+_RSA_BITS = 2048  # NIST SP 800-57, part 1: the least until 2030
+_NAMES = oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME
+_NAMES_IN_SUBJECT = {x509.NameOID.COMMON_NAME, x509.NameOID.EMAIL_ADDRESS}
 
 
 class Requirer(tls_certificates.TLSCertificatesRequiresV4):
@@ -116,6 +121,82 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         for one in provided.certificates or ():
             if one.certificate_signing_request.strip() in own:
                 raise ValueError('its certificate does not match the request')
+
+
+def check_request(text: str, host: str) -> None:
+    """Check that a request of a worker unit asks for that unit's name and for nothing else.
+
+    Args:
+        text: the request in PEM.
+        host: the unit's DNS name.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    with _all_as_value_error():
+        request = x509.load_pem_x509_csr(text.encode())
+        key = request.public_key()
+        others = {one.oid for one in request.extensions} - {_NAMES}
+        common = {str(one.value) for one in request.subject if one.oid in _NAMES_IN_SUBJECT}
+        signed = request.is_signature_valid
+    if not signed:
+        raise ValueError('its signature is wrong')
+    _check_key(key)
+    if others:
+        raise ValueError('it asks for more than a name')
+    _check_names(request, host)
+    if foreign := sorted(common - {host}):
+        raise ValueError(f'it is for {foreign[0]}')
+
+
+def check_issued(chain: Sequence[str], request: str, host: str) -> None:
+    """Check what was issued for a worker unit.
+
+    Args:
+        chain: its certificate and those of the CA, in PEM.
+        request: what it requested.
+        host: the unit's DNS name.
+
+    Raises:
+        ValueError: if it cannot be served.
+    """
+    with _all_as_value_error():
+        own, *others = [x509.load_pem_x509_certificate(one.encode()) for one in chain]
+        fits = own.public_key() == x509.load_pem_x509_csr(request.encode()).public_key()
+        begin, end = own.not_valid_before_utc, own.not_valid_after_utc
+    if not fits:
+        raise ValueError('it is for another key')
+    _check_names(own, host)
+    now = datetime.datetime.now(datetime.UTC)
+    if now < begin:
+        raise ValueError('it is not valid yet')
+    if end <= now:
+        raise ValueError('it has expired')
+    if not any(_is_by(own, other) for other in others):
+        raise ValueError('it was not issued by its CA')
+
+
+def _check_key(key: object) -> None:
+    match key:
+        case rsa.RSAPublicKey() if key.key_size >= _RSA_BITS:
+            return
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()):
+            return
+    raise ValueError(f'expected an RSA key of {_RSA_BITS} bits or more, or one on P-256 or P-384')
+
+
+def _check_names(source: x509.CertificateSigningRequest | x509.Certificate, host: str) -> None:
+    with _all_as_value_error():
+        try:
+            found = source.extensions.get_extension_for_oid(_NAMES).value
+        except x509.ExtensionNotFound:
+            raise ValueError('it has no names') from None
+        names = [*found] if isinstance(found, x509.SubjectAlternativeName) else []
+    for name in names:
+        if not isinstance(name, x509.DNSName) or name.value != host:
+            raise ValueError(f'it is for {name.value}')
+    if not names:
+        raise ValueError('it has no names')
 
 
 @contextlib.contextmanager

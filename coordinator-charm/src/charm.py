@@ -18,10 +18,13 @@ import exporter
 import nginx
 import nginx_config
 import nginx_pod
+import running
 import state
 import statuses
 import targets
 import tls
+import trusted
+import worker_tls
 import workload
 from coordinated_telemetry import (
     cluster_data,
@@ -33,6 +36,7 @@ from coordinated_telemetry import (
     traces,
     trust,
 )
+from coordinated_telemetry.cluster_data import Scheme
 
 if TYPE_CHECKING:
     import certificates
@@ -44,7 +48,10 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
 
     _state: state.State
-    _served: tls.Certificate | None = None  # by nginx, at the end of the dispatch
+    # At the end of the dispatch: what nginx serves, and how; what the exporter serves.
+    _served: tls.Certificate | None = None
+    _upstream: Scheme = 'http'
+    _exported: list[Scheme]
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -54,10 +61,11 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
+        self._narrows = isinstance(event, ops.UpdateStatusEvent)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
         self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
-        self._served = self._write_containers(event, seen, log_endpoints, issued)
+        self._write_containers(event, seen, log_endpoints, issued)
         if self._served and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -80,7 +88,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def withdraw(self, bags: databags.Databags) -> None:
         """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
-        self._write_telemetry(bags, seen)
+        self._write_telemetry(bags, seen, trusted.by_unit(seen))
 
     @functools.cached_property
     def _requirer(self) -> 'certificates.Requirer':
@@ -92,8 +100,13 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
-        bags.ensure('peers', self.unit, state.PeerData(address=address))
-        bags.ensure('peers', self.unit, tls.Kept(certificate=self._served))
+        data = state.PeerData(
+            address=address,
+            certificate=self._served,
+            upstream_scheme=None if self._upstream == 'http' else self._upstream,
+            schemes=None if self._exported == ['http'] else self._exported,
+        )
+        bags.ensure('peers', self.unit, data)
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
@@ -106,19 +119,21 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             loki_endpoints=seen.log_endpoints or None,
             charm_tracing_receivers=seen.charm_receivers or None,
             workload_tracing_receivers=seen.workload_receivers or None,
-            ca_cert=self._served.ca if self._served else None,
             receive_ca_certs=seen.store_ca or None,
         )
-        bags.ensure('cluster', self.app, to_workers)
-        self._write_telemetry(bags, seen)
+        now = worker_tls.Now(self._served, self._upstream, self._narrows)
+        ca = worker_tls.ensure_published(bags, self.app, self.hosts.unit, seen, to_workers, now)
+        self._write_telemetry(bags, seen, ca)
 
-    def _write_telemetry(self, bags: databags.Databags, seen: state.State) -> None:
+    def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
         """Publish the scrape targets and alert rules of coordinators and workers."""
         own = self.topology.for_application(self.app.name, self.meta.name)
         watched = [own] if seen.coordinators else []
         metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
         self.report.blocked += faults
-        jobs = metrics.scrape_jobs(targets.targets(own, seen.coordinators, seen.workers))
+        exporters, is_tls = seen.exporters(self._exported), bool(seen.tls.ca)
+        found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
+        jobs = metrics.scrape_jobs(found, ca=ca)
         metrics.ensure_scrape_data(bags, 'metrics-endpoint', self.app, own, jobs, metric_rules)
         log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
         self.report.blocked += faults
@@ -130,10 +145,12 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         seen: state.State,
         log_endpoints: Mapping[str, str],
         issued: tls.Certificate | None,
-    ) -> tls.Certificate | None:
-        """Make both containers match what is wanted; return the certificate that nginx serves."""
-        served = seen.tls.kept  # until something else is known
-        for container in (self._exporter, self._nginx):
+    ) -> None:
+        """Make both containers match what is wanted, nginx's first: the exporter has its key."""
+        # Until something else is known.
+        self._served, self._upstream = seen.tls.kept, seen.kept.upstream_scheme or 'http'
+        self._exported = seen.kept.schemes or ['http']
+        for container in (self._nginx, self._exporter):
             try:
                 if not container.can_connect():
                     continue
@@ -141,19 +158,21 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     container, log_endpoints, self.topology, self.report, seen.store_ca
                 )
                 if container is self._exporter:
-                    exporter.ensure_running(container, schemes=('http',))
-                else:
-                    if shortage := self._pod.shortage:
-                        self.report.note(shortage)
-                    served = tls.ensure_served(
-                        container,
-                        seen.tls,
-                        issued,
-                        file=lambda certificate: self._requirer.file(certificate),  # noqa: PLW0108
-                        run=lambda path: self._ensure_running(seen, path),
-                        found=self.report,
+                    self._exported = running.ensure_exporter(
+                        container, seen, self._served, self._file, narrows=self._narrows
                     )
-                    self.ensure_version(event, lambda: nginx.version(self._nginx))
+                    continue
+                if shortage := self._pod.shortage:
+                    self.report.note(shortage)
+                self._served = tls.ensure_served(
+                    container,
+                    seen.tls,
+                    issued,
+                    file=self._file,
+                    run=lambda path: self._ensure_nginx(seen, path),
+                    found=self.report,
+                )
+                self.ensure_version(event, lambda: nginx.version(self._nginx))
             except nginx.ConfigError as error:
                 self.report.blocked.append(f'[nginx] cannot use the new configuration: {error}')
             except ops.pebble.Error as error:
@@ -162,22 +181,12 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 self.report.waiting.append(
                     f'[{container.name}] not configured yet; see juju debug-log'
                 )
-        return served
 
-    def _ensure_running(self, seen: state.State, certificate: str) -> None:
-        # A new unit learns of the workers one by one, and gets its certificate after the other
-        # units have theirs: until then those serve clients better.
-        ready = seen.has_all_roles and bool(certificate or not seen.tls.ca)
-        config = nginx_config.config(
-            seen.upstreams,
-            locations=workload.LOCATIONS,
-            upstream_port=workload.PORT,
-            pod=self._pod,
-            log_level=seen.config.log_level,
-            certificate=certificate,
-        )
-        if nginx.ensure_running(self._nginx, config, ready=ready):
-            logger.info('nginx runs with a new configuration')
+    def _ensure_nginx(self, seen: state.State, certificate: str) -> None:
+        self._upstream = running.ensure_nginx(self._nginx, seen, self._pod, certificate)
+
+    def _file(self, certificate: tls.Certificate) -> str:
+        return self._requirer.file(certificate)
 
     @functools.cached_property
     def _pod(self) -> nginx_pod.Pod:

@@ -81,7 +81,7 @@ def ensure_running(
     Args:
         container: reachable.
         schemes: what to serve; https only with a certificate.
-        certificate: the certificates to serve, in PEM, or ''.
+        certificate: the certificates to serve, in PEM; '' for those that it serves already.
         file: gives these with their key, in PEM; called only if the file has to be written, and
             may raise ValueError.
 
@@ -89,8 +89,12 @@ def ensure_running(
         ops.pebble.Error: if Pebble cannot be reached or the exporter does not start.
         ValueError: from `file`; the exporter serves as before.
     """
-    wanted = set(schemes) if certificate else set(schemes) - {'https'}
-    changed = 'https' in wanted and _ensure_certificate(container, certificate, file)
+    wanted = set(schemes)
+    changed = False
+    if 'https' in wanted and certificate:
+        changed = _ensure_certificate(container, certificate, file)
+    elif 'https' in wanted and containers.read_file(container, WEB_CONFIG) is None:
+        wanted.remove('https')
     # What is wanted comes first, so that a scraper finds one of them at any time.
     for scheme, name in SERVICES.items():
         if scheme in wanted:

@@ -1,13 +1,25 @@
 """What the coordinator reads from the model in each dispatch."""
 
 import dataclasses
+import types
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pydantic
 
 import tls
+import tls_data
 import workload
-from coordinated_telemetry import addresses, cluster, databag, databags, logs, traces, trust
+from coordinated_telemetry import (
+    addresses,
+    cluster,
+    databag,
+    databags,
+    logs,
+    traces,
+    trust,
+)
+from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.reconciler import ReconcilingCharm
 
 
@@ -17,8 +29,8 @@ class Config(pydantic.BaseModel):
     log_level: Literal['debug', 'info', 'warning', 'error'] = 'info'
 
 
-class PeerData(databag.Databag):
-    """A coordinator unit's databag on `peers`: the address of its exporter."""
+class PeerData(tls.Kept):
+    """A coordinator unit's databag on `peers`: what it keeps, and the address of its exporter."""
 
     address: addresses.Host
 
@@ -36,6 +48,10 @@ class State:
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
         store_ca: the CAs of the stores in PEM, or ''.
         tls: what the CA provides, and the certificate that this unit's nginx served last.
+        kept: what this unit keeps.
+        others: the same of each other coordinator unit, by name.
+        shared: what the leader keeps.
+        hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
     """
 
     config: Config
@@ -46,14 +62,37 @@ class State:
     workload_receivers: dict[str, str]
     store_ca: str
     tls: tls.Tls
+    kept: tls_data.Kept = dataclasses.field(default_factory=tls_data.Kept)
+    others: Mapping[str, PeerData] = types.MappingProxyType({})
+    shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
+    hosts: Mapping[str, str] = types.MappingProxyType({})
 
     @property
-    def upstreams(self) -> dict[str, list[str]]:
-        """Role → the hosts of its workers, for each role that serves a location."""
+    def workers_by_role(self) -> dict[str, list[cluster.Worker]]:
+        """Role → its workers, for each role that serves a location."""
+        return {role: self.workers.of_role(role) for role in workload.LOCATIONS.values()}
+
+    def upstreams(self, scheme: Scheme) -> dict[str, list[str]]:
+        """Role → the hosts of its workers that serve this scheme."""
         return {
-            role: [worker.address for worker in self.workers.of_role(role)]
-            for role in workload.LOCATIONS.values()
+            role: [worker.address for worker in workers if scheme in worker.tls.schemes]
+            for role, workers in self.workers_by_role.items()
         }
+
+    def exporters(self, own: Sequence[Scheme]) -> list[Sequence[Scheme]]:
+        """What each exporter serves; `own` is what this unit's does."""
+        if not self.coordinators:
+            return []
+        return [own, *(other.schemes or ('http',) for other in self.others.values())]
+
+    @property
+    def awaited_tls(self) -> list[str]:
+        """The worker units that are to serve https and do not yet."""
+        if not self.tls.ca:
+            return []
+        units = self.workers.units
+        awaited = [one for one in units if one.tls.request and 'https' not in one.tls.schemes]
+        return [worker.topology.unit for worker in awaited]
 
     @property
     def has_all_roles(self) -> bool:
@@ -63,17 +102,31 @@ class State:
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it; the report names what is invalid."""
+    kept = bags.own('peers', charm.unit, tls.Kept) or tls.Kept()
+    others = _read_others(bags)
+    coordinators = {name: data.address for name, data in others.items()}
+    workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)
+    provided = tls.read(bags, charm.unit, kept)
+    hosts = _hosts(charm, workers)
+    shared = None
+    # Once nothing of TLS is left, neither is anything shared.
+    if provided.ca or hosts or any(one.uses_https for one in (kept, *others.values())):
+        shared = bags.own('peers', charm.app, tls_data.Shared)
     return State(
         config=_read_config(charm),
-        coordinators=_read_coordinators(charm, bags),
-        workers=cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES),
+        coordinators={charm.unit.name: charm.hosts.unit(charm.unit.name), **coordinators},
+        workers=workers,
         log_endpoints=logs.read_endpoints(bags, 'logging'),
         charm_receivers=traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS),
         workload_receivers=traces.read_receivers(
             bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS
         ),
         store_ca=trust.read_certificates(bags, 'receive-ca-cert'),
-        tls=tls.read(bags, charm.unit),
+        tls=provided,
+        kept=kept,
+        others=others,
+        shared=shared or tls_data.Shared(),
+        hosts=hosts,
     )
 
 
@@ -86,10 +139,25 @@ def _read_config(charm: ReconcilingCharm) -> Config:
         return Config()
 
 
-def _read_coordinators(charm: ReconcilingCharm, bags: databags.Databags) -> dict[str, str]:
-    found = {charm.unit.name: charm.hosts.unit(charm.unit.name)}
-    for relation in bags.relations('peers'):
-        for unit in bags.units(relation):
-            if data := bags.load(relation, unit, PeerData):
-                found[unit.name] = data.address
-    return found
+def _read_others(bags: databags.Databags) -> dict[str, PeerData]:
+    """What the other coordinator units publish."""
+    return {
+        unit.name: data
+        for relation in bags.relations('peers')
+        for unit in bags.units(relation)
+        if (data := bags.load(relation, unit, PeerData))
+    }
+
+
+def _hosts(charm: ReconcilingCharm, workers: cluster.Workers) -> dict[str, str]:
+    """Whose certificate to expect at an address; of several units with one, the first counts."""
+    owners: dict[str, str] = {}
+    for worker in workers.units:
+        if 'https' not in worker.tls.schemes:
+            continue
+        unit = worker.topology.unit
+        for address in worker.tls.ip_addresses:
+            owner = owners.setdefault(address, unit)
+            if owner != unit:
+                charm.report.ignore(unit, f'has the address {address} of {owner}')
+    return {address: charm.hosts.unit(unit) for address, unit in owners.items()}

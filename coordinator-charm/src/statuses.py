@@ -3,7 +3,7 @@
 import collections
 
 import workload
-from coordinated_telemetry.report import Report
+from coordinated_telemetry.report import Report, first
 from state import State
 
 
@@ -49,6 +49,8 @@ def describe(
         report.waiting.append(
             f'[certificates] serving plain HTTP until {seen.tls.ca} issues a certificate'
         )
+    elif awaited := seen.awaited_tls:
+        report.waiting.append(f'[certificates] waiting for {first(awaited)} to serve TLS')
     counts = collections.Counter(role for of_unit in roles for role in of_unit)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(roles)

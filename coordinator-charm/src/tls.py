@@ -5,14 +5,15 @@ Cheap to import. `certificates.py` makes key and request; only a unit with a CA 
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import ops
-import pydantic
 
 import nginx
 from coordinated_telemetry import addresses, databag, databags, pem, report
+from tls_data import MAX_CAS, Certificate, Issued, Kept, Provided, Requested
 
 ENDPOINT = 'certificates'
 
@@ -22,86 +23,27 @@ CHECK = 3600.0
 _FOLDER = '/etc/nginx'
 
 
-class Certificate(databag.Databag):
-    """A certificate to serve, without its key.
-
-    Attributes:
-        chain: the unit's own certificate, then each one's issuer.
-        ca: the certificate that clients must trust, one of the chain's issuers.
-    """
-
-    chain: pem.Certificates
-    ca: pem.Certificate
-
-
-class Kept(databag.Databag):
-    """What a coordinator unit keeps for its next pod, in its own databag on `peers`.
-
-    Attributes:
-        certificate: what its nginx serves; absent while it serves plain HTTP.
-    """
-
-    certificate: Certificate | None = None
-
-
-class Issued(databag.Databag):
-    """A certificate in the databag of a CA, which holds those of all units that requested one."""
-
-    certificate: pem.Certificate
-    certificate_signing_request: str
-    ca: pem.Certificate
-    chain: Annotated[list[pem.Certificate], pydantic.Field(max_length=10)] | None = None
-    revoked: bool | None = None
-
-
-class Denial(databag.Databag):
-    """Why a CA denies a request."""
-
-    message: str
-
-
-class Denied(databag.Databag):
-    """A request that a CA denies."""
-
-    csr: str
-    error: Denial
-
-
-class Provided(databag.Databag):
-    """The databag of a CA, of the interface `tls-certificates`."""
-
-    certificates: list[Issued] | None = None
-    request_errors: list[Denied] | None = None
-    capabilities: dict[str, Any] | None = None
-
-
-class Request(databag.Databag):
-    """A certificate that a unit requests."""
-
-    certificate_signing_request: str
-
-
-class Requested(databag.Databag):
-    """This unit's own databag on `certificates`, written by `certificates.py`."""
-
-    certificate_signing_requests: list[Request]
-
-
 @dataclasses.dataclass(frozen=True)
 class Tls:
     """What is read for TLS.
 
     Attributes:
         ca: the name of the application that issues certificates, or ''.
-        provided: what it provides; None if not ready or ignored.
+        provided: what it provides for this unit; None if not ready or ignored.
         requests: the certificate signing requests of this unit.
         kept: what this unit's nginx served when it was last seen.
+        answers: request → what the CA issued for it, whoever requested it; unchecked.
+        denied: request → why the CA denies it.
+        cas: the certificates of the CA, sorted.
     """
 
     ca: str = ''
     provided: Provided | None = None
     requests: frozenset[str] = frozenset()
     kept: Certificate | None = None
+    answers: Mapping[str, Issued] = types.MappingProxyType({})
+    denied: Mapping[str, str] = types.MappingProxyType({})
+    cas: tuple[str, ...] = ()
 
     @property
     def serves_issued(self) -> bool:
@@ -109,7 +51,7 @@ class Tls:
         issued = (self.provided and self.provided.certificates) or []
         return self.kept is not None and any(
             self.kept.chain.startswith(one.certificate)
-            and one.certificate_signing_request.strip() in self.requests
+            and one.request in self.requests
             and not one.revoked
             for one in issued
         )
@@ -123,20 +65,52 @@ class Tls:
         return [one for one in dict.fromkeys((issued, self.kept)) if one is not None]
 
 
-def read(bags: databags.Databags, unit: ops.Unit) -> Tls:
-    """Read what the CA provides and what this unit kept."""
+def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:
+    """Read what the CA provides; `kept` is what this unit kept."""
     for relation in bags.relations(ENDPOINT)[:1]:
-        kept = bags.own('peers', unit, Kept)
+        name = relation.app.name
         provided = bags.load(relation, relation.app, Provided)
         requested = bags.own(ENDPOINT, unit, Requested)
-        requests = requested.certificate_signing_requests if requested else []
+        own = (requested and requested.certificate_signing_requests) or []
+        requests = frozenset(one.certificate_signing_request.strip() for one in own)
+        answers: dict[str, Issued] = {}
+        for one in (provided and provided.certificates) or ():
+            answers.setdefault(one.request, one)
         return Tls(
-            ca=relation.app.name,
-            provided=provided,
-            requests=frozenset(one.certificate_signing_request.strip() for one in requests),
-            kept=kept and kept.certificate,
+            ca=name,
+            provided=provided and _for_unit(bags, name, provided, requests),
+            requests=requests,
+            kept=kept.certificate,
+            answers=answers,
+            denied={
+                one.csr.strip(): one.error.message
+                for one in (provided and provided.request_errors) or ()
+            },
+            cas=_cas(bags, name, answers.values()),
         )
     return Tls()
+
+
+def _for_unit(
+    bags: databags.Databags, name: str, provided: Provided, requests: frozenset[str]
+) -> Provided | None:
+    """What a CA provides for these requests; None if it cannot be read."""
+    own = [one for one in provided.certificates or () if one.request in requests]
+    try:
+        return provided.model_copy(update={'certificates': [one.checked() for one in own]})
+    except ValueError as error:
+        bags.report.ignore(name, databag.reason(error))
+        return None
+
+
+def _cas(bags: databags.Databags, name: str, issued: Iterable[Issued]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for text in sorted({one.ca for one in issued})[:MAX_CAS]:
+        try:
+            found.add(pem.check_certificate(text))
+        except ValueError as error:
+            bags.report.ignore(name, f'ca: {error}')
+    return tuple(sorted(found))
 
 
 class Requirer(Protocol):
@@ -244,43 +218,51 @@ def file_path(certificate: Certificate) -> str:
     A new certificate therefore makes a new nginx.conf. The name does not depend on the key, since
     only one key fits a certificate.
     """
-    digest = hashlib.sha256(certificate.chain.encode()).hexdigest()[:16]
-    return f'{_FOLDER}/tls-{digest}.pem'
+    return path_of('tls', certificate.chain)
 
 
-def ensure_file(container: ops.Container, path: str, content: Callable[[], str]) -> bool:
+def path_of(prefix: str, content: str) -> str:
+    """The path of a file for this content alone, next to nginx.conf."""
+    return f'{_FOLDER}/{prefix}-{hashlib.sha256(content.encode()).hexdigest()[:16]}.pem'
+
+
+def ensure_file(
+    container: ops.Container, path: str, content: Callable[[], str], mode: int = 0o600
+) -> bool:
     """Make a file hold certificates and key, readable by its owner only. True if it was written.
 
     Args:
         container: reachable.
-        path: from `file_path`.
+        path: from `file_path` or `path_of`.
         content: gives the content; called only if the file is missing.
+        mode: permissions of the file.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    if any(found.permissions == 0o600 for found in _files(container) if found.path == path):
+    name = path.rpartition('/')[2]
+    if any(found.permissions == mode for found in _files(container, name)):
         return False
     # Pebble writes a new file with these permissions, and renames it once it is complete.
-    container.push(path, content(), make_dirs=True, permissions=0o600)
+    container.push(path, content(), make_dirs=True, permissions=mode)
     return True
 
 
-def ensure_no_other_file(container: ops.Container, path: str) -> bool:
+def ensure_no_other_file(container: ops.Container, path: str, pattern: str = 'tls-*.pem') -> bool:
     """Remove all files of certificates and keys except this one. True if there were any.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    others = [found.path for found in _files(container) if found.path != path]
+    others = [found.path for found in _files(container, pattern) if found.path != path]
     for other in others:
         container.remove_path(other)
     return bool(others)
 
 
-def _files(container: ops.Container) -> list[ops.pebble.FileInfo]:
+def _files(container: ops.Container, pattern: str) -> list[ops.pebble.FileInfo]:
     try:
-        return container.list_files(_FOLDER, pattern='tls-*.pem')
+        return container.list_files(_FOLDER, pattern=pattern)
     except ops.pebble.APIError as error:
         if error.code == 404:  # the first file creates the folder
             return []

@@ -9,7 +9,9 @@ import nginx_config
 from coordinated_telemetry.roles import Roles
 
 PORT = 9898
-"""Where each worker serves requests and metrics."""
+"""Where each worker serves requests and metrics over HTTP."""
+TLS_PORT = 9899
+"""The same over HTTPS."""
 
 ROLES = Roles(
     minimal_deployment={'frontend': 1, 'backend': 1},

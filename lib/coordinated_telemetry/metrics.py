@@ -13,6 +13,7 @@ from typing import Any
 import ops
 
 from . import addresses, databag, databags, publication, rules
+from .cluster_data import Scheme
 from .topology import Topology, unit_number
 
 _OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that the scraper adds
@@ -26,11 +27,13 @@ class Target:
         topology: the unit's own topology, whoever publishes the target.
         address: a validated host.
         port: the port that serves the metrics.
+        scheme: how it serves them; the same for all units of an application.
     """
 
     topology: Topology
     address: str
     port: int
+    scheme: Scheme = 'http'
 
 
 class UnitData(databag.Databag):
@@ -60,7 +63,9 @@ class ProviderData(publication.Publication):
     scrape_jobs: list[dict[str, Any]]
 
 
-def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> list[dict[str, Any]]:
+def scrape_jobs(
+    targets: Iterable[Target], metrics_path: str = '/metrics', *, ca: str = ''
+) -> list[dict[str, Any]]:
     """One scrape job for each application; each target gets its own unit's labels.
 
     There may be a thousand targets, so a label that targets share is stated once: the scraper
@@ -68,6 +73,11 @@ def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> li
     what all its units share. Relabelling also overrides the provider's application, in every
     version of the scraper's library. It contains no `$`, which collectors may read as an
     environment variable.
+
+    Args:
+        targets: in any order.
+        metrics_path: where each of them serves its metrics.
+        ca: the CAs of the targets with https, in PEM; the scraper writes them to a file.
     """
 
     def by_unit(target: Target) -> tuple[str, int]:
@@ -76,10 +86,10 @@ def scrape_jobs(targets: Iterable[Target], metrics_path: str = '/metrics') -> li
     jobs = itertools.groupby(
         sorted(targets, key=by_unit), key=lambda target: target.topology.application
     )
-    return [_job(application, list(units), metrics_path) for application, units in jobs]
+    return [_job(application, list(units), metrics_path, ca) for application, units in jobs]
 
 
-def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str, Any]:
+def _job(application: str, targets: list[Target], metrics_path: str, ca: str) -> dict[str, Any]:
     labels = [target.topology.labels for target in targets]
     shared = {
         label: labels[0][label]
@@ -91,6 +101,7 @@ def _job(application: str, targets: list[Target], metrics_path: str) -> dict[str
     return {
         'job_name': application,
         'metrics_path': metrics_path,
+        **({'scheme': 'https', 'tls_config': {'ca': ca}} if targets[0].scheme == 'https' else {}),
         'relabel_configs': [
             {'target_label': label, 'replacement': value} for label, value in shared.items()
         ],

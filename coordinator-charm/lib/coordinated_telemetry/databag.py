@@ -11,7 +11,7 @@ import pydantic_core
 from . import addresses
 
 MAX_BYTES = 256 * 1024
-"""A larger databag is ignored before any of it is decoded."""
+"""The largest databag, unless its model says otherwise."""
 
 
 class Databag(pydantic.BaseModel):
@@ -27,6 +27,7 @@ class Databag(pydantic.BaseModel):
             against its source's other endpoints.
         retired: keys to erase, written by older revisions or other libraries for the interface.
         max_bytes: a larger databag is not written; bytes of keys and encoded values.
+        max_read: a larger databag is ignored before any of it is decoded; characters.
         remedy: what an operator can do about too many bytes.
     """
 
@@ -34,6 +35,7 @@ class Databag(pydantic.BaseModel):
     by_endpoint: ClassVar[bool] = False
     retired: ClassVar[frozenset[str]] = frozenset()
     max_bytes: ClassVar[int] = MAX_BYTES  # this library on the other side reads no more
+    max_read: ClassVar[int] = MAX_BYTES
     remedy: ClassVar[str] = ''
 
     # Built at first use: a hook uses only some of them.
@@ -66,8 +68,8 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
     if not keys:
         return {}
     size = sum(len(key) + len(value) for key, value in content.items())
-    if size > MAX_BYTES:
-        return {'why': [f'{size} bytes of relation data, at most {MAX_BYTES} are read']}
+    if size > model.max_read:
+        return {'why': [f'{size} bytes of relation data, at most {model.max_read} are read']}
     values: dict[str, Any] = {}
     why: list[str] = []
     for key in keys:

@@ -9,7 +9,6 @@ import base64
 import binascii
 import re
 import ssl
-import textwrap
 from typing import Annotated
 
 import pydantic
@@ -79,7 +78,8 @@ def check_request(value: str) -> str:
         der = b''
     if not der:
         raise ValueError('expected one certificate signing request in PEM')
-    lines = '\n'.join(textwrap.wrap(base64.b64encode(der).decode(), 64))
+    text = base64.b64encode(der).decode()
+    lines = '\n'.join(text[start : start + 64] for start in range(0, len(text), 64))
     return f'-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n'
 
 

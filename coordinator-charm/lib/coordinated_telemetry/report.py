@@ -1,11 +1,18 @@
 """What one dispatch tells an operator, and the statuses that say it."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import ops
 
 _WITH_REASON = 2
 _NAMED = 8
+
+
+def first(names: Sequence[str], number: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    more = f' and {len(names) - number} more' if len(names) > number else ''
+    return f'{", ".join(names[:number])}{more}'
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -39,6 +46,11 @@ class Report:
     waiting: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     ignored: list[Ignored] = dataclasses.field(default_factory=list)
+
+    def block(self, text: str) -> None:
+        """Record once what an operator must act on."""
+        if text not in self.blocked:
+            self.blocked.append(text)
 
     def ignore(self, name: str, why: str) -> None:
         """Record once that something from `name` is not used."""

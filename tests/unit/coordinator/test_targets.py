@@ -1,5 +1,7 @@
 """What a scraper GETs."""
 
+import dataclasses
+
 import juju
 from coordinated_telemetry import cluster, metrics, topology
 from coordinator.source import targets, workload
@@ -29,3 +31,23 @@ def test_a_coordinator_that_is_scaled_to_0_leaves_the_workers_watched():
 
 def test_without_anybody_there_is_no_target():
     assert targets.targets(APPLICATION, {}, cluster.Workers()) == []
+
+
+def test_an_application_is_scraped_over_https_once_all_its_units_serve_it():
+    def serving(unit, *schemes):
+        return dataclasses.replace(worker(unit, unit[0]), tls=cluster.WorkerTls(schemes=schemes))
+
+    workers = cluster.Workers(
+        units=(
+            serving('a/0', 'http', 'https'),
+            serving('b/0', 'https', 'http'),
+            worker('b/1', 'b'),
+        )
+    )
+    found = targets.targets(APPLICATION, {'c/0': 'p'}, workers, [('http', 'https')], tls=True)
+    assert [(one.topology.unit, one.scheme, one.port) for one in found] == [
+        ('c/0', 'https', 9114),
+        ('a/0', 'https', workload.TLS_PORT),
+        ('b/0', 'http', workload.PORT),
+        ('b/1', 'http', workload.PORT),
+    ]

@@ -259,6 +259,7 @@ DATABAGS = {
     'foreign': {'certificates': '[]', 'foreign': hostile.LONG},
 }
 READY = {
+    'foreign',
     *(f'{key}: null' for key in ('certificates', 'request_errors', 'capabilities')),
     *(f'{key}: empty list' for key in ('certificates', 'request_errors')),
     *(f'capabilities: {case}' for case in hostile.RAW if case.split()[-1] == 'mapping'),

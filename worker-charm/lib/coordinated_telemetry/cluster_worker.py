@@ -36,6 +36,7 @@ class Coordinator:
         certificate: what was issued for this unit: its certificate, then each one's issuer, in
             PEM, or ''. Whether it fits the unit's key and name is unchecked.
         schemes: what the workload is to serve: `http`, `https` or both.
+        issued: unit of this application → what was issued for it, unchecked.
     """
 
     application: str
@@ -47,6 +48,7 @@ class Coordinator:
     receive_ca_certs: str = ''
     certificate: str = ''
     schemes: tuple[Scheme, ...] = ('http',)
+    issued: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
 
 _CHECKS: dict[str, Callable[[str, str], str]] = {
@@ -76,6 +78,7 @@ def read_coordinator(
                 receive_ca_certs=data.receive_ca_certs or '',
                 certificate=_certificate(bags, name, data, worker.unit),
                 schemes=tuple(data.worker_schemes or ('http',)),
+                issued=data.worker_certificates or {},
             )
     return None
 

@@ -166,6 +166,7 @@ class Databags:
         owner: ops.Unit | ops.Application,
         content: databag.Databag,
         values: dict[str, str] | None = None,
+        relation: ops.Relation | None = None,
     ) -> bool:
         """Make the own databag hold this content on every relation of an endpoint.
 
@@ -177,38 +178,37 @@ class Databags:
             owner: this unit, or this application (leader only).
             content: what the databag should hold.
             values: the same content from `databag.encoded`, if the caller already has it.
+            relation: the only one of the endpoint that is to hold it.
 
         Returns:
             True if anything was changed.
         """
-        relations = self.relations(endpoint)
+        relations = [relation] if relation else self.relations(endpoint)
         if not relations:
             return False
         values = values or databag.encoded(content)
         if (size := databag.size_of(values)) > content.max_bytes:
             remedy = f': {content.remedy}' if content.remedy else ''
-            self.report.blocked.append(
-                f'[{endpoint}] cannot publish {size} bytes, at most {content.max_bytes}{remedy}'
-            )
+            why = f'cannot publish {size} bytes, at most {content.max_bytes}{remedy}'
+            self.report.block(f'[{endpoint}] {why}')
             return False
         # An empty value erases its key.
-        absent = {*type(content).model_fields, *content.retired} - values.keys()
-        wanted = {**values, **dict.fromkeys(sorted(absent), '')}
-        model = type(content).__name__
-        changed = False
-        for relation in relations:
-            if self._memory.has(relation, owner.name, model, wanted):
+        keys = sorted({*type(content).model_fields, *content.retired})
+        wanted = {**dict.fromkeys(keys, ''), **values}
+        model, changed = type(content).__name__, False
+        for one in relations:
+            if self._memory.has(one, owner.name, model, wanted):
                 continue
-            before = self.content(relation, owner)
+            before = self.content(one, owner)
             update = {key: text for key, text in wanted.items() if before.get(key, '') != text}
             if not update:
-                self._memory.keep_own(relation, owner.name, model, wanted)
+                self._memory.keep_own(one, owner.name, model, wanted)
                 continue
             if self._written + (size := databag.size_of(update)) > MAX_WRITTEN:
                 self.report.waiting.append(f'[{endpoint}] the next hook publishes the rest')
                 break
-            with self._refusable(relation):
-                relation.data[owner].update(update)
+            with self._refusable(one):
+                one.data[owner].update(update)
                 self._written += size
                 changed = True
         return changed

@@ -90,6 +90,9 @@ class Memory:
     def has(self, relation: ops.Relation, owner: str, model: str, own: Mapping[str, str]) -> bool:
         """Whether an own databag is known to hold this; then that stays known.
 
+        Otherwise nothing stays known of it: it is about to be written, perhaps not for the first
+        time in this dispatch.
+
         Args:
             relation: the relation.
             owner: this unit's or application's name.
@@ -97,10 +100,12 @@ class Memory:
             own: what it should hold.
         """
         name = f'{owner} {model}'
-        known = self._known.get(str(relation.id), {}).get(name)
-        if known != {_DIGEST: _digest(own)}:
+        known = self._known.get(str(relation.id), {})
+        if known.get(name) != {_DIGEST: _digest(own)}:
+            known.pop(name, None)
+            self._of(relation).pop(name, None)
             return False
-        self._of(relation)[name] = known
+        self._of(relation)[name] = known[name]
         return True
 
     def keep_own(

@@ -1,0 +1,62 @@
+"""Who uses http and who uses https now, while TLS is turned on or off: pure.
+
+Whoever serves begins with the new scheme at once and ends with the old one in an update-status,
+when nobody uses it any more. Until then both work, so no request and no sample is lost.
+"""
+
+from collections.abc import Collection, Iterable
+
+from coordinated_telemetry.cluster_data import Scheme
+from state import State
+
+_ALL: tuple[Scheme, ...] = ('http', 'https')
+
+
+def of_upstreams(seen: State, serves_tls: bool, has_ca: bool) -> Scheme:
+    """How this unit's nginx reaches the workers.
+
+    It changes as soon as each role that has workers has one that serves the other scheme. With
+    https, it does not go back to http before the CA is gone.
+
+    Args:
+        seen: what was read.
+        serves_tls: whether nginx itself serves TLS.
+        has_ca: whether there is a CA with which it can check the workers.
+    """
+    now: Scheme = (has_ca and seen.kept.upstream_scheme) or 'http'
+    wanted: Scheme = 'http'
+    if has_ca and seen.tls.ca and (serves_tls or now == 'https'):
+        wanted = 'https'
+    roles = [workers for workers in seen.workers_by_role.values() if workers]
+    ready = all(any(wanted in worker.tls.schemes for worker in role) for role in roles)
+    return wanted if roles and ready else now
+
+
+def of_scrape(units: Iterable[Collection[Scheme]], tls: bool) -> Scheme:
+    """How an application is scraped.
+
+    Args:
+        units: the schemes that each of its units serves.
+        tls: whether it should be https.
+    """
+    serving = [schemes for schemes in units if schemes]
+    if tls and all('https' in schemes for schemes in serving):
+        return 'https'
+    if all('http' in schemes for schemes in serving):
+        return 'http'
+    return 'https'
+
+
+def to_serve(
+    tls: bool, used: Iterable[Scheme], before: Iterable[Scheme], narrows: bool
+) -> list[Scheme]:
+    """What to serve.
+
+    Args:
+        tls: whether it should be https.
+        used: by others, now.
+        before: what was to be served before.
+        narrows: whether what nobody uses may end now.
+    """
+    kept = {'https' if tls else 'http', *used, *(() if narrows else before)}
+    return [scheme for scheme in _ALL if scheme in kept]

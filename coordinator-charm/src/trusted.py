@@ -1,0 +1,78 @@
+"""The CAs that the deployment trusts: during a change, the previous ones too.
+
+The leader keeps the list. It publishes it to workers and scrapers, and each nginx checks the
+workers' certificates with it.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+
+import ops
+
+import tls
+import tls_data
+from state import State
+
+_FILES = 'upstream-ca-*.pem'
+
+
+def by_unit(seen: State) -> str:
+    """What this unit's nginx trusts, in PEM: also what it sees before the leader has."""
+    own = {seen.tls.kept.ca} if seen.tls.kept else set[str]()
+    return ''.join(sorted({*(seen.shared.trusted or ()), *seen.tls.cas, *own}))
+
+
+def by_all(
+    seen: State,
+    served: tls.Certificate | None,
+    issued: Mapping[str, str],
+    cas: Collection[str],
+    narrows: bool,
+) -> list[str]:
+    """What everybody is to trust, sorted.
+
+    A CA stays until nothing serves a certificate of another time: each worker says which one it
+    serves, and each coordinator unit which CA its own is of.
+
+    Args:
+        seen: what was read.
+        served: what this unit's nginx serves.
+        issued: worker unit → what the CA has issued for it by now.
+        cas: of these.
+        narrows: whether what nobody needs may go now.
+    """
+    now = {*cas, *([served.ca] if served else ())}
+    now |= {other.certificate.ca for other in seen.others.values() if other.certificate}
+    before = {*(seen.shared.trusted or ())} - now
+    if narrows and not _serves_another(seen, issued):
+        before = set()
+    return sorted([*sorted(now), *sorted(before)][: tls_data.MAX_CAS])
+
+
+def _serves_another(seen: State, issued: Mapping[str, str]) -> bool:
+    """Whether any worker serves something else than what is issued for it now."""
+    return any(
+        worker.tls.certificate_sha256
+        not in ('', hashlib.sha256(issued.get(worker.topology.unit, '').encode()).hexdigest())
+        for worker in seen.workers.units
+    )
+
+
+def ensure_file(container: ops.Container, text: str) -> str:
+    """Make a file hold these CAs, and return its path; other CAs have another path.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    path = tls.path_of('upstream-ca', text)
+    tls.ensure_file(container, path, lambda: text, 0o644)
+    return path
+
+
+def ensure_no_other_file(container: ops.Container, path: str) -> bool:
+    """Remove all files with CAs except this one. True if there were any.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    return tls.ensure_no_other_file(container, path, _FILES)

@@ -1,0 +1,233 @@
+"""The workers' certificates: their requests go to the CA, and what it issues comes back.
+
+Only the leader does this. Each worker unit keeps its key; it publishes a request, which the
+leader checks and passes on in the application's databag on `certificates`. What was checked is
+remembered, because `certificates.py`, which checks, takes long to import.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import ssl
+from collections.abc import Callable, Collection, Mapping
+
+import ops
+import pydantic_core
+
+import tls
+import tls_data
+from coordinated_telemetry import addresses, cluster, databag, databags, report, topology
+from state import State
+
+_NO_ROOM = 'no room'
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What was found out about the workers' requests and certificates.
+
+    Attributes:
+        requests: as in `tls_data.Shared`.
+        answers: `issued` in `tls_data.Shared`.
+        issued: worker unit → what the CA has issued for its request: its certificate, then each
+            one's issuer, in PEM.
+        published: application → unit → the same, or what was issued before.
+        cas: the CAs of what was issued.
+    """
+
+    requests: dict[str, str] = dataclasses.field(default_factory=dict)
+    answers: dict[str, str] = dataclasses.field(default_factory=dict)
+    issued: dict[str, str] = dataclasses.field(default_factory=dict)
+    published: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    cas: frozenset[str] = frozenset()
+
+
+def ensure_requested(
+    bags: databags.Databags,
+    application: ops.Application,
+    seen: State,
+    host: Callable[[str], str],
+    *,
+    keeps: bool,
+    again: bool,
+) -> Checked:
+    """Request what the workers need, and return what they get; leader only.
+
+    Args:
+        bags: the databags; their report names each request and certificate that is ignored.
+        application: the coordinator's.
+        seen: what was read.
+        host: unit → its DNS name.
+        keeps: whether workers keep what they have without a CA.
+        again: whether to check what was refused once more: a certificate may become valid.
+    """
+    if not seen.tls.ca:
+        kept = _published(bags, application, seen.workers.units) if keeps else {}
+        return Checked(published=kept)
+    accepted, requests = _accepted(bags.report, seen, host)
+    wanted = [
+        tls_data.Request(certificate_signing_request=accepted[unit].strip(), ca=False)
+        for unit in sorted(accepted, key=topology.unit_number)
+    ]
+    requested = tls_data.Requested(certificate_signing_requests=wanted or None)
+    bags.ensure(tls.ENDPOINT, application, requested)
+    issued, answers, revoked = _issued(bags.report, seen, host, accepted, again)
+    missing = [
+        worker
+        for worker in seen.workers.units
+        if (worker.tls.request or worker.tls.certificate_sha256)
+        and not {worker.topology.unit} & (issued.keys() | revoked)
+    ]
+    published = _published(bags, application, missing)
+    for unit, text in issued.items():
+        published.setdefault(unit.rpartition('/')[0], {})[unit] = text
+    cas = {seen.tls.answers[accepted[unit].strip()].ca for unit in issued}
+    return Checked(requests, answers, issued, published, frozenset(map(_normal, cas)))
+
+
+def _accepted(
+    found: report.Report, seen: State, host: Callable[[str], str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Unit → its request, if it may be passed on, and what to remember."""
+    known = seen.shared.requests or {}
+    good: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
+    for worker in seen.workers.units:
+        unit, request = worker.topology.unit, worker.tls.request
+        if not request:
+            continue
+
+        check = functools.partial(_check_request, request, host(unit))
+        verdict = _verdict(known.get(unit, ''), (host(unit), request), check)
+        verdicts[unit] = verdict
+        if (why := _why(verdict)) and why != _NO_ROOM:
+            found.ignore(unit, f'its request: {why}')
+        else:
+            good[unit] = request
+    # Those that are already there go first; then the others, in order.
+    first = sorted(good, key=lambda unit: _NO_ROOM in known.get(unit, _NO_ROOM))
+    room = tls_data.Requested.max_bytes - 100
+    left_out: list[str] = []
+    for unit in first:
+        digest = verdicts[unit].partition(' ')[0]
+        size = len(json.dumps(good[unit])) + 60  # the keys around it
+        if left_out or size > room:
+            left_out.append(unit)
+            verdicts[unit] = f'{digest} {_NO_ROOM}'
+            del good[unit]
+        else:
+            verdicts[unit] = digest
+            room -= size
+    if left_out:
+        found.block(
+            f'[{tls.ENDPOINT}] no room for the requests of {report.first(left_out)}, at '
+            f'most {tls_data.Requested.max_bytes} bytes: divide the workers among several '
+            'coordinators'
+        )
+    return good, verdicts
+
+
+def _issued(
+    found: report.Report,
+    seen: State,
+    host: Callable[[str], str],
+    requests: Mapping[str, str],
+    again: bool,
+) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """Unit → what the CA issued for its request, what to remember, and whose is revoked."""
+    known = seen.shared.issued or {}
+    good: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
+    revoked: set[str] = set()
+    for unit, request in requests.items():
+        answer = seen.tls.answers.get(request.strip())
+        if answer is None:
+            if why := seen.tls.denied.get(request.strip()):
+                found.ignore(unit, f'{seen.tls.ca} denied its request: {addresses.shorten(why)}')
+            continue
+        if answer.revoked:
+            revoked.add(unit)
+            found.ignore(unit, 'its certificate is revoked')
+            continue
+        texts = (answer.certificate, answer.ca, *(answer.chain or ()))
+        check = functools.partial(_check_issued, answer, request, host(unit))
+        before = known.get(unit, '')
+        before = '' if again and _why(before) else before
+        verdict = _verdict(before, (host(unit), request, *texts), check)
+        verdicts[unit] = verdict
+        if why := _why(verdict):
+            found.ignore(unit, f'its certificate: {why}')
+        else:
+            own, *issuers = _chain(answer)
+            good[unit] = ''.join([own, *(one for one in issuers if not _is_root(one))])
+    return good, verdicts, revoked
+
+
+def _verdict(known: str, texts: Collection[str], check: Callable[[], None]) -> str:
+    """The digest of these texts, and after a space what is wrong with them, if anything."""
+    digest = hashlib.sha256('\n'.join(texts).encode(errors='replace')).hexdigest()[:32]
+    if known.partition(' ')[0] == digest:
+        return known
+    try:
+        check()
+    except ValueError as error:
+        return f'{digest} {databag.reason(error)}'
+    return digest
+
+
+def _why(verdict: str) -> str:
+    return verdict.partition(' ')[2]
+
+
+def _check_request(request: str, host: str) -> None:
+    import certificates  # noqa: PLC0415 importing it takes long, and few events need it
+
+    certificates.check_request(request, host)
+
+
+def _check_issued(answer: tls_data.Issued, request: str, host: str) -> None:
+    import certificates  # noqa: PLC0415 as above
+
+    certificates.check_issued(_chain(answer.checked()), request, host)
+
+
+def _chain(answer: tls_data.Issued) -> list[str]:
+    """The certificate, then its issuers, each once; nearly every CA has them in this order."""
+    own, *others = map(_normal, (answer.certificate, *(answer.chain or ()), answer.ca))
+    if own in others:  # some begin with the root
+        others = others if others[0] == own else [*others[-2::-1], others[-1]]
+    return list(dict.fromkeys((own, *others)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _normal(certificate: str) -> str:
+    """A certificate that was checked, as OpenSSL writes it."""
+    return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(certificate.strip()))
+
+
+@functools.cache
+def _is_root(certificate: str) -> bool:
+    """Whether it issued itself; whoever trusts it has it, so sending it only takes room."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificate)
+    return any(one['subject'] == one['issuer'] for one in context.get_ca_certs())
+
+
+def _published(
+    bags: databags.Databags, application: ops.Application, workers: Collection[cluster.Worker]
+) -> dict[str, dict[str, str]]:
+    """What these workers were given before: application → unit → PEM."""
+    units = {worker.topology.unit for worker in workers}
+    found: dict[str, dict[str, str]] = {}
+    names = {unit.rpartition('/')[0] for unit in units}
+    for relation in bags.relations('cluster'):
+        if relation.app.name not in names or relation.app.name in found:
+            continue
+        text = bags.content(relation, application).get('worker_certificates', '{}')
+        try:
+            before = dict(pydantic_core.from_json(text))
+        except (ValueError, TypeError):  # another revision wrote it
+            continue
+        found[relation.app.name] = {unit: before[unit] for unit in sorted(units & before.keys())}
+    return found

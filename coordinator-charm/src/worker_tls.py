@@ -1,0 +1,123 @@
+"""What the leader publishes so that the workers serve TLS, and what it keeps for that.
+
+It brings together who serves which scheme (`schemes.py`), the certificates
+(`worker_certificates.py`) and the CAs (`trusted.py`).
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+
+import ops
+
+import schemes
+import targets
+import tls
+import tls_data
+import trusted
+import worker_certificates
+from coordinated_telemetry import cluster_data, databag, databags, report, topology
+from coordinated_telemetry.cluster_data import Scheme
+from state import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Now:
+    """What this unit does at the end of the dispatch.
+
+    Attributes:
+        served: what its nginx serves.
+        upstream: how its nginx reaches the workers.
+        narrows: whether what nobody uses may end now.
+    """
+
+    served: tls.Certificate | None
+    upstream: Scheme
+    narrows: bool
+
+
+def ensure_published(
+    bags: databags.Databags,
+    application: ops.Application,
+    host: Callable[[str], str],
+    seen: State,
+    to_workers: cluster_data.CoordinatorData,
+    now: Now,
+) -> str:
+    """Publish to each worker application; leader only. Returns the CAs to trust, in PEM.
+
+    Args:
+        bags: the databags.
+        application: the coordinator's.
+        host: unit → its DNS name.
+        seen: what was read.
+        to_workers: what all workers get.
+        now: what this unit does now.
+    """
+    to_serve = _to_serve(seen, now)
+    checked = worker_certificates.ensure_requested(
+        bags, application, seen, host, keeps='https' in to_serve, again=now.narrows
+    )
+    cas = trusted.by_all(seen, now.served, checked.issued, checked.cas, now.narrows)
+    worker_schemes = None if to_serve == ['http'] else to_serve
+    shared = tls_data.Shared(
+        trusted=cas or None,
+        worker_schemes=worker_schemes,
+        requests=checked.requests or None,
+        issued=checked.answers or None,
+    )
+    bags.ensure('peers', application, shared)
+    ca = ''.join(cas)
+    update = {'ca_cert': ca if now.served else None, 'worker_schemes': worker_schemes}
+    to_workers = to_workers.model_copy(update=update)
+    for relation in bags.relations('cluster'):
+        own = checked.published.get(relation.app.name) or {}
+        if own:
+            own = _fitting(bags, relation, application, to_workers, own)
+        wanted = to_workers.model_copy(update={'worker_certificates': own or None})
+        bags.ensure('cluster', application, wanted, relation=relation)
+    return ca
+
+
+def _to_serve(seen: State, now: Now) -> list[Scheme]:
+    """What the workers are to serve: also what any nginx and any scraper uses now."""
+    tls_on = bool(seen.tls.ca)
+    used: set[Scheme] = {now.upstream}
+    used.update(targets.by_application(seen.workers, tls=tls_on).values())
+    for other in seen.others.values():
+        used.add(other.upstream_scheme or 'http')
+    before: list[Scheme] = seen.shared.worker_schemes or ['http']
+    return schemes.to_serve(tls_on, used, before, now.narrows)
+
+
+def _fitting(
+    bags: databags.Databags,
+    relation: ops.Relation,
+    application: ops.Application,
+    to_workers: cluster_data.CoordinatorData,
+    certificates: Mapping[str, str],
+) -> dict[str, str]:
+    """The certificates for which there is room; those that are already there go first."""
+    bare = databag.size_of(databag.encoded(to_workers)) + len('worker_certificates{}')
+    room = to_workers.max_bytes - bare
+    sizes = {unit: len(json.dumps({unit: text})) for unit, text in certificates.items()}
+    if sum(sizes.values()) <= room:
+        return dict(certificates)
+    before = bags.content(relation, application).get('worker_certificates', '')
+
+    def order(unit: str) -> tuple[bool, tuple[str, int]]:
+        return json.dumps(unit) not in before, topology.unit_number(unit)
+
+    left_out: list[str] = []
+    fitting: dict[str, str] = {}
+    for unit in sorted(certificates, key=order):
+        room -= sizes[unit]
+        if room < 0:
+            left_out.append(unit)
+        else:
+            fitting[unit] = certificates[unit]
+    bags.report.block(
+        f'[cluster] no room for the certificates of {report.first(left_out)}, at most '
+        f'{to_workers.max_bytes} bytes: divide the workers among several applications'
+    )
+    return fitting

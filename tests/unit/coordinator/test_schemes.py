@@ -1,0 +1,102 @@
+"""Who uses http and who uses https, while TLS is turned on or off."""
+
+import pytest
+
+from coordinated_telemetry import cluster
+from coordinated_telemetry.topology import Topology
+from coordinator.source import schemes, state, tls, tls_data
+
+HTTP, HTTPS, BOTH = ('http',), ('https',), ('http', 'https')
+NONE = ()
+
+
+@pytest.mark.parametrize(
+    ('units', 'tls_on', 'expected'),
+    [
+        ([], False, 'http'),
+        ([], True, 'https'),
+        ([HTTP], False, 'http'),
+        ([HTTP], True, 'http'),
+        ([BOTH], True, 'https'),
+        ([BOTH], False, 'http'),
+        ([BOTH, HTTP], True, 'http'),
+        ([BOTH, HTTPS], False, 'https'),
+        ([HTTPS, HTTP], True, 'https'),
+        ([HTTPS, NONE], True, 'https'),
+        ([HTTPS], False, 'https'),
+        ([NONE], True, 'https'),
+    ],
+)
+def test_how_an_application_is_scraped(units, tls_on, expected):
+    assert schemes.of_scrape(units, tls_on) == expected
+
+
+@pytest.mark.parametrize(
+    ('tls_on', 'used', 'before', 'narrows', 'expected'),
+    [
+        (False, ['http'], HTTP, True, HTTP),
+        (True, ['http'], HTTP, False, BOTH),
+        (True, ['http'], BOTH, True, BOTH),
+        (True, ['https'], BOTH, False, BOTH),
+        (True, ['https'], BOTH, True, HTTPS),
+        (False, ['https'], HTTPS, False, BOTH),
+        (False, ['https'], BOTH, True, BOTH),
+        (False, ['http'], BOTH, False, BOTH),
+        (False, ['http'], BOTH, True, HTTP),
+    ],
+)
+def test_what_to_serve_grows_at_once_and_shrinks_in_an_update_status(
+    tls_on, used, before, narrows, expected
+):
+    assert tuple(schemes.to_serve(tls_on, used, before, narrows)) == expected
+
+
+def seen(kept, ca, *units):
+    """A state in which units of both roles serve these schemes."""
+    roles = ('backend', 'frontend')
+    workers = tuple(
+        cluster.Worker(
+            Topology('m', '', 'w', f'w/{number}', 'w-k8s'),
+            f'w-{number}',
+            (roles[number % 2],),
+            cluster.WorkerTls(schemes=serves),
+        )
+        for number, serves in enumerate(units)
+    )
+    return state.State(
+        config=state.Config(),
+        coordinators={},
+        workers=cluster.Workers(units=workers),
+        log_endpoints={},
+        charm_receivers={},
+        workload_receivers={},
+        store_ca='',
+        tls=tls.Tls('ca' if ca else ''),
+        kept=tls_data.Kept(upstream_scheme=kept),
+    )
+
+
+@pytest.mark.parametrize(
+    ('kept', 'ca', 'units', 'serves_tls', 'expected'),
+    [
+        (None, False, [], False, 'http'),
+        (None, True, [], True, 'http'),
+        (None, True, [BOTH, BOTH], True, 'https'),
+        (None, True, [BOTH, BOTH], False, 'http'),
+        (None, True, [BOTH, HTTP], True, 'http'),
+        (None, True, [BOTH], True, 'https'),  # the other role has nobody
+        (None, True, [BOTH, BOTH, HTTP, HTTP], True, 'https'),
+        ('https', True, [HTTP, HTTP], True, 'https'),
+        ('https', True, [BOTH, BOTH], False, 'https'),
+        ('https', False, [HTTPS, HTTPS], False, 'https'),
+        ('https', False, [BOTH, HTTPS], False, 'https'),
+        ('https', False, [BOTH, BOTH], False, 'http'),
+        (None, False, [HTTPS, HTTPS], False, 'http'),
+    ],
+)
+def test_how_nginx_reaches_the_workers(kept, ca, units, serves_tls, expected):
+    assert schemes.of_upstreams(seen(kept, ca, *units), serves_tls, has_ca=True) == expected
+
+
+def test_without_a_ca_to_check_with_there_is_no_https():
+    assert schemes.of_upstreams(seen('https', True, BOTH, BOTH), True, has_ca=False) == 'http'

@@ -1,0 +1,36 @@
+"""The CAs that the deployment trusts."""
+
+import dataclasses
+
+import authority
+from coordinator.source import tls, tls_data, trusted
+from coordinator.test_schemes import seen
+
+A, B = (authority.authority(name).certificate for name in ('ca', 'other'))
+SERVED = tls.Certificate(chain=A, ca=A)
+
+
+def before(*cas, **options):
+    """A state in which the leader keeps these CAs."""
+    state = seen(None, True, ('http',))
+    return dataclasses.replace(state, shared=tls_data.Shared(trusted=list(cas)), **options)
+
+
+def test_a_ca_that_nobody_needs_goes_in_an_update_status_only():
+    state = before(B)
+    assert trusted.by_all(state, SERVED, {}, [], narrows=False) == sorted([A, B])
+    assert trusted.by_all(state, SERVED, {}, [], narrows=True) == [A]
+
+
+def test_there_is_a_bound_and_what_is_used_now_comes_first(monkeypatch):
+    monkeypatch.setattr(tls_data, 'MAX_CAS', 1)
+    assert trusted.by_all(before(B), SERVED, {}, [], narrows=False) == [A]
+
+
+def test_a_unit_trusts_what_it_sees_before_the_leader_says_so():
+    state = before(A, tls=tls.Tls('ca', cas=(B,)))
+    assert trusted.by_unit(state) == ''.join(sorted([A, B]))
+
+
+def test_a_unit_trusts_the_ca_of_what_it_serves():
+    assert trusted.by_unit(before(tls=tls.Tls('ca', kept=SERVED))) == A

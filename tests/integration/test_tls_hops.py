@@ -4,7 +4,6 @@ The deployment starts without TLS, gets it, and loses it again, with requests ru
 looked for with TLS was seen without: a search that found nothing would fail there.
 """
 
-import json
 import secrets
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 
 import deployment
 import listeners
+import switching
 from capture import Capture, Stream, capturing
 from cluster import LocalCluster
 from deployment import NGINX_PORT
@@ -29,10 +29,7 @@ CA = deployment.CERTIFICATES.name
 RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
 TLS = (deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS)
 OURS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_names))
-LISTENERS = (
-    *listeners.of_coordinator('coordinator/0'),
-    *(listeners.of_worker(unit) for unit in OURS[1:]),
-)
+LISTENERS = switching.of_units(OURS)
 
 
 @pytest.fixture(scope='module')
@@ -72,7 +69,7 @@ def turn_on(model: Model) -> None:
     if not is_on(model):
         model.integrate(*TLS)
     model.wait_active()
-    eventually(lambda: check_tls_alone(model, *LISTENERS), timeout=180, every=1)
+    eventually(lambda: switching.check_tls_alone(model, *LISTENERS), timeout=180, every=1)
     eventually(lambda: check_scheme_of_targets(model, 'https'))
 
 
@@ -82,43 +79,8 @@ def turn_off(model: Model) -> None:
         for one, other in TLS:
             model.juju.remove_relation(one, other)
     model.wait_active()
-    eventually(lambda: check_plain_alone(model), timeout=180, every=1)
+    eventually(lambda: switching.check_plain_alone(model, *LISTENERS), timeout=180, every=1)
     eventually(lambda: check_scheme_of_targets(model, 'http'))
-
-
-def update_status(model: Model) -> None:
-    """What is no longer wanted goes in an update-status, which Juju runs every five minutes."""
-    for unit in model.units('coordinator', *deployment.ROLES):
-        model.cluster.run_hook(unit, 'update-status')
-
-
-def check_tls_alone(model: Model, *asked: listeners.Listener) -> None:
-    """Assert that these speak TLS alone, each with a certificate for its own name."""
-    update_status(model)
-    answers = listeners.ask(model.cluster.connect, name_of(model), asked, trusting(model))
-    assert [f'{answer.listener}: {answer.fault}' for answer in answers if answer.fault] == []
-
-
-def check_plain_alone(model: Model) -> None:
-    """Assert that plain HTTP is served everywhere, and TLS nowhere."""
-    update_status(model)
-    for listener in LISTENERS:
-        served = listeners.serves_plain(
-            model.cluster.connect, listener.target, listener.plain_port
-        )
-        assert served, f'{listener.target} serves nothing on {listener.plain_port}'
-        if listener.port != listener.plain_port:
-            assert not opens(model, listener), f'{listener} is open'
-    trace_id_of(echo(model, 'coordinator'))
-
-
-def opens(model: Model, listener: listeners.Listener) -> bool:
-    """Whether the port for TLS accepts connections."""
-    try:
-        model.cluster.connect(listener.target, listener.port).close()
-    except OSError:
-        return False
-    return True
 
 
 def check_scheme_of_targets(model: Model, scheme: str) -> None:
@@ -128,25 +90,6 @@ def check_scheme_of_targets(model: Model, scheme: str) -> None:
         (unit, 'up') for unit in OURS
     }
     assert [one.url for one in targets if not one.url.startswith(f'{scheme}://')] == []
-
-
-def name_of(model: Model) -> str:
-    """The model's name, as in the names of its units."""
-    assert model.juju.model is not None
-    return model.juju.model.rpartition(':')[2]
-
-
-def authority(model: Model) -> str:
-    """The CA's certificate in PEM, as the coordinator has it from the CA."""
-    databags = model.application_data('coordinator/0', 'certificates')
-    issued = json.loads(databags[0].get('certificates', '[]')) if databags else []
-    assert issued, 'the CA has issued nothing yet'
-    return issued[0]['ca']
-
-
-def trusting(model: Model) -> ssl.SSLContext:
-    """A client that trusts that CA and nobody else."""
-    return listeners.trusting(authority(model))
 
 
 class Gets(threading.Thread):
@@ -178,7 +121,7 @@ class Gets(threading.Thread):
         response = self._model.cluster.http('coordinator', NGINX_PORT)
         if response.status == 308:
             scheme = 'https'
-            self._context = self._context or trusting(self._model)
+            self._context = self._context or switching.trusting(self._model)
             response = self._model.cluster.http('coordinator', NGINX_PORT, context=self._context)
         assert response.status == 200, response
         assert 'hostname' in response.json(), response
@@ -282,9 +225,9 @@ def exchange(model: Model, folder: Path, *, context: ssl.SSLContext | None) -> t
         assert model.stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
         assert model.stores.trace(trace_id)
 
-    with capturing(name_of(model), folder) as capture:
+    with capturing(switching.name_of(model), folder) as capture:
         assert trace_id_of(echo(model, 'coordinator/0', traceparent=parent, context=context))
-        update_status(model)
+        switching.update_status(model)
         eventually(has_arrived, timeout=60, every=1)
     return trace_id, capture
 
@@ -309,16 +252,16 @@ def test_turning_tls_on_costs_no_get(without_tls: Model) -> None:
 def test_a_listener_speaks_tls_alone_by_its_own_name(
     tls: Model, listener: listeners.Listener
 ) -> None:
-    check_tls_alone(tls, listener)
+    switching.check_tls_alone(tls, listener)
 
 
 @pytest.mark.parametrize('listener', LISTENERS, ids=str)
 @pytest.mark.filterwarnings('ignore:ssl.TLSVersion.TLSv1_1 is deprecated')
 def test_tls_1_1_is_refused(tls: Model, listener: listeners.Listener) -> None:
-    context = trusting(tls)
+    context = switching.trusting(tls)
     context.set_ciphers('ALL:@SECLEVEL=0')  # or this side would not even ask
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    name = listeners.host(listener.target, name_of(tls))
+    name = listeners.host(listener.target, switching.name_of(tls))
     with (
         pytest.raises(ssl.SSLError, match='PROTOCOL_VERSION'),
         listeners.connected(tls.cluster.connect, listener.target, listener.port, name, context),
@@ -327,7 +270,7 @@ def test_tls_1_1_is_refused(tls: Model, listener: listeners.Listener) -> None:
 
 
 def test_with_tls_nothing_that_leaves_a_pod_is_plain_text(tls: Model, tmp_path: Path) -> None:
-    trace_id, capture = exchange(tls, tmp_path, context=trusting(tls))
+    trace_id, capture = exchange(tls, tmp_path, context=switching.trusting(tls))
     for hop in HOPS:
         streams = hop.streams(tls, capture, hop.port)
         assert any(stream.data for stream in streams), f'nothing was captured of {hop.what}'
@@ -367,12 +310,12 @@ def stopped(tls: Model) -> Iterator[Model]:
     yield tls
     tls.juju.ssh('backend/0', 'sh', '-c', "'kill $(cat /tmp/hostile.pid)'")
     tls.run('backend/0', '/charm/bin/pebble', 'start', 'podinfo')
-    eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=trusting(tls))))
+    eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=switching.trusting(tls))))
 
 
 def of_another_ca(model: Model, folder: Path) -> str:
     """A key and a certificate for the backend's own name, which its CA did not issue; in PEM."""
-    name = listeners.host('backend/0', name_of(model))
+    name = listeners.host('backend/0', switching.name_of(model))
     key, certificate = folder / 'key', folder / 'certificate'
     command = ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1']
     names = ['-subj', '/CN=other', '-addext', f'subjectAltName=DNS:{name}']
@@ -399,7 +342,7 @@ def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
         'python3 /tmp/hostile.py > /tmp/hostile.log 2>&1 < /dev/null & echo $! > /tmp/hostile.pid'
     )
     stopped.juju.ssh('backend/0', start)
-    context = trusting(stopped)
+    context = switching.trusting(stopped)
 
     def is_asked() -> None:
         response = stopped.cluster.http('coordinator', NGINX_PORT, '/backend/', context=context)
@@ -417,7 +360,7 @@ def test_a_worker_that_joins_costs_no_get_and_is_asked_over_tls_alone(tls: Model
         with Gets(tls) as gets:
             tls.scale('frontend', 2)
             tls.wait_active()
-            eventually(lambda: check_tls_alone(tls, *LISTENERS, new))
+            eventually(lambda: switching.check_tls_alone(tls, *LISTENERS, new))
 
             def is_served() -> None:
                 assert 'frontend/1' in tls.upstream_hosts('coordinator/0')

@@ -94,13 +94,15 @@ def connected(
         yield tls
 
 
+# The host is one: a server refuses the name of a unit, `app/0`, for that reason alone.
+_REQUEST = b'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+
+
 def plain_answer(connect: Connect, target: str, port: int) -> str:
     """The status line that plain HTTP gets; '' if it gets none."""
     try:
         with connect(target, port) as connection:
-            connection.sendall(
-                f'GET / HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n'.encode()
-            )
+            connection.sendall(_REQUEST)
             line = connection.makefile('rb').readline(200)
     except OSError:
         return ''

@@ -30,8 +30,10 @@ def server(context: ssl.SSLContext | None, answer: bytes) -> Iterator[int]:
             try:
                 if context:
                     connection = context.wrap_socket(connection, server_side=True)
-                connection.recv(1000)
-                connection.sendall(answer)
+                request = connection.recv(1000)
+                # As nginx and Go do with a host that is none.
+                refused = b'/0\r\n' in request
+                connection.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n' if refused else answer)
             except OSError:
                 pass
             connection.close()

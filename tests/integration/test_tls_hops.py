@@ -24,7 +24,8 @@ from deployment import NGINX_PORT
 from model import Model, eventually
 from traffic import echo, trace_id_of
 
-WORKERS = tuple(deployment.worker(role, role=role) for role in deployment.ROLES)
+# Two of each role: one serves while the other restarts.
+WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
 CA = deployment.CERTIFICATES.name
 RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
 TLS = (deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS)
@@ -34,7 +35,7 @@ LISTENERS = switching.of_units(OURS)
 
 @pytest.fixture(scope='module')
 def plain(model: Model) -> Model:
-    """A coordinator, a worker for each role, the stores and a CA; nothing has TLS."""
+    """A coordinator, two workers for each role, the stores and a CA; nothing has TLS."""
     if not isinstance(model.cluster, LocalCluster):
         pytest.skip('the stores and the sniffer run on the local Juju')
     coordinator = deployment.coordinator()
@@ -305,11 +306,13 @@ while True:
 
 @pytest.fixture
 def stopped(tls: Model) -> Iterator[Model]:
-    """Within it, the backend's workload does not run, and its port is free."""
-    tls.run('backend/0', '/charm/bin/pebble', 'stop', 'podinfo')
+    """Within it, the backends' workloads do not run, and their ports are free."""
+    for unit in ('backend/0', 'backend/1'):
+        tls.run(unit, '/charm/bin/pebble', 'stop', 'podinfo')
     yield tls
     tls.juju.ssh('backend/0', 'sh', '-c', "'kill $(cat /tmp/hostile.pid)'")
-    tls.run('backend/0', '/charm/bin/pebble', 'start', 'podinfo')
+    for unit in ('backend/0', 'backend/1'):
+        tls.run(unit, '/charm/bin/pebble', 'start', 'podinfo')
     eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=switching.trusting(tls))))
 
 
@@ -355,21 +358,21 @@ def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
 
 
 def test_a_worker_that_joins_costs_no_get_and_is_asked_over_tls_alone(tls: Model) -> None:
-    new = listeners.of_worker('frontend/1')
+    new = listeners.of_worker('frontend/2')
     try:
         with Gets(tls) as gets:
-            tls.scale('frontend', 2)
+            tls.scale('frontend', 3)
             tls.wait_active()
             eventually(lambda: switching.check_tls_alone(tls, *LISTENERS, new))
 
             def is_served() -> None:
-                assert 'frontend/1' in tls.upstream_hosts('coordinator/0')
+                assert 'frontend/2' in tls.upstream_hosts('coordinator/0')
 
             eventually(is_served)
         assert gets.failures == []
         assert gets.schemes == ['https']
     finally:
-        tls.scale('frontend', 1)
+        tls.scale('frontend', 2)
         tls.wait_active()
 
 

@@ -33,7 +33,7 @@ help:  # Display this help
 	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: export PYTHONPATH := $(PYTHONPATH):$(CURDIR)/tests/integration:$(CURDIR)/tests/stores
-demo:  # Set up, pack, deploy, show the three signals of every unit; KEEP=0 tears down at once
+demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has all of it over TLS, KEEP=0 tears down at once
 	@python3 scripts/demo.py $(ARGS)
 
 test: export LOCALJUJU_IS_SET_UP = 1

@@ -3,7 +3,8 @@
 Sets up what is needed, packs both charms, deploys them with three stores on the local Juju, sends
 traffic, and shows the metrics, logs and traces of every unit in the stores. It stays until Ctrl-C
 so that you can look around; with KEEP=0 in the environment it tears down at once and exits 0 only
-if nothing is missing. build/demo.json holds the result, build/demo.log the programs' output.
+if nothing is missing. With TLS=1 a CA is deployed too, and everything that leaves a pod goes over
+TLS. build/demo.json holds the result, build/demo.log the programs' output.
 
 Standard library only: this runs first on a fresh machine. The Makefile's PYTHONPATH names the
 local Juju, tests/integration and tests/stores.
@@ -13,14 +14,17 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import deployment
+import listeners
 import telemetry
 from clients import LocalStores, Node, Span, StoreError, Stores
 from localjuju import client
@@ -29,24 +33,66 @@ from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / 'build'
 LOG = BUILD / 'demo.log'
+CA_FILE = BUILD / 'demo-ca.pem'
+CURL = BUILD / 'demo.curlrc'
+"""With TLS: curl's options for what the demo shows, and the CA."""
 JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 MODEL = 'demo'
 CHARMS = ('coordinator-charm', 'worker-charm')
-STORES = tuple(f'tests/stores/{application.name}' for application in deployment.STORES)
 WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
 CHARM_NAMES = {
     'coordinator': deployment.COORDINATOR_CHARM,
     **{worker.name: deployment.WORKER_CHARM for worker in WORKERS},
 }
 """Application → charm, for the applications whose telemetry is shown."""
-APPLICATIONS = (deployment.coordinator(), *WORKERS, *deployment.STORES)
-RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
+UNITS = {one.name: one.unit_names for one in (deployment.coordinator(), *WORKERS)}
+"""Application → its units, for the same."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is deployed.
+
+    Attributes:
+        stores: the applications that stand for others' charms.
+        relations: all of them, as pairs of `application:endpoint`.
+        tls: whether it all goes over TLS.
+    """
+
+    stores: tuple[deployment.Application, ...]
+    relations: tuple[tuple[str, str], ...]
+    tls: bool = False
+
+    @property
+    def applications(self) -> tuple[deployment.Application, ...]:
+        """Everything that is deployed."""
+        return (deployment.coordinator(), *WORKERS, *self.stores)
+
+    @property
+    def charms(self) -> tuple[str, ...]:
+        """The folders of all charms."""
+        return (*CHARMS, *(f'tests/stores/{application.name}' for application in self.stores))
+
+
+PLAIN = Plan(
+    stores=deployment.STORES,
+    relations=(*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values()),
+)
+TLS = Plan(
+    stores=(*deployment.STORES, deployment.CERTIFICATES),
+    relations=(*PLAIN.relations, deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS),
+    tls=True,
+)
+UPDATE_STATUS = '10s'
+"""With TLS: how often Juju runs update-status, in which the plain ports close; by default 5m."""
 ACTIVE_SECONDS = 300.0
 """How long everything may take to become active."""
 REQUESTS = 20
 """How many requests of each kind."""
 GREEN_SECONDS = 90.0
 """How long all telemetry may then take to arrive; it needs two scrapes and a few pushes."""
+TLS_SECONDS = 120.0
+"""With TLS: how long until nothing is served without; a few update-status."""
 
 
 class DemoError(Exception):
@@ -101,30 +147,30 @@ def status() -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def prepare(terminal: Terminal, seconds: dict[str, float]) -> None:
+def prepare(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
         run(step, 'python3', 'scripts/setup.py')
     seconds['setup'] = step.seconds
     with terminal.step('Pack the charms') as step:
-        run(step, 'python3', 'scripts/pack.py', *CHARMS, *STORES)
+        run(step, 'python3', 'scripts/pack.py', *plan.charms)
     seconds['pack'] = step.seconds
 
 
-def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
+def deploy(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
     """Deploy and integrate everything, and wait until all units are active."""
     start = time.monotonic()
-    units = sum(application.units for application in APPLICATIONS)
-    with terminal.step(f'Deploy {units} units of {len(APPLICATIONS)} applications') as step:
-        for application in APPLICATIONS:
+    units = sum(application.units for application in plan.applications)
+    with terminal.step(f'Deploy {units} units of {len(plan.applications)} applications') as step:
+        for application in plan.applications:
             step.note = application.name
             juju(step, *deployment.deploy_arguments(application))
-    with terminal.step(f'Integrate {len(RELATIONS)} relations') as step:
-        for one, other in RELATIONS:
+    with terminal.step(f'Integrate {len(plan.relations)} relations') as step:
+        for one, other in plan.relations:
             juju(step, 'integrate', one, other)
     with terminal.step('Wait for all units to be active') as step:
         deadline = start + ACTIVE_SECONDS
-        while waiting := not_active(status()):
+        while waiting := not_active(status(), plan.applications):
             step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
             if reasons := client.Model(MODEL).hopeless():
                 listed = ''.join(f'\n   {unit}: {why}' for unit, why in reasons.items())
@@ -136,10 +182,12 @@ def deploy(terminal: Terminal, seconds: dict[str, float]) -> None:
     seconds['deploy_to_active'] = time.monotonic() - start
 
 
-def not_active(status: Mapping[str, Any]) -> list[str]:
+def not_active(
+    status: Mapping[str, Any], applications: Iterable[deployment.Application]
+) -> list[str]:
     """Return a line for each unit in a `juju status` that is not active or not idle yet."""
     waiting = []
-    for application in APPLICATIONS:
+    for application in applications:
         units = status['applications'].get(application.name, {}).get('units') or {}
         for name in application.unit_names:
             workload = units.get(name, {}).get('workload-status', {})
@@ -152,20 +200,94 @@ def not_active(status: Mapping[str, Any]) -> list[str]:
     return waiting
 
 
-def send_traffic(terminal: Terminal, model: client.Model) -> str:
+@dataclass(frozen=True)
+class Inside:
+    """The way to what runs in the model.
+
+    Attributes:
+        model: the running model.
+        cas: whom to trust, in PEM; '' without TLS.
+    """
+
+    model: client.Model
+    cas: str = ''
+
+    def http(self, application: str, port: int, path: str, **request: Any) -> client.Response:
+        """Send a request to an application; with TLS, its certificate is verified."""
+        scheme = 'https' if self.cas else 'http'
+        url = f'{scheme}://{listeners.host(application, MODEL)}:{port}{path}'
+        context = listeners.trusting(self.cas) if self.cas else None
+        return self.model.http(url, **request, context=context)
+
+    def connect(self, target: str, port: int) -> socket.socket:
+        """Connect to a unit or an application."""
+        return self.model.connect(listeners.host(target, MODEL), port)
+
+
+def cas_of(shown: Mapping[str, Any]) -> str:
+    """Return the CAs, in PEM, that issued an application's certificates.
+
+    Args:
+        shown: one of its units, as `juju show-unit` has it.
+    """
+    issued = [
+        one['ca'].strip()
+        for relation in shown['relation-info']
+        if relation['endpoint'] == 'certificates'
+        for one in json.loads(relation['application-data'].get('certificates', '[]'))
+    ]
+    return ''.join(f'{ca}\n' for ca in dict.fromkeys(issued))
+
+
+def the_listeners() -> list[listeners.Listener]:
+    """Every port that the demo's units and stores serve at."""
+    coordinators = deployment.coordinator().unit_names
+    return [
+        *(one for unit in coordinators for one in listeners.of_coordinator(unit)),
+        *(listeners.of_worker(unit) for worker in WORKERS for unit in worker.unit_names),
+        *listeners.of_stores(),
+    ]
+
+
+def wait_for_tls(terminal: Terminal, inside: Inside) -> list[listeners.Answer]:
+    """Wait, for a bounded time, until all listeners speak TLS alone; return what each says."""
+    with terminal.step('Wait until nothing is served without TLS') as step:
+        while True:
+            context = listeners.trusting(inside.cas)
+            answers = listeners.ask(inside.connect, MODEL, the_listeners(), context)
+            faults = [f'{answer.listener}: {answer.fault}' for answer in answers if answer.fault]
+            step.failed = step.seconds > TLS_SECONDS
+            if not faults or step.failed:
+                return answers
+            step.note = f'{len(faults)} to go: {faults[0]}'
+            time.sleep(1)
+
+
+def show_tls(terminal: Terminal, answers: Sequence[listeners.Answer]) -> None:
+    """Draw what each listener says to TLS and to plain HTTP."""
+    terminal.heading('Every listener, asked with TLS and without; verified by the CA and its name')
+    rows = []
+    for answer in answers:
+        good = not answer.fault
+        said = f'✓ {answer.tls} alone' if good else f'✗ {answer.fault}'
+        rows.append([(str(answer.listener), BOLD), (said, GREEN if good else RED)])
+    terminal.table(['listener', 'answer'], rows)
+
+
+def send_traffic(terminal: Terminal, inside: Inside) -> str:
     """Send real requests through the coordinator; return the trace id of a `POST /echo`.
 
     Raises:
         DemoError: if one of them gets a wrong answer.
     """
-    base = f'http://coordinator.{MODEL}.svc.cluster.local:{deployment.NGINX_PORT}'
+    at = ('coordinator', deployment.NGINX_PORT)
     trace_id = ''
     with terminal.step(f'Send {REQUESTS} x GET / and {REQUESTS} x POST /echo'):
         for _ in range(REQUESTS):
-            page = model.http(f'{base}/')
+            page = inside.http(*at, '/')
             if page.status != 200 or 'hostname' not in json.loads(page.body):
                 raise DemoError(f'GET / was answered {page.status}: {page.body[:200]!r}')
-            echo = model.http(f'{base}/echo', method='POST', body=b'hello')
+            echo = inside.http(*at, '/echo', method='POST', body=b'hello')
             # If its backend failed, podinfo answers 200 with an error in the body; otherwise the
             # body holds the headers that the backend got.
             found = re.search(r'Traceparent[^0-9]*00-([0-9a-f]{32})-', echo.body.decode())
@@ -183,8 +305,7 @@ def collect(
     with terminal.step('Wait for the telemetry of every unit') as step:
         while True:
             for name, charm in CHARM_NAMES.items():
-                application = next(one for one in APPLICATIONS if one.name == name)
-                for unit in application.unit_names:
+                for unit in UNITS[name]:
                     if not all_ok(cells.get(unit)):
                         wanted = telemetry.topology(MODEL, model_uuid, unit, charm)
                         cells[unit] = telemetry.cells(stores, wanted, traced=name != 'coordinator')
@@ -318,7 +439,7 @@ def serves(span: Span) -> bool:
     return span.attributes.get('span.kind') == 'server'
 
 
-def show_ways_in(terminal: Terminal, model: client.Model) -> None:
+def show_ways_in(terminal: Terminal, inside: Inside) -> None:
     """Forward the pages of the deployment to this machine's loopback and name them."""
     # Debian's Prometheus and Jaeger's Go module come without their web interface.
     pages = {
@@ -333,10 +454,18 @@ def show_ways_in(terminal: Terminal, model: client.Model) -> None:
     ports: dict[str, int] = {}
     for title, (application, port, path) in pages.items():
         if application not in ports:
-            ports[application] = model.forward(f'{application}.{MODEL}.svc.cluster.local', port)
-        url = f'http://127.0.0.1:{ports[application]}{path}'
+            host = listeners.host(application, MODEL)
+            ports[application] = inside.model.forward(host, port)
+        base = base_url(application, ports[application], tls=bool(inside.cas))
+        url = f'{base}{path}'
         terminal.say(f'   {title:22} {terminal.style(url, CYAN)}')
+    curl = 'curl'
+    if inside.cas:
+        write_curl(inside.cas, ports)
+        curl = f'curl --config {CURL.relative_to(ROOT)}'
+        terminal.say(f'\n   Their certificates are for these names: ask with `{curl} URL`.')
     program = JUJU.relative_to(ROOT)
+    entrypoint = base_url('coordinator', ports['coordinator'], tls=bool(inside.cas))
     terminal.say()
     for command in (
         f'{program} status --model {MODEL} --relations',
@@ -344,19 +473,45 @@ def show_ways_in(terminal: Terminal, model: client.Model) -> None:
         f'{program} show-unit --model {MODEL} coordinator/0',
         f'{program} ssh --model {MODEL} --container nginx coordinator/0 cat /etc/nginx/nginx.conf',
         f'{program} add-unit --model {MODEL} frontend',
-        f'curl --data hello http://127.0.0.1:{ports["coordinator"]}/echo',
+        f'{curl} --data hello {entrypoint}/echo',
     ):
         terminal.say(f'   {terminal.style(command, CYAN)}')
+
+
+def base_url(application: str, port: int, *, tls: bool) -> str:
+    """The URL of an application that is forwarded to a port of this machine.
+
+    With TLS it has the application's own name, which its certificate is for.
+    """
+    return (
+        f'https://{listeners.host(application, MODEL)}:{port}'
+        if tls
+        else f'http://127.0.0.1:{port}'
+    )
+
+
+def write_curl(cas: str, ports: Mapping[str, int]) -> None:
+    """Write the options with which curl finds the forwarded applications and trusts the CA.
+
+    Args:
+        cas: in PEM.
+        ports: application → port on the loopback.
+    """
+    CA_FILE.write_text(cas)
+    names = [f'{listeners.host(name, MODEL)}:{port}:127.0.0.1' for name, port in ports.items()]
+    resolved = ''.join(f'resolve = "{name}"\n' for name in names)
+    CURL.write_text(f'cacert = "{CA_FILE}"\n{resolved}')
 
 
 def write_result(
     cells: Mapping[str, Mapping[str, telemetry.Cell | None]],
     seconds: Mapping[str, float],
     dispatches: Sequence[Mapping[str, Any]],
+    answers: Sequence[listeners.Answer] = (),
 ) -> None:
     """Write build/demo.json."""
     tools = [dispatch['tools'] for dispatch in dispatches]
-    result = {
+    result: dict[str, Any] = {
         'units': [
             {'unit': unit, **{flow: cell and cell.ok for flow, cell in row.items()}}
             for unit, row in cells.items()
@@ -368,35 +523,54 @@ def write_result(
             'juju_log': sum(calls.get('juju-log', 0) for calls in tools),
         },
     }
+    if answers:
+        result['tls'] = {str(answer.listener): not answer.fault for answer in answers}
     (BUILD / 'demo.json').write_text(f'{json.dumps(result, indent=2)}\n')
 
 
-def show(terminal: Terminal, *, stay: bool) -> bool:
-    """Run the demo; return whether all telemetry was found."""
+def show(terminal: Terminal, plan: Plan, *, stay: bool) -> bool:
+    """Run the demo; return whether all telemetry was found, and nothing was served plain."""
     seconds: dict[str, float] = {}
-    prepare(terminal, seconds)
+    prepare(terminal, plan, seconds)
     with terminal.step(f'Start the model {MODEL}') as step:
         run(step, JUJU, 'add-model', MODEL)
     try:
-        deploy(terminal, seconds)
+        if plan.tls:
+            with terminal.step(f'Have update-status every {UPDATE_STATUS}') as step:
+                juju(step, 'model-config', f'update-status-hook-interval={UPDATE_STATUS}')
+        deploy(terminal, plan, seconds)
         active = time.monotonic()
         model = client.Model(MODEL)
         with terminal.step("Look up the model's UUID") as step:
             model_uuid = juju(step, 'exec', '--unit', 'coordinator/0', 'echo $JUJU_MODEL_UUID')
-        trace_id = send_traffic(terminal, model)
+        inside = Inside(model)
+        answers: list[listeners.Answer] = []
+        if plan.tls:
+            with terminal.step('Look up the CA') as step:
+                shown = json.loads(juju(step, 'show-unit', 'coordinator/0', '--format', 'json'))
+            inside = Inside(model, cas_of(shown['coordinator/0']))
+            answers = wait_for_tls(terminal, inside)
+            seconds['active_to_tls_alone'] = time.monotonic() - active
+        trace_id = send_traffic(terminal, inside)
         stores = LocalStores(model)
         cells = collect(terminal, stores, model_uuid.strip())
         seconds['active_to_all_green'] = time.monotonic() - active
         trees, access_log = wait_for_trace(terminal, stores, trace_id)
         show_matrix(terminal, cells)
+        if plan.tls:
+            show_tls(terminal, answers)
         show_trace(terminal, trace_id, trees, access_log)
-        write_result(cells, seconds, model.stats()['dispatches'])
+        write_result(cells, seconds, model.stats()['dispatches'], answers)
         if stay:
-            show_ways_in(terminal, model)
+            show_ways_in(terminal, inside)
             terminal.say('\n Ctrl-C tears everything down.')
             wait_for_interrupt()
             terminal.say()
-        return all(all_ok(row) for row in cells.values()) and is_whole(trees, access_log)
+        return (
+            all(all_ok(row) for row in cells.values())
+            and is_whole(trees, access_log)
+            and not any(answer.fault for answer in answers)
+        )
     finally:
         with terminal.step('Tear down') as step:
             run(step, JUJU, 'destroy-model', MODEL, '--no-prompt', '--force', '--destroy-storage')
@@ -420,7 +594,8 @@ def main() -> int:
     # A model ends with its owner, so nothing remains if this process is killed.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
     try:
-        good = show(terminal, stay=os.environ.get('KEEP', '1') != '0')
+        plan = TLS if os.environ.get('TLS', '0') not in {'', '0'} else PLAIN
+        good = show(terminal, plan, stay=os.environ.get('KEEP', '1') != '0')
     except DemoError as error:
         terminal.say(terminal.style(f'\n✗ {error}', RED))
         terminal.say(f'\n Full output: {LOG.relative_to(ROOT)}')

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 # pytest rewrites the assertions of tests only, so that they show what they compared.
-pytest.register_assert_rewrite('checks', 'model', 'traffic')
+pytest.register_assert_rewrite('checks', 'model', 'switching', 'traffic')
 
 import jubilant
 

@@ -56,6 +56,10 @@ NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR
 _WORKLOAD = constants('coordinator-charm/src/workload.py')
 WORKLOAD_PORT: int = _WORKLOAD['PORT']
 """Where a worker's workload serves, its metrics too."""
+WORKLOAD_TLS_PORT: int = _WORKLOAD.get('TLS_PORT', 9899)
+"""The same over TLS."""
+EXPORTER_PORT, EXPORTER_TLS_PORT = 9113, 9114
+"""Where a coordinator's exporter serves, without TLS and with it."""
 ROLES: tuple[str, ...] = tuple(_WORKLOAD['ROLES']['minimal_deployment'])
 """The roles that a deployment needs, without meta-roles."""
 
@@ -135,6 +139,10 @@ STORE_TLS = tuple(
     for application in STORES
 )
 """The relations that give the stores TLS."""
+TLS = ('coordinator:certificates', f'{CERTIFICATES.name}:certificates')
+"""The relation that gives the coordinator, and through it the workers, TLS."""
+STORES_CA = ('coordinator:receive-ca-cert', f'{CERTIFICATES.name}:send-ca-cert')
+"""The relation that has the coordinator, and through it the workers, trust the stores."""
 
 TELEMETRY = {
     'metrics-endpoint': ('coordinator:metrics-endpoint', 'prometheus:metrics-endpoint'),

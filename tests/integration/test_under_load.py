@@ -15,8 +15,10 @@ import jubilant
 import pytest
 
 import deployment
+import switching
 from cluster import LocalCluster
 from deployment import ROOT
+from listeners import Listener
 from model import Model, eventually
 from traffic import echo, trace_id_of
 from vegeta import RATE, counts, load
@@ -25,6 +27,7 @@ ROLES = ('frontend', 'backend')
 COORDINATOR_UNITS = ('coordinator/0', 'coordinator/1')
 WORKERS = tuple(deployment.worker(role, role=role, units=3) for role in ROLES)
 APPLICATIONS = (deployment.coordinator(units=2), *WORKERS, deployment.store('loki'))
+CA = deployment.CERTIFICATES.name
 RELATIONS = (*deployment.cluster_relations(WORKERS), deployment.TELEMETRY['logging'])
 
 Step = tuple[str, Callable[[Model], object], int]
@@ -133,6 +136,79 @@ def scale_the_coordinator(model: Model) -> None:
     scale(model, 'coordinator', 2)
 
 
+def listeners_of(model: Model) -> list[Listener]:
+    """Every listener of ours, also of units that came later."""
+    return switching.of_units(model.units('coordinator', *ROLES))
+
+
+def certificates(model: Model) -> dict[str, str]:
+    """The serial number of what each listener serves, by the listener."""
+    context = switching.trusting(model, *switching.published(model))
+    return switching.serial_numbers(model, listeners_of(model), context)
+
+
+def turn_tls_on(model: Model) -> None:
+    """With certificates that have to be renewed after two minutes."""
+    model.juju.config(CA, {'certificate-validity': 150})
+    model.integrate(deployment.TLS)
+    model.wait_active()
+    eventually(
+        lambda: switching.check_tls_alone(model, *listeners_of(model)), timeout=240, every=2
+    )
+
+
+def renew(model: Model) -> None:
+    before = certificates(model)
+    model.juju.config(CA, {'certificate-validity': 86400})
+    eventually(lambda: check_all_others(model, before), timeout=240, every=2)
+
+
+def check_all_others(model: Model, before: dict[str, str]) -> None:
+    # The local Juju looks at its secrets' time before each hook, else twice a minute.
+    switching.update_status(model)
+    now = certificates(model)
+    same = [listener for listener, number in before.items() if now.get(listener) == number]
+    assert same == []
+
+
+def announce_another_ca(model: Model) -> None:
+    """It is trusted from then on, and issues later."""
+    model.juju.config(CA, {'ca-common-name': 'another'})
+    eventually(lambda: check_announced(model))
+    model.wait_active()
+
+
+def check_announced(model: Model) -> None:
+    assert len(switching.published(model)) == 2
+
+
+def change_the_ca(model: Model) -> None:
+    """All certificates are issued by the other one; both are trusted until all serve it."""
+    _, newest = switching.published(model)
+    model.cluster.run_hook(f'{CA}/0', 'update-status')
+
+    def is_changed() -> None:
+        switching.update_status(model)
+        context = switching.trusting(model, newest)
+        switching.serial_numbers(model, listeners_of(model), context)
+
+    eventually(is_changed, timeout=240, every=2)
+    model.wait_active()
+
+
+def scale_with_tls(model: Model) -> None:
+    scale_up_and_down(model)
+    eventually(lambda: switching.check_tls_alone(model, *listeners_of(model)))
+
+
+def turn_tls_off(model: Model) -> None:
+    model.juju.remove_relation(*deployment.TLS)
+    model.wait_active()
+    eventually(
+        lambda: switching.check_plain_alone(model, *listeners_of(model)), timeout=240, every=2
+    )
+
+
 SHORT: tuple[Step, ...] = (
     ('kill -9 a workload of each role', kill_a_workload, 2 * IN_FLIGHT),
     ('delete a worker pod', lambda model: roll(model, 'frontend/1'), IN_FLIGHT),
@@ -151,6 +227,15 @@ WHOLE: tuple[Step, ...] = (
     ('roll every worker pod', lambda model: roll(model, *model.units(*ROLES)), IN_FLIGHT),
     ('reload both nginx 100 times', lambda model: reload_nginx(model, 100), 0),
 )
+TLS: tuple[Step, ...] = (
+    ('turn TLS on', turn_tls_on, IN_FLIGHT),
+    ('renew all certificates', renew, IN_FLIGHT),
+    ('announce another CA', announce_another_ca, IN_FLIGHT),
+    ('change the CA', change_the_ca, IN_FLIGHT),
+    ('scale a role up and down with TLS', scale_with_tls, IN_FLIGHT),
+    ('turn TLS off', turn_tls_off, IN_FLIGHT),
+)
+"""One after the other: each begins where the one before it ended."""
 COORDINATORS: tuple[Step, ...] = (
     ('delete each coordinator pod', lambda model: roll(model, *COORDINATOR_UNITS), 0),
     ('scale the coordinator up and down', scale_the_coordinator, 0),
@@ -168,7 +253,8 @@ def run(model: Model, step: Step, folder: Path, *, keepalive: bool) -> None:
     name = model.juju.model.rpartition(':')[2]
     start = time.time()
     try:
-        with load(name, folder, keepalive=keepalive) as running:
+        cas = ''.join(switching.published(model))
+        with load(name, folder, keepalive=keepalive, cas=cas) as running:
             do(model)
             seconds = time.time() - start
     except TimeoutError as e:
@@ -227,6 +313,27 @@ def test_coordinators_under_load_in_short(loaded: Model, step: Step, tmp_path: P
 def test_coordinators_under_load(loaded: Model, step: Step, tmp_path: Path) -> None:
     """For clients that open a new connection when an idle one was closed."""
     run(loaded, step, tmp_path, keepalive=False)
+
+
+@pytest.fixture(scope='module')
+def with_ca(loaded: Model) -> Model:
+    """The same, with a CA that all trust and nobody has a certificate of yet."""
+    loaded.deploy(deployment.CERTIFICATES)
+    loaded.integrate(deployment.STORES_CA)
+    loaded.wait_active()
+    eventually(lambda: check_published(loaded))
+    return loaded
+
+
+def check_published(model: Model) -> None:
+    assert switching.published(model)
+
+
+@pytest.mark.load
+@of_steps(*TLS)
+def test_tls_under_load(with_ca: Model, step: Step, tmp_path: Path) -> None:
+    """For clients that follow a 308 and trust the CA beforehand."""
+    run(with_ca, step, tmp_path, keepalive=False)
 
 
 @pytest.mark.load

@@ -40,13 +40,14 @@ class Load:
 
 
 @contextmanager
-def load(model: str, folder: Path, *, keepalive: bool) -> Iterator[Load]:
+def load(model: str, folder: Path, *, keepalive: bool, cas: str = '') -> Iterator[Load]:
     """Put a load on the coordinator of a model as long as the block lasts.
 
     Args:
         model: its name.
         folder: for the load generator's files.
         keepalive: whether connections are used for more than one request.
+        cas: whom to trust in PEM, where a request is sent on to https.
     """
     target = f'http://coordinator.{model}.svc.cluster.local:{NGINX_PORT}'
     body, targets, results, log = (folder / n for n in ('body', 'targets', 'results', 'log'))
@@ -56,6 +57,9 @@ def load(model: str, folder: Path, *, keepalive: bool) -> Iterator[Load]:
     local = client.Model(model)
     options = [f'-rate={RATE}', '-duration=0', '-timeout=15s', f'-keepalive={keepalive}'.lower()]
     files = [f'-targets={targets}', f'-output={results}']
+    if cas:
+        (folder / 'cas').write_text(cas)
+        files.append(f'-root-certs={folder / "cas"}')
     number = local.start_in_network([program, 'attack', *options, *files], log)
     running = Load()
     try:

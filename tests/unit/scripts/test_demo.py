@@ -7,6 +7,8 @@ import pytest
 
 import clients
 import demo
+import deployment
+import listeners
 from clients.types import tree
 
 TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -97,13 +99,13 @@ def test_a_unit_that_is_not_active_or_not_idle_is_waited_for() -> None:
 
     units = {
         application.name: {name: unit('active', 'idle') for name in application.unit_names}
-        for application in demo.APPLICATIONS
+        for application in demo.PLAIN.applications
     }
     units['frontend']['frontend/1'] = unit('waiting', 'idle', 'for the container')
     units['backend']['backend/0'] = unit('active', 'executing')
     del units['tempo']['tempo/0']
     status = {'applications': {name: {'units': of} for name, of in units.items()}}
-    assert demo.not_active(status) == [
+    assert demo.not_active(status, demo.PLAIN.applications) == [
         'frontend/1 waiting: for the container',
         'backend/0 executing ',
         'tempo/0 unknown: no message',
@@ -126,4 +128,109 @@ def test_a_unit_that_cannot_run_ends_the_demo_with_the_reason(
     monkeypatch.setattr(demo, 'status', lambda: {'applications': {}})
     monkeypatch.setattr(demo.client, 'Model', Model)
     with pytest.raises(demo.DemoError, match=f'backend/0: {reason}'):
-        demo.deploy(demo.Terminal(), {})
+        demo.deploy(demo.Terminal(), demo.PLAIN, {})
+
+
+def test_with_tls_everything_of_the_plain_demo_is_there_and_a_ca_for_all() -> None:
+    assert demo.PLAIN.tls is False
+    assert demo.TLS.tls is True
+    assert demo.TLS.applications == (*demo.PLAIN.applications, deployment.CERTIFICATES)
+    assert set(demo.TLS.charms) - set(demo.PLAIN.charms) == {
+        'tests/stores/self-signed-certificates'
+    }
+    assert set(demo.PLAIN.relations) < set(demo.TLS.relations)
+    added = {one for one, _ in set(demo.TLS.relations) - set(demo.PLAIN.relations)}
+    assert added == {
+        'coordinator:certificates',
+        'coordinator:receive-ca-cert',
+        *(f'{store.name}:certificates' for store in deployment.STORES),
+    }
+
+
+@pytest.mark.parametrize(
+    ('value', 'plan'),
+    [(None, demo.PLAIN), ('', demo.PLAIN), ('0', demo.PLAIN), ('1', demo.TLS)],
+)
+def test_the_environment_chooses_what_is_deployed(
+    value: str | None, plan: demo.Plan, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[tuple[demo.Plan, bool]] = []
+
+    def show(_: demo.Terminal, plan: demo.Plan, *, stay: bool) -> bool:
+        chosen.append((plan, stay))
+        return True
+
+    monkeypatch.setattr(demo, 'BUILD', tmp_path)
+    monkeypatch.setattr(demo, 'LOG', tmp_path / 'log')
+    monkeypatch.setattr(demo, 'show', show)
+    monkeypatch.setattr(demo.signal, 'signal', lambda *_: None)
+    monkeypatch.setenv('LOCALJUJU_OWNER', '')
+    monkeypatch.setenv('KEEP', '0')
+    monkeypatch.delenv('TLS', raising=False)
+    if value is not None:
+        monkeypatch.setenv('TLS', value)
+    assert demo.main() == 0
+    assert chosen == [(plan, False)]
+
+
+def test_the_cas_are_those_that_issued_for_the_unit() -> None:
+    def relation(endpoint: str, *cas: str) -> dict[str, object]:
+        issued = json.dumps([{'certificate': 'x', 'ca': ca} for ca in cas])
+        return {'endpoint': endpoint, 'application-data': {'certificates': issued}}
+
+    unanswered: dict[str, object] = {'endpoint': 'certificates', 'application-data': {}}
+    shown = {
+        'relation-info': [
+            unanswered,
+            relation('certificates', 'one\n', 'two', 'one'),
+            relation('receive-ca-cert', 'three'),
+        ]
+    }
+    assert demo.cas_of(shown) == 'one\ntwo\n'
+    assert demo.cas_of({'relation-info': [unanswered]}) == ''
+
+
+def test_every_unit_and_store_is_asked_whether_it_speaks_tls() -> None:
+    asked = [str(listener) for listener in demo.the_listeners()]
+    assert asked == [
+        'coordinator/0:8080',
+        'coordinator/0:9114',
+        *(f'{role}/{number}:9899' for role in deployment.ROLES for number in range(2)),
+        'prometheus:9090',
+        'loki:3100',
+        'tempo:4317',
+        'tempo:4318',
+        'tempo:16686',
+    ]
+
+
+def test_with_tls_urls_have_the_names_of_the_certificates_and_curl_finds_them(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo.base_url('loki', 3, tls=False) == 'http://127.0.0.1:3'
+    assert demo.base_url('loki', 3, tls=True) == 'https://loki.demo.svc.cluster.local:3'
+    monkeypatch.setattr(demo, 'CA_FILE', tmp_path / 'ca.pem')
+    monkeypatch.setattr(demo, 'CURL', tmp_path / 'curlrc')
+    demo.write_curl('the CA\n', {'loki': 3, 'tempo': 4})
+    assert (tmp_path / 'ca.pem').read_text() == 'the CA\n'
+    assert (tmp_path / 'curlrc').read_text() == (
+        f'cacert = "{tmp_path}/ca.pem"\n'
+        'resolve = "loki.demo.svc.cluster.local:3:127.0.0.1"\n'
+        'resolve = "tempo.demo.svc.cluster.local:4:127.0.0.1"\n'
+    )
+
+
+def test_the_result_says_which_listeners_speak_tls_alone(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, 'BUILD', tmp_path)
+    [nginx, exporter] = listeners.of_coordinator('coordinator/0')
+    answers = [
+        listeners.Answer(nginx, 'TLSv1.3', ''),
+        listeners.Answer(exporter, 'TLSv1.3', 'port 9113 serves plain HTTP'),
+    ]
+    demo.write_result({}, {}, [], answers)
+    assert json.loads((tmp_path / 'demo.json').read_text())['tls'] == {
+        'coordinator/0:8080': True,
+        'coordinator/0:9114': False,
+    }

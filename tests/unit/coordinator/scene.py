@@ -212,6 +212,7 @@ class Coordinator:
     Attributes:
         ctx: what events are made of.
         folder: /etc/nginx of the container.
+        exporter_folder: /etc/nginx-prometheus-exporter of the exporter's container.
         resolv_conf: /etc/resolv.conf of the container.
         certs: /etc/ssl/certs of each container, by its name.
     """
@@ -222,6 +223,8 @@ class Coordinator:
         )
         self.folder = folder / 'nginx'
         self.folder.mkdir(parents=True)
+        self.exporter_folder = folder / 'exporter'
+        self.exporter_folder.mkdir()
         self.resolv_conf = folder / 'resolv.conf'
         self.resolv_conf.write_text('nameserver 10.152.183.10\n')
         self.certs = {
@@ -247,6 +250,13 @@ class Coordinator:
             },
         )
 
+    def exporter(self) -> testing.Container:
+        """The exporter's container as a new pod has it."""
+        name = 'nginx-prometheus-exporter'
+        files = testing.Mount(location=f'/etc/{name}', source=self.exporter_folder)
+        mounts = {'exporter': files, **self._certs(name)}
+        return testing.Container(name, can_connect=True, mounts=mounts)
+
     def _certs(self, container: str) -> dict[str, testing.Mount]:
         return {'certs': testing.Mount(location='/etc/ssl/certs', source=self.certs[container])}
 
@@ -258,9 +268,8 @@ class Coordinator:
         config: Mapping[str, str] | None = None,
     ) -> testing.State:
         """A new unit's state, with both containers up but for those that are given."""
-        name = 'nginx-prometheus-exporter'
-        exporter = testing.Container(name, can_connect=True, mounts=self._certs(name))
-        up = {container.name: container for container in (self.nginx(), exporter, *containers)}
+        started = (self.nginx(), self.exporter(), *containers)
+        up = {container.name: container for container in started}
         return testing.State(
             leader=leader,
             relations=relations,

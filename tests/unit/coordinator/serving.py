@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from ops import testing
-
 import authority
 import hostile
 import juju
@@ -66,9 +64,9 @@ def expired(unit, state):
 
 def with_fresh_pod(unit, state):
     """The state of a unit whose pod came back with nothing but what Juju keeps."""
-    for path in unit.folder.iterdir():
+    for path in (*unit.folder.iterdir(), *unit.exporter_folder.iterdir()):
         path.unlink()
-    fresh = [unit.nginx(), testing.Container('nginx-prometheus-exporter', can_connect=True)]
+    fresh = [unit.nginx(), unit.exporter()]
     return dataclasses.replace(state, containers=fresh, stored_states=[])
 
 

@@ -309,7 +309,7 @@ class Life(stateful.RuleBasedStateMachine):
     @stateful.rule()
     def lose_the_pod(self):
         """Files, plans and all that the charm stored are gone; no relation event tells of it."""
-        for path in self.unit.folder.iterdir():
+        for path in (*self.unit.folder.iterdir(), *self.unit.exporter_folder.iterdir()):
             path.unlink()
         down = [
             self.unit.nginx(can_connect=False),
@@ -321,7 +321,7 @@ class Life(stateful.RuleBasedStateMachine):
         self.run(on.start())
         up = [
             self.unit.nginx(),
-            testing.Container('nginx-prometheus-exporter', can_connect=True),
+            self.unit.exporter(),
         ]
         for container in up:
             others = [c for c in self.state.containers if c.name != container.name]

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import ipaddress
 import json
+import re
 
 import pytest
 from cryptography import x509
@@ -107,7 +108,7 @@ def test_a_request_for_the_own_name_is_accepted(case):
 @pytest.mark.parametrize('case', BAD)
 def test_any_other_request_is_refused_with_a_reason(case):
     text, why = BAD[case]
-    with pytest.raises(ValueError, match='.') as error:
+    with pytest.raises(ValueError, match=re.escape(why)) as error:
         certificates.check_request(text, HOST)
     assert str(error.value) == why
 

@@ -52,3 +52,11 @@ def test_no_target_is_no_job():
 def test_the_path_can_be_another():
     (job,) = metrics.scrape_jobs([target('a/0')], '/internal/metrics')
     assert job['metrics_path'] == '/internal/metrics'
+
+
+def test_a_job_over_https_carries_the_cas_and_one_over_http_does_not():
+    secure = metrics.Target(target('b/0').topology, 'b', 443, 'https')
+    plain, found = metrics.scrape_jobs([target('a/0'), secure], ca='PEM')
+    assert {'scheme', 'tls_config'} & plain.keys() == set()
+    assert (found['scheme'], found['tls_config']) == ('https', {'ca': 'PEM'})
+    assert found['static_configs'][0]['targets'] == ['b:443']

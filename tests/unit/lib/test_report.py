@@ -29,6 +29,18 @@ def test_a_note_is_kept_once():
     assert found.notes == ['b', 'a']
 
 
+def test_what_blocks_is_kept_once():
+    found = report.Report()
+    found.block('a')
+    found.block('a')
+    assert found.blocked == ['a']
+
+
+def test_a_few_names_are_shown_and_the_rest_is_counted():
+    assert report.first(['a', 'b']) == 'a, b'
+    assert report.first(['a', 'b', 'c', 'd', 'e']) == 'a, b, c and 2 more'
+
+
 def test_two_reports_share_nothing():
     report.Report().note('a')
     assert report.Report() == report.Report([], [], [], [])

@@ -253,7 +253,7 @@ def run(model: Model, step: Step, folder: Path, *, keepalive: bool) -> None:
     name = model.juju.model.rpartition(':')[2]
     start = time.time()
     try:
-        cas = ''.join(switching.published(model))
+        cas = '\n'.join(switching.published(model))
         with load(name, folder, keepalive=keepalive, cas=cas) as running:
             do(model)
             seconds = time.time() - start

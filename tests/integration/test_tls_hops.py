@@ -7,9 +7,10 @@ looked for with TLS was seen without: a search that found nothing would fail the
 import secrets
 import ssl
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import jubilant
@@ -21,6 +22,7 @@ import switching
 from capture import Capture, Stream, capturing
 from cluster import LocalCluster
 from deployment import NGINX_PORT
+from localjuju import client
 from model import Model, eventually
 from traffic import echo, trace_id_of
 
@@ -30,6 +32,7 @@ CA = deployment.CERTIFICATES.name
 RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
 TLS = (deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS)
 OURS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_names))
+IMPOSTOR = Path(__file__).with_name('impostor.py')
 LISTENERS = switching.of_units(OURS)
 
 
@@ -284,38 +287,6 @@ def test_with_tls_nothing_that_leaves_a_pod_is_plain_text(tls: Model, tmp_path: 
     assert found == []
 
 
-SERVER = """
-import signal, socket, ssl, sys
-signal.alarm(120)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain('/tmp/hostile.pem')
-listening = socket.create_server(('', {port}))
-while True:
-    connection, _ = listening.accept()
-    connection.settimeout(5)
-    try:
-        with context.wrap_socket(connection, server_side=True) as served:
-            data = served.recv(10000)
-            print('served' if data else 'closed', flush=True)
-            served.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 7\\r\\n\\r\\nhostile')
-    except OSError as error:
-        print('refused', error, flush=True)
-"""
-"""An upstream that says of each connection whether it was sent a request over it."""
-
-
-@pytest.fixture
-def stopped(tls: Model) -> Iterator[Model]:
-    """Within it, the backends' workloads do not run, and their ports are free."""
-    for unit in ('backend/0', 'backend/1'):
-        tls.run(unit, '/charm/bin/pebble', 'stop', 'podinfo')
-    yield tls
-    tls.juju.ssh('backend/0', 'sh', '-c', "'kill $(cat /tmp/hostile.pid)'")
-    for unit in ('backend/0', 'backend/1'):
-        tls.run(unit, '/charm/bin/pebble', 'start', 'podinfo')
-    eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=switching.trusting(tls))))
-
-
 def of_another_ca(model: Model, folder: Path) -> str:
     """A key and a certificate for the backend's own name, which its CA did not issue; in PEM."""
     name = listeners.host('backend/0', switching.name_of(model))
@@ -332,29 +303,35 @@ def of_another_unit(model: Model, _: Path) -> str:
     return model.juju.ssh('loki/0', 'cat', '/etc/store-tls/own.pem', container='loki')
 
 
-@pytest.mark.parametrize('impostor', [of_another_ca, of_another_unit])
+@pytest.mark.parametrize('make_pem', [of_another_ca, of_another_unit])
 def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
-    stopped: Model, impostor: object, tmp_path: Path
+    tls: Model, make_pem: Callable[[Model, Path], str], tmp_path: Path
 ) -> None:
-    assert callable(impostor)
-    pem = str(impostor(stopped, tmp_path))
-    script = SERVER.format(port=deployment.WORKLOAD_TLS_PORT)
-    start = (
-        f"cat > /tmp/hostile.pem <<'END'\n{pem}\nEND\n"
-        f"cat > /tmp/hostile.py <<'END'\n{script}\nEND\n"
-        'python3 /tmp/hostile.py > /tmp/hostile.log 2>&1 < /dev/null & echo $! > /tmp/hostile.pid'
-    )
-    stopped.juju.ssh('backend/0', start)
-    context = switching.trusting(stopped)
+    pem, said = tmp_path / 'pem', tmp_path / 'said'
+    pem.write_text(make_pem(tls, tmp_path))
+    addresses = [unit.address for unit in tls.units('backend').values()]
+    command = [sys.executable, str(IMPOSTOR), str(pem), str(_TLS), *addresses]
+    context = switching.trusting(tls)
+    local = client.Model(switching.name_of(tls))
+    number = local.start_in_network(command, said)
+    try:
+        eventually(lambda: check_says(said, 'listening'))
+        tls.run('coordinator/0', 'nginx', '-s', 'reload')  # or it goes on with open connections
 
-    def is_asked() -> None:
-        response = stopped.cluster.http('coordinator', NGINX_PORT, '/backend/', context=context)
-        assert response.status in {502, 504}, response
-        log = stopped.juju.ssh('backend/0', 'cat', '/tmp/hostile.log')
-        assert 'refused' in log, f'nginx did not come: {log}'
-        assert 'served' not in log
+        def is_refused() -> None:
+            response = tls.cluster.http('coordinator', NGINX_PORT, '/backend/', context=context)
+            check_says(said, 'refused')
+            assert response.status in {502, 504}, response
 
-    eventually(is_asked)
+        eventually(is_refused)
+    finally:
+        assert local.stop_in_network(number) == 0
+    assert 'served' not in said.read_text()
+    eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=context)))
+
+
+def check_says(said: Path, what: str) -> None:
+    assert what in said.read_text(), said.read_text()
 
 
 def test_a_worker_that_joins_costs_no_get_and_is_asked_over_tls_alone(tls: Model) -> None:

@@ -148,8 +148,8 @@ def certificates(model: Model) -> dict[str, str]:
 
 
 def turn_tls_on(model: Model) -> None:
-    """With certificates that have to be renewed after two minutes."""
-    model.juju.config(CA, {'certificate-validity': 150})
+    """With certificates that have to be renewed soon: half a minute before they expire."""
+    model.juju.config(CA, {'certificate-validity': 300})
     model.integrate(deployment.TLS)
     model.wait_active()
     eventually(
@@ -160,7 +160,7 @@ def turn_tls_on(model: Model) -> None:
 def renew(model: Model) -> None:
     before = certificates(model)
     model.juju.config(CA, {'certificate-validity': 86400})
-    eventually(lambda: check_all_others(model, before), timeout=240, every=2)
+    eventually(lambda: check_all_others(model, before), timeout=400, every=2)
 
 
 def check_all_others(model: Model, before: dict[str, str]) -> None:
@@ -253,7 +253,7 @@ def run(model: Model, step: Step, folder: Path, *, keepalive: bool) -> None:
     name = model.juju.model.rpartition(':')[2]
     start = time.time()
     try:
-        cas = ''.join(switching.published(model))
+        cas = '\n'.join(switching.published(model))
         with load(name, folder, keepalive=keepalive, cas=cas) as running:
             do(model)
             seconds = time.time() - start

@@ -56,9 +56,11 @@ NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR
 _WORKLOAD = constants('coordinator-charm/src/workload.py')
 WORKLOAD_PORT: int = _WORKLOAD['PORT']
 """Where a worker's workload serves, its metrics too."""
-WORKLOAD_TLS_PORT: int = _WORKLOAD.get('TLS_PORT', 9899)
+WORKLOAD_TLS_PORT: int = _WORKLOAD['TLS_PORT']
 """The same over TLS."""
-EXPORTER_PORT, EXPORTER_TLS_PORT = 9113, 9114
+_EXPORTER = constants('coordinator-charm/src/exporter.py')
+EXPORTER_PORT: int = _EXPORTER['PORT']
+EXPORTER_TLS_PORT: int = _EXPORTER['TLS_PORT']
 """Where a coordinator's exporter serves, without TLS and with it."""
 ROLES: tuple[str, ...] = tuple(_WORKLOAD['ROLES']['minimal_deployment'])
 """The roles that a deployment needs, without meta-roles."""

@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import itertools
 import ops
 import pytest
 from ops import testing
@@ -203,11 +204,11 @@ def test_a_new_pod_trusts_the_cas_of_now(pod, before):
 def failing(method, kind='permission-denied'):
     """Pebble as it is without root: the message names a temporary file, which is random."""
 
-    def fail(*_, **__):
-        fail.number += 1
-        raise ops.pebble.PathError(kind, f'open {log_trust.PATH}.{fail.number}~: {kind}')
+    numbers = itertools.count(1)
 
-    fail.number = 0
+    def fail(*_, **__):
+        raise ops.pebble.PathError(kind, f'open {log_trust.PATH}.{next(numbers)}~: {kind}')
+
     return mock.patch.object(mocking._MockPebbleClient, method, fail)
 
 
@@ -256,7 +257,9 @@ def test_the_target_that_remembers_is_sent_nothing_and_says_which_cas(pod):
     pod.hook(A)
     pod.hook(A, {})
     target = pod._container.plan.log_targets[log_trust.TARGET]
-    (digest,) = log_trust.remembered(target).digests
+    remembered = log_trust.remembered(target)
+    assert remembered
+    (digest,) = remembered.digests
     assert target == {
         'override': 'replace',
         'type': 'loki',

@@ -491,7 +491,7 @@ def test_a_certificate_that_becomes_valid_is_served(unit, asking):
         def now(cls, tz=None):
             return real.now(tz) + 2 * HOUR
 
-    with mock.patch.object(worker_key.datetime, 'datetime', Later):
+    with mock.patch('coordinated_telemetry.worker_key.datetime.datetime', Later):
         after = unit.update_status(early)
     assert own(after)['certificate_sha256'] == worker_tls.sha256(chain)
 

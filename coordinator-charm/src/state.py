@@ -103,7 +103,7 @@ class State:
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it; the report names what is invalid."""
     kept = bags.own('peers', charm.unit, tls.Kept) or tls.Kept()
-    others = _read_others(charm, bags)
+    others = _read_others(bags)
     coordinators = {name: data.address for name, data in others.items()}
     workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)
     provided = tls.read(bags, charm.unit, kept)
@@ -139,7 +139,7 @@ def _read_config(charm: ReconcilingCharm) -> Config:
         return Config()
 
 
-def _read_others(charm: ReconcilingCharm, bags: databags.Databags) -> dict[str, PeerData]:
+def _read_others(bags: databags.Databags) -> dict[str, PeerData]:
     """What the other coordinator units publish."""
     return {
         unit.name: data

@@ -48,15 +48,15 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
 
     _state: state.State
-    # At the end of the dispatch: what nginx serves, and how; what the exporter serves.
+    # At the end of the dispatch: what nginx serves, and how it reaches the workers.
     _served: tls.Certificate | None = None
     _upstream: Scheme = 'http'
-    _exported: list[Scheme]
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self._nginx = self.unit.get_container(nginx.CONTAINER)
         self._exporter = self.unit.get_container(exporter.CONTAINER)
+        self._exported: list[Scheme] = ['http']
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""

@@ -418,6 +418,10 @@ class Life(stateful.RuleBasedStateMachine):
         found: dict[str, Any] = {key: json.loads(value) for key, value in databag.items()}
         level = {'debug': 'debug', 'warning': 'warn', 'error': 'error'}.get(self.level, 'info')
         assert f'level: "{level}"' in found.pop('worker_config')
+        # nginx uses http, as no worker serves https; what is not needed any more goes later.
+        told = found.pop('worker_schemes', ['http'])
+        both = ['http', 'https']
+        assert told == both if 'ca' in self.applications else told in (['http'], both)
         of_charms = self.receivers('tempo')
         of_charms.pop('otlp_grpc', None)
         expected = {
@@ -431,7 +435,8 @@ class Life(stateful.RuleBasedStateMachine):
     def check_metrics(self, databag):
         jobs = json.loads(databag['scrape_jobs'])
         found = sorted(
-            (config['labels']['juju_unit'], target)
+            # An exporter alone is scraped over https as soon as it has a certificate.
+            (config['labels']['juju_unit'], target.replace(':9114', ':9113'))
             for job in jobs
             for config in job['static_configs']
             for target in config['targets']

@@ -211,7 +211,7 @@ def test_the_chain_begins_with_the_own_certificate_and_repeats_nothing(unit, ask
     assert requesting.given(after)['w/0'] == own + intermediate
 
 
-def issued(names=(HOST,), text='', days=1, ca=CA):
+def issued(names=(HOST,), text='', days: float = 1, ca=CA):
     return ca.issue(
         text or requesting.request(HOST), datetime.timedelta(days=days), names=list(names)
     )

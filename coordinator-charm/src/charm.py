@@ -183,7 +183,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 )
 
     def _ensure_nginx(self, seen: state.State, certificate: str) -> None:
-        self._upstream = running.ensure_nginx(self._nginx, seen, self._pod, certificate)
+        self._upstream = running.ensure_nginx(
+            self._nginx, seen, self._pod, certificate, self.awaited
+        )
 
     def _file(self, certificate: tls.Certificate) -> str:
         return self._requirer.file(certificate)

@@ -21,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 
 def ensure_nginx(
-    container: ops.Container, seen: State, pod: nginx_pod.Pod, certificate: str
+    container: ops.Container,
+    seen: State,
+    pod: nginx_pod.Pod,
+    certificate: str,
+    waited: Callable[[str], float],
 ) -> Scheme:
     """Make nginx run with what was read, and return how it reaches the workers.
 
@@ -30,13 +34,14 @@ def ensure_nginx(
         seen: what was read.
         pod: the pod in which it runs.
         certificate: path of the file with certificates and key, or '' for plain HTTP.
+        waited: as in `schemes.of_upstreams`.
 
     Raises:
         nginx.ConfigError: if nginx refuses the configuration; it keeps running as before.
         ops.pebble.Error: if Pebble cannot be reached.
     """
     cas = trusted.by_unit(seen)
-    scheme = schemes.of_upstreams(seen, bool(certificate), bool(cas))
+    scheme = schemes.of_upstreams(seen, bool(certificate), bool(cas), waited)
     # A new unit learns of the workers one by one, and gets its certificate after the other
     # units have theirs: until then those serve clients better.
     waits = seen.tls.ca and (not certificate or (scheme == 'http' and seen.awaited_tls))

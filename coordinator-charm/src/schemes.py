@@ -4,32 +4,47 @@ Whoever serves begins with the new scheme at once and ends with the old one in a
 when nobody uses it any more. Until then both work, so no request and no sample is lost.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
+from coordinated_telemetry import rolling
 from coordinated_telemetry.cluster_data import Scheme
 from state import State
 
 _ALL: tuple[Scheme, ...] = ('http', 'https')
 
 
-def of_upstreams(seen: State, serves_tls: bool, has_ca: bool) -> Scheme:
+def of_upstreams(
+    seen: State, serves_tls: bool, has_ca: bool, waited: Callable[[str], float]
+) -> Scheme:
     """How this unit's nginx reaches the workers.
 
-    It changes as soon as each role that has workers has one that serves the other scheme. With
+    It changes as soon as all workers that serve anything serve the other scheme, so that each
+    role keeps all its workers; after `rolling.PATIENCE`, one worker of each role is enough. With
     https, it does not go back to http before the CA is gone.
 
     Args:
         seen: what was read.
         serves_tls: whether nginx itself serves TLS.
         has_ca: whether there is a CA with which it can check the workers.
+        waited: for how many seconds a change has been waited for; '' for nothing.
     """
     now: Scheme = (has_ca and seen.kept.upstream_scheme) or 'http'
     wanted: Scheme = 'http'
     if has_ca and seen.tls.ca and (serves_tls or now == 'https'):
         wanted = 'https'
-    roles = [workers for workers in seen.workers_by_role.values() if workers]
-    ready = all(any(wanted in worker.tls.schemes for worker in role) for role in roles)
-    return wanted if roles and ready else now
+    roles = [
+        [worker.tls.schemes for worker in workers if worker.tls.schemes]
+        for workers in seen.workers_by_role.values()
+        if workers
+    ]
+    possible = bool(roles) and all(any(wanted in one for one in role) for role in roles)
+    if wanted == now or not possible:
+        waited('')
+        return now
+    if all(wanted in one for role in roles for one in role):
+        waited('')
+        return wanted
+    return wanted if waited(f'workers with {wanted}') > rolling.PATIENCE else now
 
 
 def of_scrape(units: Iterable[Collection[Scheme]], tls: bool) -> Scheme:

@@ -54,6 +54,24 @@ def _is(end: tuple[str, int], addresses: set[str], port: int = 0) -> bool:
 
 
 @contextlib.contextmanager
+def in_network(model: str, command: list[str], output: Path) -> Iterator[None]:
+    """Run a program in the network outside all pods of a model as long as the block lasts.
+
+    Args:
+        model: its name.
+        command: program and arguments; it has to end with 0 once it is told to.
+        output: the file for what it says.
+    """
+    local = client.Model(model)
+    number = local.start_in_network(command, output)
+    try:
+        yield
+    finally:
+        code = local.stop_in_network(number)
+    assert code == 0, output.read_text()[-2000:]
+
+
+@contextlib.contextmanager
 def capturing(model: str, folder: Path) -> Iterator[Capture]:
     """Capture everything that leaves a pod of a model as long as the block lasts.
 
@@ -62,17 +80,12 @@ def capturing(model: str, folder: Path) -> Iterator[Capture]:
         folder: for the packets.
     """
     packets = folder / 'packets'
-    local = client.Model(model)
-    number = local.start_in_network([sys.executable, str(SNIFFER)], packets)
     capture = Capture()
-    try:
+    with in_network(model, [sys.executable, str(SNIFFER)], packets):
         while not packets.read_text():  # it says when it listens
             time.sleep(0.05)
         yield capture
-    finally:
-        code = local.stop_in_network(number)
     text = packets.read_text()
-    assert code == 0, text[-2000:]
     *lines, last = text.splitlines()[1:]
     assert json.loads(last) == {'lost': 0}, last
     capture.streams += _streams(lines)

@@ -207,8 +207,10 @@ def test_a_certificate_is_renewed_while_the_old_one_serves(served: Model) -> Non
         model.juju.config(CA, {'certificate-validity': 86400})
 
         def is_renewed() -> None:
-            # The local Juju looks at its secrets' time before each hook, else twice a minute.
-            model.cluster.run_hook('coordinator/0', 'update-status')
+            # The local Juju looks at its secrets' time before each hook, else twice a minute. A
+            # worker looks at its certificate's in update-status.
+            for unit in ('coordinator/0', *(unit for app in WORKERS for unit in app.unit_names)):
+                model.cluster.run_hook(unit, 'update-status')
             assert certificate_files(model, 'coordinator/0').keys().isdisjoint(before)
 
         eventually(is_renewed, timeout=90, every=1)

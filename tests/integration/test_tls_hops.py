@@ -19,10 +19,9 @@ import pytest
 import deployment
 import listeners
 import switching
-from capture import Capture, Stream, capturing
+from capture import Capture, Stream, capturing, in_network
 from cluster import LocalCluster
 from deployment import NGINX_PORT
-from localjuju import client
 from model import Model, eventually
 from traffic import echo, trace_id_of
 
@@ -312,9 +311,7 @@ def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
     addresses = [unit.address for unit in tls.units('backend').values()]
     command = [sys.executable, str(IMPOSTOR), str(pem), str(_TLS), *addresses]
     context = switching.trusting(tls)
-    local = client.Model(switching.name_of(tls))
-    number = local.start_in_network(command, said)
-    try:
+    with in_network(switching.name_of(tls), command, said):
         eventually(lambda: check_says(said, 'listening'))
         tls.run('coordinator/0', 'nginx', '-s', 'reload')  # or it goes on with open connections
 
@@ -324,8 +321,6 @@ def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
             assert response.status in {502, 504}, response
 
         eventually(is_refused)
-    finally:
-        assert local.stop_in_network(number) == 0
     assert 'served' not in said.read_text()
     eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=context)))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordinated_telemetry import cluster
+from coordinated_telemetry import cluster, rolling
 from coordinated_telemetry.topology import Topology
 from coordinator.source import schemes, state, tls, tls_data
 
@@ -85,7 +85,9 @@ def seen(kept, ca, *units):
         (None, True, [BOTH, BOTH], False, 'http'),
         (None, True, [BOTH, HTTP], True, 'http'),
         (None, True, [BOTH], True, 'https'),  # the other role has nobody
-        (None, True, [BOTH, BOTH, HTTP, HTTP], True, 'https'),
+        (None, True, [BOTH, BOTH, HTTP, HTTP], True, 'http'),  # these two lack one
+        (None, True, [BOTH, BOTH, NONE, NONE], True, 'https'),  # who serves nothing is not missed
+        ('https', False, [BOTH, BOTH, HTTPS, BOTH], False, 'https'),
         ('https', True, [HTTP, HTTP], True, 'https'),
         ('https', True, [BOTH, BOTH], False, 'https'),
         ('https', False, [HTTPS, HTTPS], False, 'https'),
@@ -95,8 +97,30 @@ def seen(kept, ca, *units):
     ],
 )
 def test_how_nginx_reaches_the_workers(kept, ca, units, serves_tls, expected):
-    assert schemes.of_upstreams(seen(kept, ca, *units), serves_tls, has_ca=True) == expected
+    found = schemes.of_upstreams(seen(kept, ca, *units), serves_tls, True, lambda what: 0)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ('units', 'waits', 'expected'),
+    [
+        ([BOTH, BOTH, HTTP, BOTH], 'workers with https', 'https'),
+        ([BOTH, HTTP, HTTP, BOTH], 'workers with https', 'https'),
+        ([BOTH, HTTP, BOTH, HTTP], '', 'http'),  # one role would have nobody
+        ([BOTH, BOTH], '', 'https'),
+    ],
+)
+def test_after_a_while_it_does_not_wait_for_the_last_worker(units, waits, expected):
+    waited = []
+
+    def long(what):
+        waited.append(what)
+        return rolling.PATIENCE + 1
+
+    found = schemes.of_upstreams(seen(None, True, *units), True, True, long)
+    assert (found, waited) == (expected, [waits])
 
 
 def test_without_a_ca_to_check_with_there_is_no_https():
-    assert schemes.of_upstreams(seen('https', True, BOTH, BOTH), True, has_ca=False) == 'http'
+    state = seen('https', True, BOTH, BOTH)
+    assert schemes.of_upstreams(state, True, False, lambda what: 0) == 'http'

@@ -1,8 +1,8 @@
 """Whom Pebble trusts when it sends logs over https: what it is given, when, and until when."""
 
+import itertools
 from unittest import mock
 
-import itertools
 import ops
 import pytest
 from ops import testing

@@ -43,6 +43,7 @@ def test_pain_19_tls_1_2_and_newer_on_the_same_port_and_plain_http_is_sent_there
     ((name, content),) = files(unit).items()
     assert [line for line in server(unit) if '[::]' not in line] == [
         'listen 8080 ssl',
+        'http2 on',
         f'ssl_certificate /etc/nginx/{name}',
         f'ssl_certificate_key /etc/nginx/{name}',
         'ssl_protocols TLSv1.2 TLSv1.3',
@@ -65,9 +66,12 @@ def test_pain_19_nobody_else_reads_the_key_and_nothing_else_has_it(unit, plain, 
     assert key
     assert key not in str(databags)
     assert key not in str(calls.of('juju-log'))
-    assert [path for path, text in calls.of('pebble push') if key in text] == [
-        f'/etc/nginx/{name}'
+    assert sorted(path for path, text in calls.of('pebble push') if key in text) == [
+        '/etc/nginx-prometheus-exporter/tls.pem',
+        f'/etc/nginx/{name}',
     ]
+    exporters = unit.exporter_folder / 'tls.pem'
+    assert exporters.stat().st_mode & 0o777 == 0o600
 
 
 def test_pain_19_a_worker_that_is_added_touches_neither_tls_nor_the_request(unit, served, calls):

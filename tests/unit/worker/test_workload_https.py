@@ -16,7 +16,7 @@ import authority
 import coordinated_telemetry
 import hostile
 import juju
-from coordinated_telemetry import worker_key, worker_tls
+from coordinated_telemetry import worker_tls
 from coordinator.serving import GARBAGE
 from worker import scene
 

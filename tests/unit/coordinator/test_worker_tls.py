@@ -83,15 +83,16 @@ def test_tls_is_turned_on_step_by_step(unit):
         '[certificates] waiting for w/0, w/1 to serve TLS'
     )
     state = requesting.echoed(unit, state, [0])
-    assert upstream(unit) == 'https'
-    assert scene.host('w/0') in unit.config
-    assert scene.host('w/1') not in unit.config
-    assert ready(state)
-    assert trust(unit) == CA.certificate
-    assert jobs(state)['w'][0] == 'http'  # one of two serves https
+    assert upstream(unit) == 'http'  # all workers change at once
+    assert not ready(state)
+    assert jobs(state)['w'][0] == 'http'
     assert state.unit_status.message == '[certificates] waiting for w/1 to serve TLS'
     state = requesting.echoed(unit, state, [1])
+    assert upstream(unit) == 'https'
+    assert scene.host('w/0') in unit.config
     assert scene.host('w/1') in unit.config
+    assert ready(state)
+    assert trust(unit) == CA.certificate
     assert jobs(state)['w'] == ('https', CA.certificate)
     assert requesting.told(state) == ['http', 'https']
     state = unit.update_status(state)

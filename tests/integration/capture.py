@@ -68,7 +68,7 @@ def in_network(model: str, command: list[str], output: Path) -> Iterator[None]:
         yield
     finally:
         code = local.stop_in_network(number)
-    assert code == 0, output.read_text()[-2000:]
+    assert code == 0, f'{code}: {output.read_text()[-2000:]}'
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ and why for each that does not. It ends on SIGINT, with the redirection. It runs
 outer network, which all traffic of the pods passes.
 """
 
+import contextlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -27,14 +29,16 @@ def main(pem: str, port: str, *addresses: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     rules = RULES.format(table=TABLE, port=port, addresses=', '.join(addresses))
+    over: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: over.append(number))
     with socket.create_server(('', int(port))) as listening:
+        listening.settimeout(0.2)
         subprocess.run(['nft', '-f', '-'], input=rules, text=True, check=True)
         print('listening', flush=True)
         try:
-            while True:
-                answer(listening.accept()[0], context)
-        except KeyboardInterrupt:
-            pass
+            while not over:
+                with contextlib.suppress(TimeoutError):
+                    answer(listening.accept()[0], context)
         finally:
             subprocess.run(['nft', 'delete', 'table', 'ip', TABLE], check=True)
 

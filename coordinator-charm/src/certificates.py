@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import oid
 
 import tls
+from coordinated_telemetry import worker_key
 
 # It logs at every level, some of it in every hook; here one line and the status say the same.
 logging.getLogger(tls_certificates.__name__).setLevel(logging.CRITICAL)
@@ -172,7 +173,7 @@ def check_issued(chain: Sequence[str], request: str, host: str) -> None:
         raise ValueError('it is not valid yet')
     if end <= now:
         raise ValueError('it has expired')
-    if not any(_is_by(own, other) for other in others):
+    if not any(worker_key.is_by(own, other) for other in others):
         raise ValueError('it was not issued by its CA')
 
 
@@ -224,16 +225,8 @@ def _chain(own: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x5
 
     def issuer() -> x509.Certificate | None:
         left = (one for one in others if one not in chain)
-        return next((one for one in left if _is_by(chain[-1], one)), None)
+        return next((one for one in left if worker_key.is_by(chain[-1], one)), None)
 
     while found := issuer():
         chain.append(found)
     return chain
-
-
-def _is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 a different one for each way in which it may not be
-        return False
-    return True

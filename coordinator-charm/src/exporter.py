@@ -121,7 +121,7 @@ def _is_private(container: ops.Container) -> bool:
     """Whether there is a file with a certificate that nobody else can read."""
     return any(
         found.path == CERTIFICATE and found.permissions == 0o600
-        for found in container.list_files(_FOLDER)
+        for found in containers.list_files(container, _FOLDER)
     )
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import ops
 
 import nginx
-from coordinated_telemetry import addresses, databag, databags, pem, report
+from coordinated_telemetry import addresses, containers, databag, databags, pem, report
 from tls_data import MAX_CAS, Certificate, Issued, Kept, Provided, Requested
 
 ENDPOINT = 'certificates'
@@ -229,7 +229,7 @@ def path_of(prefix: str, content: str) -> str:
 def ensure_file(
     container: ops.Container, path: str, content: Callable[[], str], mode: int = 0o600
 ) -> bool:
-    """Make a file hold certificates and key, readable by its owner only. True if it was written.
+    """Make a file hold certificates, and with the default mode a key. True if it was written.
 
     Args:
         container: reachable.
@@ -241,7 +241,7 @@ def ensure_file(
         ops.pebble.Error: if Pebble cannot be reached.
     """
     name = path.rpartition('/')[2]
-    if any(found.permissions == mode for found in _files(container, name)):
+    if any(found.permissions == mode for found in containers.list_files(container, _FOLDER, name)):
         return False
     # Pebble writes a new file with these permissions, and renames it once it is complete.
     container.push(path, content(), make_dirs=True, permissions=mode)
@@ -249,21 +249,16 @@ def ensure_file(
 
 
 def ensure_no_other_file(container: ops.Container, path: str, pattern: str = 'tls-*.pem') -> bool:
-    """Remove all files of certificates and keys except this one. True if there were any.
+    """Remove all files of a pattern except this one. True if there were any.
 
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    others = [found.path for found in _files(container, pattern) if found.path != path]
+    others = [
+        found.path
+        for found in containers.list_files(container, _FOLDER, pattern)
+        if found.path != path
+    ]
     for other in others:
         container.remove_path(other)
     return bool(others)
-
-
-def _files(container: ops.Container, pattern: str) -> list[ops.pebble.FileInfo]:
-    try:
-        return container.list_files(_FOLDER, pattern=pattern)
-    except ops.pebble.APIError as error:
-        if error.code == 404:  # the first file creates the folder
-            return []
-        raise

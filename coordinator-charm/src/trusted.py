@@ -4,13 +4,13 @@ The leader keeps the list. It publishes it to workers and scrapers, and each ngi
 workers' certificates with it.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 
 import ops
 
 import tls
 import tls_data
+from coordinated_telemetry import cluster_data
 from state import State
 
 _FILES = 'upstream-ca-*.pem'
@@ -53,7 +53,7 @@ def _serves_another(seen: State, issued: Mapping[str, str]) -> bool:
     """Whether any worker serves something else than what is issued for it now."""
     return any(
         worker.tls.certificate_sha256
-        not in ('', hashlib.sha256(issued.get(worker.topology.unit, '').encode()).hexdigest())
+        not in ('', cluster_data.sha256(issued.get(worker.topology.unit, '')))
         for worker in seen.workers.units
     )
 

@@ -49,6 +49,22 @@ def read_file(container: ops.Container, path: str) -> str | None:
         return None
 
 
+def list_files(
+    container: ops.Container, folder: str, pattern: str | None = None
+) -> list[ops.pebble.FileInfo]:
+    """The files in a folder whose names match a pattern such as `*.pem`; none without the folder.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    try:
+        return container.list_files(folder, pattern=pattern)
+    except ops.pebble.APIError as error:
+        if error.code == 404:  # the first file creates the folder
+            return []
+        raise
+
+
 def is_running(container: ops.Container, service: str) -> bool:
     """Whether a service runs; False if Pebble cannot be asked."""
     try:

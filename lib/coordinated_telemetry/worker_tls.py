@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import ops
 
-from . import addresses, cluster, cluster_worker, databag, databags
+from . import addresses, cluster, cluster_data, cluster_worker, databag, databags
 from .cluster_data import Scheme, WorkerUnitData
 
 LABEL = 'worker-tls-key'
@@ -43,7 +43,7 @@ class Certificate:
     @property
     def sha256(self) -> str:
         """The name by which others know what is served."""
-        return sha256(self.chain)
+        return cluster_data.sha256(self.chain)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +72,6 @@ class Tls:
     request: str = ''
     issued: Certificate | None = None
     renewal: str = ''
-
-
-def sha256(chain: str) -> str:
-    """The digest by which worker and coordinator name certificates; hexadecimal."""
-    return hashlib.sha256(chain.encode()).hexdigest()
 
 
 def issued_digest(coordinator: cluster_worker.Coordinator, unit: str) -> str:
@@ -122,7 +117,7 @@ def follow(
     if own is None or own.address != host:
         request = ''
     chain = coordinator.certificate
-    digest = sha256(chain)
+    digest = cluster_data.sha256(chain)
     is_served = serving is not None and digest == serving.certificate_sha256
     is_new = bool(chain) and serving is not None and not is_served
     is_due = is_served and _is_due(renewal, digest)

@@ -232,8 +232,8 @@ def ensure_running(
 
 def _has_certificate(container: ops.Container, digest: str) -> bool:
     """Whether the files of a certificate are there, and the key is readable by its owner only."""
-    found = {file.name: file.permissions for file in _listed(container, f'{_TLS_FOLDER}/{digest}')}
-    return found == _TLS_FILES
+    files = containers.list_files(container, f'{_TLS_FOLDER}/{digest}')
+    return {file.name: file.permissions for file in files} == _TLS_FILES
 
 
 def _ensure_certificate(container: ops.Container, certificate: worker_tls.Certificate) -> bool:
@@ -247,20 +247,11 @@ def _ensure_certificate(container: ops.Container, certificate: worker_tls.Certif
 
 
 def _ensure_no_other_certificate(container: ops.Container, now: worker_tls.Serving) -> bool:
-    found = _listed(container, _TLS_FOLDER)
+    found = containers.list_files(container, _TLS_FOLDER)
     others = [folder.path for folder in found if folder.name != now.certificate_sha256]
     for other in others:
         container.remove_path(other, recursive=True)
     return bool(others)
-
-
-def _listed(container: ops.Container, folder: str) -> list[ops.pebble.FileInfo]:
-    try:
-        return container.list_files(folder)
-    except ops.pebble.APIError as error:
-        if error.code == 404:  # the first file creates the folder
-            return []
-        raise
 
 
 def ensure_untraced(container: ops.Container) -> bool:

@@ -12,6 +12,7 @@ never leaves it: `worker_certificates` and `worker_schemes` of the coordinator's
 `ip_addresses`, `certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
 """
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -23,6 +24,11 @@ Scheme = Literal['http', 'https']
 Schemes = Annotated[list[Scheme], pydantic.Field(max_length=2)]
 IpAddresses = Annotated[list[addresses.IpAddress], pydantic.Field(max_length=8)]
 Sha256 = Annotated[str, pydantic.Field(pattern=r'^[0-9a-f]{64}$')]
+
+
+def sha256(chain: str) -> str:
+    """The digest by which worker and coordinator name certificates in PEM; hexadecimal."""
+    return hashlib.sha256(chain.encode()).hexdigest()
 
 
 class UnitTopology(databag.Databag):

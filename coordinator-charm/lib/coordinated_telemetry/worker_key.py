@@ -106,7 +106,7 @@ def _check(chain: Sequence[x509.Certificate], key: rsa.RSAPrivateKey, host: str)
         if one.serial_number < 0:
             raise ValueError(f'{which} has a negative serial number')
     for one, issuer in itertools.pairwise(chain):
-        if not _is_by(one, issuer):
+        if not is_by(one, issuer):
             raise ValueError('a certificate is not followed by that of its issuer')
 
 
@@ -138,7 +138,8 @@ def _is_for_servers(certificate: x509.Certificate) -> bool:
     return any(accepted in usage for accepted in servers)
 
 
-def _is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether a certificate was issued by this one."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except Exception:  # noqa: BLE001 a different one for each way in which it may not be

@@ -71,6 +71,23 @@ def test_a_file_has_the_permissions_that_are_asked_for(ctx, files, tmp_path, opt
     assert (tmp_path / 'a' / 'b').stat().st_mode & 0o777 == mode
 
 
+@pytest.mark.parametrize(
+    ('folder', 'pattern', 'expected'),
+    [
+        ('/files', None, ['one.pem', 'two.txt']),
+        ('/files', '*.pem', ['one.pem']),
+        ('/files/missing', None, []),
+        ('/files/missing', '*.pem', []),
+    ],
+)
+def test_a_missing_folder_has_no_files(ctx, files, tmp_path, folder, pattern, expected):
+    for name in ('one.pem', 'two.txt'):
+        (tmp_path / name).write_text('')
+    container = testing.Container('work', can_connect=True, mounts=files)
+    found, _ = act(ctx, lambda work: containers.list_files(work, folder, pattern), container)
+    assert sorted(file.name for file in found) == expected
+
+
 def test_a_file_that_is_not_wanted_is_removed_once(ctx, files, tmp_path):
     ensure_file(ctx, files, 'text')
     container = testing.Container('work', can_connect=True, mounts=files)

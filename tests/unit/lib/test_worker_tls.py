@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import authority
 import hostile
-from coordinated_telemetry import cluster, cluster_worker, worker_key, worker_tls
+from coordinated_telemetry import cluster, cluster_data, cluster_worker, worker_key, worker_tls
 from coordinated_telemetry.worker_tls import Serving, Tls
 from lib.acting import act, related
 
@@ -23,7 +23,7 @@ KEY = worker_key.new()
 REQUEST = worker_key.request(KEY, HOST)
 CA = authority.authority()
 CHAIN = CA.issue(REQUEST) + CA.certificate
-DIGEST = worker_tls.sha256(CHAIN)
+DIGEST = cluster_data.sha256(CHAIN)
 NOTHING = Serving()
 BOTH = ('http', 'https')
 PUBLISHED = {

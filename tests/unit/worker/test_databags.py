@@ -11,7 +11,7 @@ import pytest
 import authority
 import golden
 import juju
-from coordinated_telemetry import topology, worker_tls
+from coordinated_telemetry import cluster_data, topology
 from worker import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
@@ -87,7 +87,7 @@ def test_the_plan_with_https(unit):
     others = [other for other in first.relations if other.id != 21]
     after = unit.update_status(dataclasses.replace(first, relations=[relation, *others]))
     plan = golden.layer(after.get_container('workload').plan.to_dict())
-    digest = worker_tls.sha256(chain)
+    digest = cluster_data.sha256(chain)
     assert plan.count(digest) == 1
     golden.check(GOLDEN / 'workload-with-https.plan.yaml', plan.replace(digest, 'SHA256'))
 

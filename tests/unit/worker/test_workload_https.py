@@ -16,7 +16,7 @@ import authority
 import coordinated_telemetry
 import hostile
 import juju
-from coordinated_telemetry import worker_tls
+from coordinated_telemetry import cluster_data, worker_tls
 from coordinator.serving import GARBAGE
 from worker import scene
 
@@ -174,7 +174,7 @@ def test_a_coordinator_that_is_not_ready_withdraws_nothing(unit, serving):
 def test_a_certificate_is_served_and_then_announced(unit, serving):
     digest = own(serving)['certificate_sha256']
     chain = files(unit)[f'{digest}/tls.crt'][0]
-    assert digest == worker_tls.sha256(chain)
+    assert digest == cluster_data.sha256(chain)
     assert own(serving)['schemes'] == BOTH
     assert listens(serving) == {'--port': '9898', '--secure-port': '9899'}
     assert f'--cert-path=/etc/podinfo-tls/{digest}' in scene.service(serving)['command']
@@ -309,7 +309,7 @@ def test_a_certificate_is_renewed_in_time_and_only_asked_for_once(unit, serving,
     new = issued(due)
     with later(0.7):
         after = unit.update_status(told(due, BOTH, new))
-    digest = worker_tls.sha256(new)
+    digest = cluster_data.sha256(new)
     assert own(after)['certificate_sha256'] == digest
     assert {path.partition('/')[0] for path in files(unit)} == {digest}
 
@@ -363,7 +363,7 @@ def pair(tmp_path):
 
 def test_new_certificates_and_schemes_go_round_the_units_one_by_one(pair):
     before, certificates = pair.serve(), pair.issue()
-    new = [worker_tls.sha256(chain) for chain in certificates.values()]
+    new = [cluster_data.sha256(chain) for chain in certificates.values()]
     pair.tell(BOTH, certificates)
     pair.run(1)
     assert pair.serve() == before
@@ -387,7 +387,7 @@ def test_nobody_waits_for_a_unit_that_ignores_its_certificate(pair):
     pair.tell(BOTH, certificates)
     pair.run(0)
     pair.run(1)
-    assert pair.serve() == [before[0], worker_tls.sha256(certificates['worker/1'])]
+    assert pair.serve() == [before[0], cluster_data.sha256(certificates['worker/1'])]
 
 
 def test_a_certificate_for_another_unit_changes_nothing(pair, calls):
@@ -493,7 +493,7 @@ def test_a_certificate_that_becomes_valid_is_served(unit, asking):
 
     with mock.patch('coordinated_telemetry.worker_key.datetime.datetime', Later):
         after = unit.update_status(early)
-    assert own(after)['certificate_sha256'] == worker_tls.sha256(chain)
+    assert own(after)['certificate_sha256'] == cluster_data.sha256(chain)
 
 
 # Who sees the key, and what it costs

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import oid
 
+import ca_data
 import tls
 from coordinated_telemetry import worker_key
 
@@ -66,7 +67,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
                     self._on_secret_remove(event)
             self.sync()
 
-    def issued(self, provided: tls.Provided | None) -> tls.Certificate | None:
+    def issued(self, provided: ca_data.Provided | None) -> tls.Certificate | None:
         """The certificate that was issued for the request; None while there is none.
 
         Args:
@@ -78,7 +79,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         with _all_as_value_error():
             found, _ = self.get_assigned_certificate(self._request)
             if found is None:
-                self._check_unanswered(provided or tls.Provided())
+                self._check_unanswered(provided or ca_data.Provided())
                 return None
             names = found.certificate.sans_dns or set()
         if found.revoked:
@@ -108,7 +109,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             raise ValueError('its key is missing')
         return f'{certificate.chain}{key}\n'
 
-    def _check_unanswered(self, provided: tls.Provided) -> None:
+    def _check_unanswered(self, provided: ca_data.Provided) -> None:
         """Check that the CA has not answered with something other than a usable certificate.
 
         Raises:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ops
 
 import alerts
+import cluster_tls
 import exporter
 import nginx
 import nginx_config
@@ -24,7 +25,6 @@ import statuses
 import targets
 import tls
 import trusted
-import worker_tls
 import workload
 from coordinated_telemetry import (
     cluster_data,
@@ -121,8 +121,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             workload_tracing_receivers=seen.workload_receivers or None,
             receive_ca_certs=seen.store_ca or None,
         )
-        now = worker_tls.Now(self._served, self._upstream, self._narrows)
-        ca = worker_tls.ensure_published(bags, self.app, self.hosts.unit, seen, to_workers, now)
+        now = cluster_tls.Now(self._served, self._upstream, self._narrows)
+        ca = cluster_tls.ensure_published(bags, self.app, self.hosts.unit, seen, to_workers, now)
         self._write_telemetry(bags, seen, ca)
 
     def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
@@ -148,8 +148,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     ) -> None:
         """Make both containers match what is wanted, nginx's first: the exporter has its key."""
         # Until something else is known.
-        self._served, self._upstream = seen.tls.kept, seen.kept.upstream_scheme or 'http'
-        self._exported = seen.kept.schemes or ['http']
+        self._served, self._upstream = seen.tls.kept, seen.kept.upstream
+        self._exported = seen.kept.exported
         for container in (self._nginx, self._exporter):
             try:
                 if not container.can_connect():

@@ -4,13 +4,11 @@ The layers are pure; `ensure_running` makes a container run them with a configur
 `nginx_config`.
 """
 
-import textwrap
-
 import ops
 
 import nginx_config
 import nginx_pod
-from coordinated_telemetry import containers
+from coordinated_telemetry import addresses, containers
 
 CONTAINER = 'nginx'
 SERVICE = 'nginx'
@@ -118,7 +116,7 @@ def ensure_running(container: ops.Container, wanted: str, *, ready: bool) -> boo
     except ops.pebble.ExecError as error:
         container.remove_path(_CANDIDATE)
         said = str(error.stderr or '').replace(f' in {_CANDIDATE}', '')
-        raise ConfigError(textwrap.shorten(said, 200)) from None
+        raise ConfigError(addresses.shorten(' '.join(said.split()), 200)) from None
     container.push(_CONFIG, wanted)
     was_running = any(s.is_running() for s in container.get_services(SERVICE).values())
     _ensure_layers(container, ready)

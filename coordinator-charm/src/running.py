@@ -82,7 +82,7 @@ def ensure_exporter(
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    before: list[Scheme] = seen.kept.schemes or ['http']
+    before = seen.kept.exported
     scraped = schemes.of_scrape(seen.exporters(before), tls=bool(seen.tls.ca))
     to_serve = schemes.to_serve(served is not None, [scraped], before, narrows)
     if served is None:

@@ -28,7 +28,7 @@ def of_upstreams(
         has_ca: whether there is a CA with which it can check the workers.
         waited: for how many seconds a change has been waited for; '' for nothing.
     """
-    now: Scheme = (has_ca and seen.kept.upstream_scheme) or 'http'
+    now: Scheme = seen.kept.upstream if has_ca else 'http'
     wanted: Scheme = 'http'
     if has_ca and seen.tls.ca and (serves_tls or now == 'https'):
         wanted = 'https'

@@ -29,7 +29,7 @@ class Config(pydantic.BaseModel):
     log_level: Literal['debug', 'info', 'warning', 'error'] = 'info'
 
 
-class PeerData(tls.Kept):
+class PeerData(tls_data.Kept):
     """A coordinator unit's databag on `peers`: what it keeps, and the address of its exporter."""
 
     address: addresses.Host
@@ -83,7 +83,7 @@ class State:
         """What each exporter serves; `own` is what this unit's does."""
         if not self.coordinators:
             return []
-        return [own, *(other.schemes or ('http',) for other in self.others.values())]
+        return [own, *(other.exported for other in self.others.values())]
 
     @property
     def awaited_tls(self) -> list[str]:
@@ -102,7 +102,7 @@ class State:
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     """Read all of it; the report names what is invalid."""
-    kept = bags.own('peers', charm.unit, tls.Kept) or tls.Kept()
+    kept = bags.own('peers', charm.unit, tls_data.Kept) or tls_data.Kept()
     others = _read_others(bags)
     coordinators = {name: data.address for name, data in others.items()}
     workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)

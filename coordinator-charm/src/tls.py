@@ -7,13 +7,17 @@ import dataclasses
 import hashlib
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import ops
 
 import nginx
 from coordinated_telemetry import addresses, containers, databag, databags, pem, report
-from tls_data import MAX_CAS, Certificate, Issued, Kept, Provided, Requested
+from tls_data import MAX_CAS, Certificate, Kept
+
+if TYPE_CHECKING:
+    import certificates
+    from ca_data import Issued, Provided
 
 ENDPOINT = 'certificates'
 
@@ -38,10 +42,10 @@ class Tls:
     """
 
     ca: str = ''
-    provided: Provided | None = None
+    provided: 'Provided | None' = None
     requests: frozenset[str] = frozenset()
     kept: Certificate | None = None
-    answers: Mapping[str, Issued] = types.MappingProxyType({})
+    answers: 'Mapping[str, Issued]' = types.MappingProxyType({})
     denied: Mapping[str, str] = types.MappingProxyType({})
     cas: tuple[str, ...] = ()
 
@@ -68,9 +72,11 @@ class Tls:
 def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:
     """Read what the CA provides; `kept` is what this unit kept."""
     for relation in bags.relations(ENDPOINT)[:1]:
+        import ca_data  # noqa: PLC0415 few deployments' events need it
+
         name = relation.app.name
-        provided = bags.load(relation, relation.app, Provided)
-        requested = bags.own(ENDPOINT, unit, Requested)
+        provided = bags.load(relation, relation.app, ca_data.Provided)
+        requested = bags.own(ENDPOINT, unit, ca_data.Requested)
         own = (requested and requested.certificate_signing_requests) or []
         requests = frozenset(one.certificate_signing_request.strip() for one in own)
         answers: dict[str, Issued] = {}
@@ -92,8 +98,8 @@ def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:
 
 
 def _for_unit(
-    bags: databags.Databags, name: str, provided: Provided, requests: frozenset[str]
-) -> Provided | None:
+    bags: databags.Databags, name: str, provided: 'Provided', requests: frozenset[str]
+) -> 'Provided | None':
     """What a CA provides for these requests; None if it cannot be read."""
     own = [one for one in provided.certificates or () if one.request in requests]
     try:
@@ -103,7 +109,7 @@ def _for_unit(
         return None
 
 
-def _cas(bags: databags.Databags, name: str, issued: Iterable[Issued]) -> tuple[str, ...]:
+def _cas(bags: databags.Databags, name: str, issued: 'Iterable[Issued]') -> tuple[str, ...]:
     found: set[str] = set()
     for text in sorted({one.ca for one in issued})[:MAX_CAS]:
         try:
@@ -113,25 +119,11 @@ def _cas(bags: databags.Databags, name: str, issued: Iterable[Issued]) -> tuple[
     return tuple(sorted(found))
 
 
-class Requirer(Protocol):
-    """The shape of `certificates.Requirer`, which takes long to import and few events need."""
-
-    def follow(self, event: ops.EventBase) -> None:
-        """Keep a key and a request while there is a relation, and renew the request in time."""
-
-    def issued(self, provided: Provided | None) -> Certificate | None:
-        """The certificate that was issued for the request; None while there is none."""
-
-    def file(self, certificate: Certificate) -> str:
-        """The certificates and their key, in PEM."""
-        ...
-
-
 def ensure_requested(
     event: ops.EventBase,
     bags: databags.Databags,
     seen: Tls,
-    requirer: Callable[[], Requirer],
+    requirer: 'Callable[[], certificates.Requirer]',
     is_due: Callable[[float], bool],
 ) -> Certificate | None:
     """Keep a certificate requested while there is a CA, and return what it issued.

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Mapping
 import ops
 import pydantic_core
 
+import ca_data
 import tls
-import tls_data
 from coordinated_telemetry import addresses, cluster, databag, databags, report, topology
 from state import State
 
@@ -67,10 +67,10 @@ def ensure_requested(
         return Checked(published=kept)
     accepted, requests = _accepted(bags.report, seen, host)
     wanted = [
-        tls_data.Request(certificate_signing_request=accepted[unit].strip(), ca=False)
+        ca_data.Request(certificate_signing_request=accepted[unit].strip(), ca=False)
         for unit in sorted(accepted, key=topology.unit_number)
     ]
-    requested = tls_data.Requested(certificate_signing_requests=wanted or None)
+    requested = ca_data.Requested(certificate_signing_requests=wanted or None)
     bags.ensure(tls.ENDPOINT, application, requested)
     issued, answers, revoked = _issued(bags.report, seen, host, accepted, again)
     missing = [
@@ -107,7 +107,7 @@ def _accepted(
             good[unit] = request
     # Those that are already there go first; then the others, in order.
     first = sorted(good, key=lambda unit: _NO_ROOM in known.get(unit, _NO_ROOM))
-    room = tls_data.Requested.max_bytes - 100
+    room = ca_data.Requested.max_bytes - 100
     left_out: list[str] = []
     for unit in first:
         digest = verdicts[unit].partition(' ')[0]
@@ -122,7 +122,7 @@ def _accepted(
     if left_out:
         found.block(
             f'[{tls.ENDPOINT}] no room for the requests of {report.first(left_out)}, at '
-            f'most {tls_data.Requested.max_bytes} bytes: divide the workers among several '
+            f'most {ca_data.Requested.max_bytes} bytes: divide the workers among several '
             'coordinators'
         )
     return good, verdicts
@@ -186,13 +186,13 @@ def _check_request(request: str, host: str) -> None:
     certificates.check_request(request, host)
 
 
-def _check_issued(answer: tls_data.Issued, request: str, host: str) -> None:
+def _check_issued(answer: ca_data.Issued, request: str, host: str) -> None:
     import certificates  # noqa: PLC0415 as above
 
     certificates.check_issued(_chain(answer.checked()), request, host)
 
 
-def _chain(answer: tls_data.Issued) -> list[str]:
+def _chain(answer: ca_data.Issued) -> list[str]:
     """The certificate, then its issuers, each once; nearly every CA has them in this order."""
     own, *others = map(_normal, (answer.certificate, *(answer.chain or ()), answer.ca))
     if own in others:  # some begin with the root

@@ -6,8 +6,10 @@ import charms
 
 with charms.importable('coordinator-charm'):
     import alerts
+    import ca_data
     import certificates
     import charm
+    import cluster_tls
     import exporter
     import nginx
     import nginx_config
@@ -22,16 +24,21 @@ with charms.importable('coordinator-charm'):
     import tls_data
     import trusted
     import worker_certificates
-    import worker_tls
     import workload
 
-# The charm imports it when it needs it; the worker has none of that name.
-sys.modules['certificates'] = certificates
+# The charm imports them when it needs them; the worker has none of these names.
+sys.modules |= {
+    'ca_data': ca_data,
+    'certificates': certificates,
+    'worker_certificates': worker_certificates,
+}
 
 __all__ = [
     'alerts',
+    'ca_data',
     'certificates',
     'charm',
+    'cluster_tls',
     'exporter',
     'nginx',
     'nginx_config',
@@ -46,6 +53,5 @@ __all__ = [
     'tls_data',
     'trusted',
     'worker_certificates',
-    'worker_tls',
     'workload',
 ]

@@ -11,7 +11,7 @@ import hostile
 from coordinated_telemetry import report
 from coordinator import scene
 from coordinator.serving import CA, check_harmless, expired, files, is_tls, server, with_fresh_pod
-from coordinator.source import nginx, tls
+from coordinator.source import ca_data, nginx, tls
 from lib.acting import act
 
 OTHER = authority.authority('other').certificate
@@ -23,13 +23,13 @@ SECOND = tls.Certificate(chain=OTHER, ca=OTHER)
 
 def provided(certificate=CA.certificate, request='csr', revoked: bool | None = None):
     """What a CA provides when it issued one certificate."""
-    issued = tls.Issued(
+    issued = ca_data.Issued(
         certificate=certificate,
         certificate_signing_request=request,
         ca=certificate,
         revoked=revoked,
     )
-    return tls.Provided(certificates=[issued])
+    return ca_data.Provided(certificates=[issued])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def provided(certificate=CA.certificate, request='csr', revoked: bool | None = N
         (tls.Tls('ca', provided(), frozenset({'csr'}), None), False),
         (tls.Tls('ca', provided(), frozenset({'csr'}), SECOND), False),
         (tls.Tls('ca', provided(), frozenset({'new csr'}), FIRST), False),
-        (tls.Tls('ca', tls.Provided(certificates=[]), frozenset({'csr'}), FIRST), False),
+        (tls.Tls('ca', ca_data.Provided(certificates=[]), frozenset({'csr'}), FIRST), False),
         (tls.Tls('ca', None, frozenset({'csr'}), FIRST), False),
     ],
 )

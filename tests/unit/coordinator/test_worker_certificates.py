@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import authority
 from coordinator import requesting, scene
-from coordinator.source import certificates, tls_data
+from coordinator.source import ca_data, certificates
 
 CA = authority.authority()
 HOST = scene.host('w/0')
@@ -160,7 +160,7 @@ def test_without_room_those_that_are_there_go_first_and_the_others_are_named(
     unit, asking, monkeypatch
 ):
     size = sum(map(len, asking.get_relation(20).local_app_data.values()))
-    monkeypatch.setattr(tls_data.Requested, 'max_bytes', size + 300)
+    monkeypatch.setattr(ca_data.Requested, 'max_bytes', size + 300)
     relation = requesting.workers('a', [0], id=12)
     state = dataclasses.replace(asking, relations=[*asking.relations, relation])
     after = unit.update_status(state)

@@ -12,7 +12,7 @@ import authority
 import relabelling
 from coordinated_telemetry import cluster_data, databag
 from coordinator import requesting, scene, serving
-from coordinator.source import tls_data
+from coordinator.source import ca_data
 from prometheus.src import scrape
 
 CA = authority.authority()
@@ -245,7 +245,7 @@ def test_sizes_are_linear_and_a_hundred_workers_fit(unit):
     for few, many in zip(sizes[10], sizes[100], strict=True):
         assert many < few * 11
         assert many < databag.MAX_BYTES * 0.6
-    assert tls_data.Requested.max_bytes == databag.MAX_BYTES
+    assert ca_data.Requested.max_bytes == databag.MAX_BYTES
 
 
 EVENTS = {

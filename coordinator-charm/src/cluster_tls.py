@@ -7,6 +7,7 @@ It brings together who serves which scheme (`schemes.py`), the certificates
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import ops
 
@@ -15,10 +16,12 @@ import targets
 import tls
 import tls_data
 import trusted
-import worker_certificates
 from coordinated_telemetry import cluster_data, databag, databags, report, topology
 from coordinated_telemetry.cluster_data import Scheme
 from state import State
+
+if TYPE_CHECKING:
+    import worker_certificates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,28 +58,46 @@ def ensure_published(
         now: what this unit does now.
     """
     to_serve = _to_serve(seen, now)
-    checked = worker_certificates.ensure_requested(
-        bags, application, seen, host, keeps='https' in to_serve, again=now.narrows
-    )
-    cas = trusted.by_all(seen, now.served, checked.issued, checked.cas, now.narrows)
+    checked = _checked(bags, application, host, seen, now, keeps='https' in to_serve)
+    issued, cas = (checked.issued, checked.cas) if checked else ({}, ())
+    cas = trusted.by_all(seen, now.served, issued, cas, now.narrows)
     worker_schemes = None if to_serve == ['http'] else to_serve
     shared = tls_data.Shared(
         trusted=cas or None,
         worker_schemes=worker_schemes,
-        requests=checked.requests or None,
-        issued=checked.answers or None,
+        requests=(checked and checked.requests) or None,
+        issued=(checked and checked.answers) or None,
     )
     bags.ensure('peers', application, shared)
     ca = ''.join(cas)
     update = {'ca_cert': ca if now.served else None, 'worker_schemes': worker_schemes}
     to_workers = to_workers.model_copy(update=update)
     for relation in bags.relations('cluster'):
-        own = checked.published.get(relation.app.name) or {}
+        own = checked.published.get(relation.app.name) if checked else None
         if own:
             own = _fitting(bags, relation, application, to_workers, own)
         wanted = to_workers.model_copy(update={'worker_certificates': own or None})
         bags.ensure('cluster', application, wanted, relation=relation)
     return ca
+
+
+def _checked(
+    bags: databags.Databags,
+    application: ops.Application,
+    host: Callable[[str], str],
+    seen: State,
+    now: Now,
+    *,
+    keeps: bool,
+) -> 'worker_certificates.Checked | None':
+    """The workers' requests and certificates; None where there are none."""
+    if not seen.tls.ca and not keeps:
+        return None
+    import worker_certificates  # noqa: PLC0415 few deployments' events need it
+
+    return worker_certificates.ensure_requested(
+        bags, application, seen, host, keeps=keeps, again=now.narrows
+    )
 
 
 def _to_serve(seen: State, now: Now) -> list[Scheme]:
@@ -85,9 +106,8 @@ def _to_serve(seen: State, now: Now) -> list[Scheme]:
     used: set[Scheme] = {now.upstream}
     used.update(targets.by_application(seen.workers, tls=tls_on).values())
     for other in seen.others.values():
-        used.add(other.upstream_scheme or 'http')
-    before: list[Scheme] = seen.shared.worker_schemes or ['http']
-    return schemes.to_serve(tls_on, used, before, now.narrows)
+        used.add(other.upstream)
+    return schemes.to_serve(tls_on, used, seen.shared.served_by_workers, now.narrows)
 
 
 def _fitting(

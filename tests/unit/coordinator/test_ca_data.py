@@ -1,10 +1,10 @@
-"""What databags carry for TLS."""
+"""What the databags of a CA and of those who ask it carry."""
 
 import pytest
 
 import authority
 from coordinated_telemetry import databag
-from coordinator.source import tls_data
+from coordinator.source import ca_data
 
 CA = authority.authority().certificate
 
@@ -12,7 +12,7 @@ CA = authority.authority().certificate
 def issued(**other):
     """An entry of a CA's databag."""
     values = {'certificate': CA, 'certificate_signing_request': ' csr\n', 'ca': CA, **other}
-    return tls_data.Issued.model_validate(values)
+    return ca_data.Issued.model_validate(values)
 
 
 def test_a_certificate_comes_out_as_openssl_writes_it():
@@ -33,9 +33,9 @@ def test_a_ca_may_publish_what_a_thousand_requests_take():
     entry = issued(chain=[CA, CA]).model_dump_json()
     content = {'certificates': f'[{",".join([entry] * 1000)}]'}
     assert databag.size_of(content) > databag.MAX_BYTES
-    assert len(databag.parse(tls_data.Provided, content)['data']['certificates']) == 1000
+    assert len(databag.parse(ca_data.Provided, content)['data']['certificates']) == 1000
 
 
 def test_more_than_that_is_not_decoded():
-    content = {'certificates': 'x' * (tls_data.Provided.max_read + 1)}
-    assert 'bytes of relation data, at most' in databag.parse(tls_data.Provided, content)['why'][0]
+    content = {'certificates': 'x' * (ca_data.Provided.max_read + 1)}
+    assert 'bytes of relation data, at most' in databag.parse(ca_data.Provided, content)['why'][0]

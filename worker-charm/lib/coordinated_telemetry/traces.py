@@ -24,6 +24,9 @@ WORKLOAD_PROTOCOLS = ('otlp_grpc', 'otlp_http')
 """`otlp_grpc` for the spans; its URL has no scheme, so `otlp_http` reveals whether to use TLS."""
 
 
+_DEFERRED = pydantic.ConfigDict(defer_build=True)  # few hooks read a receiver's URL
+
+
 class RequirerData(databag.Databag):
     """The application databag of a `tracing` requirer: names of protocols."""
 
@@ -36,10 +39,12 @@ class _ProviderData(databag.Databag):
 
 
 class _Protocol(pydantic.BaseModel):
+    model_config = _DEFERRED
     name: str
 
 
 class _Receiver(pydantic.BaseModel):
+    model_config = _DEFERRED
     protocol: _Protocol
     url: str
 

@@ -24,6 +24,7 @@ import state
 import statuses
 import targets
 import tls
+import tls_data
 import trusted
 import workload
 from coordinated_telemetry import (
@@ -36,7 +37,6 @@ from coordinated_telemetry import (
     traces,
     trust,
 )
-from coordinated_telemetry.cluster_data import Scheme
 
 if TYPE_CHECKING:
     import certificates
@@ -48,15 +48,13 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     """The coordinator charm."""
 
     _state: state.State
-    # At the end of the dispatch: what nginx serves, and how it reaches the workers.
-    _served: tls.Certificate | None = None
-    _upstream: Scheme = 'http'
+    # What this unit does at the end of the dispatch.
+    _now: tls_data.Kept
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self._nginx = self.unit.get_container(nginx.CONTAINER)
         self._exporter = self.unit.get_container(exporter.CONTAINER)
-        self._exported: list[Scheme] = ['http']
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
@@ -66,7 +64,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
         issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
         self._write_containers(event, seen, log_endpoints, issued)
-        if self._served and issued is None:
+        if seen.tls.ca and self._now.certificate and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
             )
@@ -82,12 +80,13 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             self._state,
             nginx_reachable=self._nginx.can_connect(),
             nginx_running=containers.is_running(self._nginx, nginx.SERVICE),
-            awaits_certificate=bool(self._state.tls.ca) and self._served is None,
+            awaits_certificate=bool(self._state.tls.ca) and self._now.certificate is None,
         )
 
     def withdraw(self, bags: databags.Databags) -> None:
         """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
+        self._now = seen.kept
         self._write_telemetry(bags, seen, trusted.by_unit(seen))
 
     @functools.cached_property
@@ -100,13 +99,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
         self.unit.set_ports(nginx_config.PORT)
         address = seen.coordinators[self.unit.name]
-        data = state.PeerData(
-            address=address,
-            certificate=self._served,
-            upstream_scheme=None if self._upstream == 'http' else self._upstream,
-            schemes=None if self._exported == ['http'] else self._exported,
-        )
-        bags.ensure('peers', self.unit, data)
+        bags.ensure('peers', self.unit, state.PeerData(address=address, **dict(self._now)))
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
 
     def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
@@ -121,8 +114,9 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             workload_tracing_receivers=seen.workload_receivers or None,
             receive_ca_certs=seen.store_ca or None,
         )
-        now = cluster_tls.Now(self._served, self._upstream, self._narrows)
-        ca = cluster_tls.ensure_published(bags, self.app, self.hosts.unit, seen, to_workers, now)
+        ca = cluster_tls.ensure_published(
+            bags, self.app, self.hosts.unit, seen, to_workers, self._now, narrows=self._narrows
+        )
         self._write_telemetry(bags, seen, ca)
 
     def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
@@ -131,7 +125,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         watched = [own] if seen.coordinators else []
         metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
         self.report.blocked += faults
-        exporters, is_tls = seen.exporters(self._exported), bool(seen.tls.ca)
+        exporters, is_tls = seen.exporters(self._now.exported), bool(seen.tls.ca)
         found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
         jobs = metrics.scrape_jobs(found, ca=ca)
         metrics.ensure_scrape_data(bags, 'metrics-endpoint', self.app, own, jobs, metric_rules)
@@ -144,12 +138,10 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         event: ops.EventBase,
         seen: state.State,
         log_endpoints: Mapping[str, str],
-        issued: tls.Certificate | None,
+        issued: tls_data.Certificate | None,
     ) -> None:
         """Make both containers match what is wanted, nginx's first: the exporter has its key."""
-        # Until something else is known.
-        self._served, self._upstream = seen.tls.kept, seen.kept.upstream
-        self._exported = seen.kept.exported
+        self._now = seen.kept  # until something else is known
         for container in (self._nginx, self._exporter):
             try:
                 if not container.can_connect():
@@ -158,18 +150,20 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     container, log_endpoints, self.topology, self.report, seen.store_ca
                 )
                 if container is self._exporter:
-                    self._exported = running.ensure_exporter(
-                        container, seen, self._served, self._file, narrows=self._narrows
+                    self._now = running.ensure_exporter(
+                        container, seen, self._now, file=self._file, narrows=self._narrows
                     )
                     continue
                 if shortage := self._pod.shortage:
                     self.report.note(shortage)
-                self._served = tls.ensure_served(
+                self._now = running.ensure_nginx(
                     container,
-                    seen.tls,
+                    seen,
+                    self._pod,
                     issued,
                     file=self._file,
-                    run=lambda path: self._ensure_nginx(seen, path),
+                    waited=self.awaited,
+                    narrows=self._narrows,
                     found=self.report,
                 )
                 self.ensure_version(event, lambda: nginx.version(self._nginx))
@@ -182,12 +176,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                     f'[{container.name}] not configured yet; see juju debug-log'
                 )
 
-    def _ensure_nginx(self, seen: state.State, certificate: str) -> None:
-        self._upstream = running.ensure_nginx(
-            self._nginx, seen, self._pod, certificate, self.awaited
-        )
-
-    def _file(self, certificate: tls.Certificate) -> str:
+    def _file(self, certificate: tls_data.Certificate) -> str:
         return self._requirer.file(certificate)
 
     @functools.cached_property

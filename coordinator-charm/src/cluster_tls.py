@@ -4,7 +4,6 @@ It brings together who serves which scheme (`schemes.py`), the certificates
 (`worker_certificates.py`) and the CAs (`trusted.py`).
 """
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ import ops
 
 import schemes
 import targets
-import tls
 import tls_data
 import trusted
 from coordinated_telemetry import cluster_data, databag, databags, report, topology
@@ -24,28 +22,15 @@ if TYPE_CHECKING:
     import worker_certificates
 
 
-@dataclasses.dataclass(frozen=True)
-class Now:
-    """What this unit does at the end of the dispatch.
-
-    Attributes:
-        served: what its nginx serves.
-        upstream: how its nginx reaches the workers.
-        narrows: whether what nobody uses may end now.
-    """
-
-    served: tls.Certificate | None
-    upstream: Scheme
-    narrows: bool
-
-
 def ensure_published(
     bags: databags.Databags,
     application: ops.Application,
     host: Callable[[str], str],
     seen: State,
     to_workers: cluster_data.CoordinatorData,
-    now: Now,
+    now: tls_data.Kept,
+    *,
+    narrows: bool,
 ) -> str:
     """Publish to each worker application; leader only. Returns the CAs to trust, in PEM.
 
@@ -56,11 +41,13 @@ def ensure_published(
         seen: what was read.
         to_workers: what all workers get.
         now: what this unit does now.
+        narrows: whether what nobody uses may end now.
     """
-    to_serve = _to_serve(seen, now)
-    checked = _checked(bags, application, host, seen, now, keeps='https' in to_serve)
+    scheme = schemes.of_workers(seen, now)
+    to_serve = _to_serve(seen, now, scheme, narrows)
+    checked = _checked(bags, application, host, seen, 'https' in to_serve, narrows)
     issued, cas = (checked.issued, checked.cas) if checked else ({}, ())
-    cas = trusted.by_all(seen, now.served, issued, cas, now.narrows)
+    cas = trusted.by_all(seen, now.certificate, issued, cas, narrows)
     worker_schemes = None if to_serve == ['http'] else to_serve
     shared = tls_data.Shared(
         trusted=cas or None,
@@ -70,7 +57,10 @@ def ensure_published(
     )
     bags.ensure('peers', application, shared)
     ca = ''.join(cas)
-    update = {'ca_cert': ca if now.served else None, 'worker_schemes': worker_schemes}
+    update = {
+        'ca_cert': ca if ca and scheme == 'https' else None,
+        'worker_schemes': worker_schemes,
+    }
     to_workers = to_workers.model_copy(update=update)
     for relation in bags.relations('cluster'):
         own = checked.published.get(relation.app.name) if checked else None
@@ -86,9 +76,8 @@ def _checked(
     application: ops.Application,
     host: Callable[[str], str],
     seen: State,
-    now: Now,
-    *,
     keeps: bool,
+    again: bool,
 ) -> 'worker_certificates.Checked | None':
     """The workers' requests and certificates; None where there are none."""
     if not seen.tls.ca and not keeps:
@@ -96,18 +85,17 @@ def _checked(
     import worker_certificates  # noqa: PLC0415 few deployments' events need it
 
     return worker_certificates.ensure_requested(
-        bags, application, seen, host, keeps=keeps, again=now.narrows
+        bags, application, seen, host, keeps=keeps, again=again
     )
 
 
-def _to_serve(seen: State, now: Now) -> list[Scheme]:
+def _to_serve(seen: State, now: tls_data.Kept, scheme: Scheme, narrows: bool) -> list[Scheme]:
     """What the workers are to serve: also what any nginx and any scraper uses now."""
-    tls_on = bool(seen.tls.ca)
     used: set[Scheme] = {now.upstream}
-    used.update(targets.by_application(seen.workers, tls=tls_on).values())
+    used.update(targets.by_application(seen.workers, tls=bool(seen.tls.ca)).values())
     for other in seen.others.values():
         used.add(other.upstream)
-    return schemes.to_serve(tls_on, used, seen.shared.served_by_workers, now.narrows)
+    return schemes.to_serve(scheme == 'https', used, seen.shared.served_by_workers, narrows)
 
 
 def _fitting(

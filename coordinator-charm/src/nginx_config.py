@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+import nginx_client_tls
 import nginx_pod
 import nginx_upstream_tls
 from coordinated_telemetry import addresses, cluster
@@ -147,15 +148,6 @@ _VALID_TRACEPARENT = (
     '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 )
 
-_TLS = f"""\
-        http2 on;
-        ssl_certificate {{certificate}};
-        ssl_certificate_key {{certificate}};
-        ssl_protocols TLSv1.2 TLSv1.3;
-        # 497 is nginx's own status for plain HTTP on a TLS port.
-        error_page 497 =308 https://$host:{PORT}$request_uri;
-"""
-
 _STATUS_SERVER = f"""
     server {{
         listen 127.0.0.1:{STATUS_PORT};
@@ -179,6 +171,7 @@ def config(
     pod: nginx_pod.Pod,
     log_level: str,
     certificate: str = '',
+    serves_plain: bool = False,
     upstream_tls: nginx_upstream_tls.UpstreamTls | None = None,
 ) -> str:
     """The whole nginx.conf.
@@ -190,6 +183,7 @@ def config(
         pod: the pod in which nginx runs.
         log_level: one of `LOG_LEVELS`.
         certificate: path of the file with certificates and key, or '' for plain HTTP.
+        serves_plain: whether plain HTTP is served in spite of a certificate, not redirected.
         upstream_tls: how workers are called with https; None for plain HTTP.
     """
     parts = [
@@ -222,14 +216,16 @@ def config(
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
         parts.append(f'        listen [::]:{PORT}{ssl};\n')
-    if certificate:
-        parts.append(_TLS.format(certificate=certificate))
     scheme = 'https' if upstream_tls else 'http'
-    parts += [
+    served = ''.join(
         _location(prefix, f'{scheme}://{role}' if upstreams.get(role) else '', role)
         for prefix, role in locations.items()
-    ]
-    parts.append('    }\n')
+    )
+    if certificate:
+        parts.append(nginx_client_tls.directives(certificate, serves_plain=serves_plain))
+    parts += [served, '    }\n']
+    if certificate and serves_plain:
+        parts.append(nginx_client_tls.plain_server(served))
     parts.append(_STATUS_SERVER)
     return ''.join(parts)
 
@@ -247,6 +243,8 @@ def _upstream(role: str, hosts: Sequence[str], port: int, room: int) -> str:
         f'        zone {role} {256 + room * len(hosts)}k;\n'
         f'{servers}'
         '        keepalive 64;\n'
+        # Each new connection costs a handshake; after an hour there is a new one anyway.
+        '        keepalive_requests 100000;\n'
         '    }\n'
     )
 

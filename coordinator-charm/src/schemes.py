@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from coordinated_telemetry import rolling
 from coordinated_telemetry.cluster_data import Scheme
 from state import State
+from tls_data import Kept
 
 _ALL: tuple[Scheme, ...] = ('http', 'https')
 
@@ -45,6 +46,42 @@ def of_upstreams(
         waited('')
         return wanted
     return wanted if waited(f'workers with {wanted}') > rolling.PATIENCE else now
+
+
+def of_clients(seen: State, narrows: bool) -> list[Scheme]:
+    """What this unit's nginx is to serve to clients, as far as it has a certificate.
+
+    It serves both until all units serve the new scheme and call the workers with it: then the
+    workers, which call the coordinator themselves, have followed.
+
+    Args:
+        seen: what was read.
+        narrows: whether what nobody uses may end now.
+    """
+    wanted: Scheme = 'https' if seen.tls.ca else 'http'
+    others = seen.others.values()
+    if others and all(one.clients == [wanted] for one in others):
+        return [wanted]  # the others have waited, and a unit that joins need not
+    kept = {wanted, *seen.kept.clients}
+    units = (seen.kept, *others)
+    if narrows and all(wanted in one.clients and wanted == one.upstream for one in units):
+        kept = {wanted}
+    return [scheme for scheme in _ALL if scheme in kept]
+
+
+def of_workers(seen: State, now: Kept) -> Scheme:
+    """What the workers are to serve in the end, and how they are to call the coordinator.
+
+    It changes when every unit of the coordinator serves that to clients.
+
+    Args:
+        seen: what was read.
+        now: what this unit does now.
+    """
+    wanted: Scheme = 'https' if seen.tls.ca else 'http'
+    if all(wanted in unit.clients for unit in (now, *seen.others.values())):
+        return wanted
+    return 'https' if seen.shared.worker_schemes else 'http'
 
 
 def of_scrape(units: Iterable[Collection[Scheme]], tls: bool) -> Scheme:

@@ -86,7 +86,15 @@ class State:
         return [own, *(other.exported for other in self.others.values())]
 
     @property
-    def awaited_tls(self) -> list[str]:
+    def without_tls(self) -> list[str]:
+        """All other units that are to serve https and do not yet; the workers wait for ours."""
+        if not self.tls.ca:
+            return []
+        ours = [name for name, other in self.others.items() if 'https' not in other.clients]
+        return ours + self.workers_without_tls
+
+    @property
+    def workers_without_tls(self) -> list[str]:
         """The worker units that are to serve https and do not yet."""
         if not self.tls.ca:
             return []

@@ -49,7 +49,7 @@ def describe(
         report.waiting.append(
             f'[certificates] serving plain HTTP until {seen.tls.ca} issues a certificate'
         )
-    elif awaited := seen.awaited_tls:
+    elif awaited := seen.without_tls:
         report.waiting.append(f'[certificates] waiting for {first(awaited)} to serve TLS')
     counts = collections.Counter(role for of_unit in roles for role in of_unit)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))

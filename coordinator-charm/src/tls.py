@@ -35,7 +35,8 @@ class Tls:
         ca: the name of the application that issues certificates, or ''.
         provided: what it provides for this unit; None if not ready or ignored.
         requests: the certificate signing requests of this unit.
-        kept: what this unit's nginx served when it was last seen.
+        kept: what this unit's nginx served when it was last seen; without a CA, it goes on with it
+            until all have followed.
         answers: request → what the CA issued for it, whoever requested it; unchecked.
         denied: request → why the CA denies it.
         cas: the certificates of the CA, sorted.
@@ -94,7 +95,7 @@ def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:
             },
             cas=_cas(bags, name, answers.values()),
         )
-    return Tls()
+    return Tls(kept=kept.certificate)
 
 
 def _for_unit(
@@ -163,8 +164,8 @@ def _is_about_others(event: ops.EventBase, is_due: Callable[[float], bool]) -> b
 
 def ensure_served(
     container: ops.Container,
-    seen: Tls,
-    issued: Certificate | None,
+    ca: str,
+    candidates: Iterable[Certificate],
     *,
     file: Callable[[Certificate], str],
     run: Callable[[str], None],
@@ -174,8 +175,8 @@ def ensure_served(
 
     Args:
         container: nginx's, reachable.
-        seen: what was read.
-        issued: what the CA issued for this unit's present request.
+        ca: the name of the application that issues certificates, or ''.
+        candidates: what may be served, the best first.
         file: gives a certificate with its chain and key, in PEM; raises ValueError without a key.
         run: makes nginx run with the certificate at a path, or '' for plain HTTP; raises
             `nginx.ConfigError` if nginx refuses it.
@@ -188,14 +189,15 @@ def ensure_served(
         nginx.ConfigError: if nginx refuses even plain HTTP; it keeps running as before.
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    for candidate in seen.candidates(issued):
+    for candidate in candidates:
         path = file_path(candidate)
         try:
             ensure_file(container, path, lambda wanted=candidate: file(wanted))
             run(path)
         except (ValueError, nginx.ConfigError) as error:
             why = addresses.shorten(str(error), 160)
-            found.ignore(seen.ca, f'cannot serve its certificate: {why}')
+            if ca:
+                found.ignore(ca, f'cannot serve its certificate: {why}')
         else:
             ensure_no_other_file(container, path)
             return candidate

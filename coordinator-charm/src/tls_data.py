@@ -29,11 +29,19 @@ class Kept(databag.Databag):
         certificate: what its nginx serves; absent while it serves plain HTTP.
         upstream_scheme: how its nginx reaches the workers; without it, `http`.
         schemes: what its exporter serves; without it, `http`.
+        client_schemes: what its nginx serves to clients; without it, `https` with a certificate
+            and `http` with none.
     """
 
     certificate: Certificate | None = None
     upstream_scheme: cluster_data.Scheme | None = None
     schemes: cluster_data.Schemes | None = None
+    client_schemes: cluster_data.Schemes | None = None
+
+    @property
+    def clients(self) -> list[cluster_data.Scheme]:
+        """What its nginx serves to clients."""
+        return self.client_schemes or ['https' if self.certificate else 'http']
 
     @property
     def upstream(self) -> cluster_data.Scheme:
@@ -47,8 +55,8 @@ class Kept(databag.Databag):
 
     @property
     def uses_https(self) -> bool:
-        """Whether anything but its own nginx depends on certificates and CAs."""
-        return bool(self.upstream_scheme or self.schemes)
+        """Whether anything of it depends on certificates and CAs."""
+        return bool(self.certificate or self.upstream_scheme or self.schemes)
 
 
 class Shared(databag.Databag):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import deployment
+import switching
 from cluster import Response
 from deployment import NGINX_PORT
 from model import Model, eventually
@@ -104,9 +105,13 @@ def test_tls_1_1_is_refused(served: Model, unit: str) -> None:
 
 @pytest.mark.parametrize('unit', COORDINATORS)
 def test_plain_http_is_sent_to_https(served: Model, unit: str) -> None:
-    response = served.cluster.http(unit, NGINX_PORT, '/a?b=c', headers={'Host': 'x.example'})
-    assert response.status == 308
-    assert response.headers['location'] == 'https://x.example:8080/a?b=c'
+    def is_sent() -> None:
+        switching.update_status(served)  # until everybody has followed, it is served
+        response = served.cluster.http(unit, NGINX_PORT, '/a?b=c', headers={'Host': 'x.example'})
+        assert response.status == 308
+        assert response.headers['location'] == 'https://x.example:8080/a?b=c'
+
+    eventually(is_sent)
 
 
 def test_a_request_goes_over_tls_both_times_that_it_passes_a_coordinator(served: Model) -> None:

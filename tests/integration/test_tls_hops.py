@@ -96,11 +96,7 @@ def check_scheme_of_targets(model: Model, scheme: str) -> None:
 
 
 class Gets(threading.Thread):
-    """Sends one GET after the other, as a client does that follows a 308 and knows the CA.
-
-    When nginx returns to plain HTTP between a 308 and the request that follows it, this client
-    starts again, once: nginx serves either the one or the other.
-    """
+    """Sends one GET after the other, as a client does that follows a 308 and knows the CA."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -116,10 +112,7 @@ class Gets(threading.Thread):
         while not self._over.wait(0.02):
             self.requests += 1
             try:
-                try:
-                    scheme = self._get()
-                except ssl.SSLError:
-                    scheme = self._get()
+                scheme = self._get()
             except (AssertionError, OSError) as error:
                 self.failures.append(f'{time.time():.2f}: {error!r}')
             else:

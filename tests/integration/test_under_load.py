@@ -329,7 +329,7 @@ def check_published(model: Model) -> None:
     assert switching.published(model)
 
 
-@pytest.mark.load_tls
+@pytest.mark.load
 @of_steps(*TLS)
 def test_tls_under_load(with_ca: Model, step: Step, tmp_path: Path) -> None:
     """For clients that follow a 308 and trust the CA beforehand."""

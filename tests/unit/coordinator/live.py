@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import programs
+from coordinator.source import nginx_client_tls
 
 SECONDS = 20
 """How long anything here may take before it has failed."""
@@ -102,6 +103,7 @@ class Running:
     """An nginx that runs.
 
     Attributes:
+        folder: its files.
         port: where it serves.
         worker: the one behind it, where there is but one.
     """
@@ -109,27 +111,28 @@ class Running:
     worker: Worker
 
     def __init__(self, folder):
-        self._folder = folder
+        self.folder = folder
         self.port, self._status_port = free_port(), free_port()
 
     def write(self, text):
         """Write a configuration as the charm makes it, with ports and files of its own."""
         temps = [
-            f'{kind}_temp_path {self._folder}/{kind}_temp;'
+            f'{kind}_temp_path {self.folder}/{kind}_temp;'
             for kind in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi')
         ]
         for old, new in (
             ('worker_processes auto', 'worker_processes 1'),
             ('listen 8080', f'listen 127.0.0.1:{self.port}'),
             ('listen 127.0.0.1:8081', f'listen 127.0.0.1:{self._status_port}'),
-            ('/tmp/nginx.pid', f'{self._folder}/pid'),
-            ('/dev/stderr', f'{self._folder}/errors'),
-            ('/dev/stdout', f'{self._folder}/access'),
+            ('/tmp/nginx.pid', f'{self.folder}/pid'),
+            ('/dev/stderr', f'{self.folder}/errors'),
+            ('/dev/stdout', f'{self.folder}/access'),
             ('http {', ' '.join(['http {', *temps])),
         ):
             assert old in text
             text = text.replace(old, new)
-        path = self._folder / 'nginx.conf'
+        text = text.replace(f'127.0.0.1:{nginx_client_tls.PLAIN_PORT}', f'127.0.0.1:{free_port()}')
+        path = self.folder / 'nginx.conf'
         path.write_text(text)
         return path
 
@@ -145,7 +148,7 @@ class Running:
 
     def complaints(self):
         """What it found worth at least a warning, such as a body that it puts on the disk."""
-        lines = (self._folder / 'errors').read_text().splitlines()
+        lines = (self.folder / 'errors').read_text().splitlines()
         return [line for line in lines if not re.search(r'\[(notice|info)\]', line)]
 
 

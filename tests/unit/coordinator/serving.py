@@ -11,6 +11,11 @@ from coordinator import scene
 CA = authority.authority()
 HOST = scene.host('coordinator/0')
 SERVICE = 'coordinator.m.svc.cluster.local'
+OTHER_UNIT = scene.encoded(
+    address=scene.host('coordinator/1'),
+    certificate={'chain': CA.certificate, 'ca': CA.certificate},
+)
+"""What a coordinator unit publishes that serves nothing but TLS any more."""
 
 
 def asking(unit):
@@ -19,7 +24,7 @@ def asking(unit):
         unit.state(
             scene.workers('w', id=11),
             scene.scraper(id=14),
-            scene.peers([1], id=19),
+            scene.peers(databags={1: OTHER_UNIT}, id=19),
             scene.certificates(id=20),
         )
     )

@@ -12,6 +12,7 @@ with charms.importable('coordinator-charm'):
     import cluster_tls
     import exporter
     import nginx
+    import nginx_client_tls
     import nginx_config
     import nginx_pod
     import nginx_upstream_tls
@@ -41,6 +42,7 @@ __all__ = [
     'cluster_tls',
     'exporter',
     'nginx',
+    'nginx_client_tls',
     'nginx_config',
     'nginx_pod',
     'nginx_upstream_tls',

@@ -55,6 +55,20 @@ def upstream(unit):
     return scheme
 
 
+def clients(unit):
+    """How clients reach nginx: `http`, `https` or `either`."""
+    said = serving.server(unit)
+    if not any('ssl_certificate' in line for line in said):
+        return 'http'
+    assert serving.is_tls(unit)
+    return 'either' if 'error_page 497 = @plain' in said else 'https'
+
+
+def ca_cert(state):
+    """What the workers are told to trust when they call the coordinator."""
+    return json.loads(state.get_relation(11).local_app_data.get('ca_cert', 'null'))
+
+
 def ready(state):
     return 'nginx-ready' in state.get_container('nginx').plan.checks
 
@@ -73,9 +87,13 @@ def without_ca(unit, state):
 
 def test_tls_is_turned_on_step_by_step(unit):
     state = unit.update_status(unit.state(*requesting.deployment()))
-    assert (upstream(unit), requesting.told(state)) == ('http', ['http', 'https'])
+    assert (upstream(unit), requesting.told(state), ca_cert(state)) == ('http', ['http'], None)
+    state = scene.answered(unit, state)
+    assert clients(unit) == 'either'
+    # Now that it serves TLS, workers may serve it, and call with it.
+    assert (requesting.told(state), ca_cert(state)) == (['http', 'https'], CA.certificate)
     state = requesting.answered(unit, state)
-    assert serving.is_tls(unit)
+    assert clients(unit) == 'either'
     assert upstream(unit) == 'http'
     assert jobs(state)['w'][0] == 'http'
     assert not ready(state)
@@ -95,8 +113,10 @@ def test_tls_is_turned_on_step_by_step(unit):
     assert trust(unit) == CA.certificate
     assert jobs(state)['w'] == ('https', CA.certificate)
     assert requesting.told(state) == ['http', 'https']
+    assert clients(unit) == 'either'
     state = unit.update_status(state)
     assert requesting.told(state) == ['https']
+    assert clients(unit) == 'https'
     state = unit.update_status(state)
     assert jobs(state) == {
         'coordinator': ('https', CA.certificate),
@@ -115,9 +135,9 @@ def test_an_event_that_changes_nothing_writes_nothing(unit, secure, calls):
 
 def test_tls_is_turned_off_step_by_step(unit, secure):
     state = without_ca(unit, secure)
-    assert not any('ssl_certificate' in line for line in serving.server(unit))
+    assert clients(unit) == 'either'
     assert upstream(unit) == 'https'
-    assert requesting.told(state) == ['http', 'https']
+    assert (requesting.told(state), ca_cert(state)) == (['http', 'https'], None)
     assert requesting.given(state) == requesting.given(secure)
     assert trust(unit) == CA.certificate
     assert jobs(state)['w'] == ('https', CA.certificate)
@@ -126,7 +146,10 @@ def test_tls_is_turned_off_step_by_step(unit, secure):
     assert trust(unit) == ''
     assert jobs(state)['w'] == ('http', '')
     assert requesting.told(state) == ['http', 'https']
+    assert clients(unit) == 'either'
     state = unit.update_status(state)
+    assert clients(unit) == 'http'
+    assert serving.files(unit) == {}
     assert requesting.told(state) == ['http']
     assert requesting.given(state) == {}
     state = requesting.echoed(unit, state)

@@ -1,7 +1,9 @@
 """What the real nginx does with clients that come by TLS, by HTTP/2 or without TLS."""
 
 import contextlib
+import json
 import shutil
+import socket
 import ssl
 import subprocess
 
@@ -14,7 +16,13 @@ from coordinator.source import nginx_config, nginx_pod, workload
 
 
 @pytest.fixture
-def nginx(tmp_path):
+def serves_plain():
+    """Whether plain HTTP is served, too."""
+    return False
+
+
+@pytest.fixture
+def nginx(tmp_path, serves_plain):
     """nginx in front of one worker."""
     key = tls_certificates.PrivateKey.generate()
     issued = authority.authority().issue(authority.request('localhost', key=key))
@@ -29,6 +37,7 @@ def nginx(tmp_path):
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
         log_level='info',
         certificate=str(path),
+        serves_plain=serves_plain,
     )
     with contextlib.closing(worker), started(tmp_path, text) as running:
         running.worker = worker
@@ -100,3 +109,81 @@ def test_a_request_by_http_2_reaches_the_worker_by_http_1(nginx, tmp_path, size,
     assert 'X-Forwarded-Proto: https\r\n' in head
     assert sum(list(nginx.worker.sizes.queue)[-1:]) == size
     assert nginx.complaints() == []
+
+
+# While TLS is turned on or off
+
+
+EITHER = pytest.mark.parametrize('serves_plain', [True])
+
+
+def logged(nginx):
+    """The access log."""
+    return [json.loads(line) for line in (nginx.folder / 'access').read_text().splitlines()]
+
+
+@EITHER
+def test_both_kinds_of_clients_are_served_by_one_port(nginx):
+    for connect, scheme in ((nginx.connect, 'http'), (lambda: secure(nginx), 'https')):
+        with connect() as client:
+            assert ask(client, 'GET /x?y HTTP/1.1\nHost: a')[0] == 200
+        _, head = nginx.worker.heads.get(timeout=SECONDS)
+        assert head.startswith('GET /x?y HTTP/1.1\r\n')
+        assert f'X-Forwarded-Proto: {scheme}\r\n' in head
+    assert nginx.complaints() == []
+
+
+@EITHER
+def test_plain_http_looks_to_the_worker_and_in_the_log_like_without_tls(nginx):
+    trace = '00-' + '1' * 32 + '-' + '2' * 16 + '-01'
+    forwarded = 'X-Forwarded-For: 192.0.2.1\nX-Real-IP: 192.0.2.2'
+    with nginx.connect() as client:
+        ask(client, f'GET / HTTP/1.1\nHost: a:8080\ntraceparent: {trace}\nb3: 1\n{forwarded}')
+    _, head = nginx.worker.heads.get(timeout=SECONDS)
+    headers = dict(line.split(': ', 1) for line in head.splitlines()[1:])
+    assert headers == {
+        'Host': 'a',
+        'X-Real-IP': '127.0.0.1',
+        'X-Forwarded-For': '192.0.2.1, 127.0.0.1',
+        'X-Forwarded-Proto': 'http',
+        'traceparent': trace,
+    }
+    (line,) = logged(nginx)
+    assert (line['remote_addr'], line['status'], line['uri']) == ('127.0.0.1', 200, '/')
+    assert line['trace_id'] == '1' * 32
+
+
+@EITHER
+@pytest.mark.parametrize('method', ['POST', 'PUT'])
+def test_a_body_passes_without_tls(nginx, method):
+    size = 3 * 2**20
+    with nginx.connect() as client:
+        head = f'{method} / HTTP/1.1\nHost: a\nContent-Length: {size}'
+        assert ask(client, head, bytes(size))[0] == 200
+    assert list(nginx.worker.sizes.queue)[-1] == size
+    assert nginx.complaints() == []
+
+
+@EITHER
+def test_a_body_over_the_limit_is_refused_without_tls(nginx):
+    with nginx.connect() as client:
+        size = 100 * 2**20 + 1
+        assert ask(client, f'POST / HTTP/1.1\nHost: a\nContent-Length: {size}')[0] == 413
+    assert nginx.worker.heads.empty()
+
+
+@EITHER
+def test_a_websocket_is_passed_on_without_tls(nginx):
+    with nginx.connect() as client:
+        head = 'GET / HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket'
+        assert ask(client, head)[0] == 101
+        client.sendall(b'one')
+        assert client.recv(3, socket.MSG_WAITALL) == b'one'
+
+
+@EITHER
+def test_a_request_that_is_none_is_refused_without_tls(nginx):
+    with nginx.connect() as client:
+        assert ask(client, 'GARBAGE')[0] == 400
+    with nginx.connect() as client:
+        assert ask(client, 'GET / HTTP/1.1\nHost: a')[0] == 200

@@ -33,6 +33,12 @@ CASES = {
         'resolvers': ['10.152.183.10'],
         'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
     },
+    'tls-and-plain': {
+        'upstreams': {'frontend': ['a.example']},
+        'resolvers': ['10.152.183.10'],
+        'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
+        'serves_plain': True,
+    },
     'tls-to-workers': {
         'upstreams': {'frontend': ['b.example', 'a.example'], 'backend': ['b.example']},
         'resolvers': ['10.152.183.10'],
@@ -52,6 +58,7 @@ def config(
     open_files=None,
     log_level='info',
     certificate='',
+    serves_plain=False,
     upstream_tls=None,
 ):
     return nginx_config.config(
@@ -61,6 +68,7 @@ def config(
         pod=nginx_pod.Pod(tuple(resolvers), ipv6, open_files),
         log_level=log_level,
         certificate=certificate,
+        serves_plain=serves_plain,
         upstream_tls=upstream_tls,
     )
 

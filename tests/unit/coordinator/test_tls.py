@@ -75,12 +75,14 @@ def test_all_of_it_is_read(unit, served):
     assert seen.serves_issued
 
 
-def test_without_a_ca_what_was_kept_is_not_even_read(unit, served):
+def test_without_a_ca_nothing_but_what_was_kept_is_read(unit, served):
     relations = [relation for relation in served.relations if relation.id != 20]
     state = dataclasses.replace(served, relations=relations)
     with unit.ctx(unit.ctx.on.update_status(), state) as manager:
         manager.run()
-        assert manager.charm._state.tls == tls.Tls()
+        seen = manager.charm._state.tls
+    assert seen.kept.ca == CA.certificate
+    assert seen == tls.Tls(kept=seen.kept)
 
 
 # The file
@@ -179,7 +181,7 @@ def serve(folder, *, refused=(), keyless=()):
     result = in_container(
         folder,
         lambda container: tls.ensure_served(
-            container, tls.Tls('ca', kept=FIRST), SECOND, file=file, run=run, found=found
+            container, 'ca', [SECOND, FIRST], file=file, run=run, found=found
         ),
     )
     names = {f'/etc/nginx/{path.name}' for path in folder.iterdir()}

@@ -303,6 +303,8 @@ class Life(stateful.RuleBasedStateMachine):
     @stateful.rule()
     def nothing(self):
         self.run(self.unit.ctx.on.update_status())
+        if 'ca' not in self.applications and self.state.get_container('nginx').can_connect:
+            assert 'ssl_certificate' not in self.unit.config
 
     # Pods
 
@@ -403,7 +405,8 @@ class Life(stateful.RuleBasedStateMachine):
             files = [path.name for path in self.unit.folder.glob('tls-*')]
             used = re.findall('ssl_certificate /etc/nginx/(.*);', self.unit.config)
             assert used == files
-            assert len(files) == self.serves_tls()
+            # After a CA is gone, nginx serves both until an update-status.
+            assert len(files) == self.serves_tls() or 'ca' not in self.applications
         for container in self.state.containers:
             if container.can_connect:
                 targets = juju.enabled_log_targets(container)
@@ -421,14 +424,19 @@ class Life(stateful.RuleBasedStateMachine):
         # nginx uses http, as no worker serves https; what is not needed any more goes later.
         told = found.pop('worker_schemes', ['http'])
         both = ['http', 'https']
-        assert told == both if 'ca' in self.applications else told in (['http'], both)
+        assert told in (['http'], both)
+        # Workers call with https once all coordinator units serve it, and the others never do.
+        ca = found.pop('ca_cert', None)
+        if 'ca' not in self.applications:
+            assert ca is None
+        elif self.serves_tls() and not self.peers:
+            assert (ca, told) == (authority.authority().certificate, both)
         of_charms = self.receivers('tempo')
         of_charms.pop('otlp_grpc', None)
         expected = {
             'loki_endpoints': self.log_endpoints(),
             'charm_tracing_receivers': of_charms,
             'workload_tracing_receivers': self.receivers('jaeger'),
-            'ca_cert': authority.authority().certificate if self.serves_tls() else None,
         }
         assert found == {key: value for key, value in expected.items() if value}
 

@@ -181,7 +181,14 @@ def test_pain_19_nginx_decides_and_what_it_refuses_takes_nothing_away(unit, serv
 
 
 def test_pain_19_without_the_ca_it_is_plain_http_and_nothing_is_left(unit, served):
-    after = unit.ctx.run(unit.ctx.on.relation_broken(served.get_relation(20)), served)
+    state = unit.ctx.run(unit.ctx.on.relation_broken(served.get_relation(20)), served)
+    assert is_tls(unit)  # and plain HTTP, until all have followed
+    peers = dataclasses.replace(
+        state.get_relation(19), peers_data={1: coordinators.encoded(address='a')}
+    )
+    relations = [other for other in state.relations if other.id not in (19, 20)]
+    state = dataclasses.replace(state, relations=[*relations, peers])
+    after = unit.update_status(state)
     assert outcome(unit, after) == (server(unit), {}, None, None)
     assert not any('ssl' in line for line in server(unit))
     # ops.testing has no secret-ids, by which the library finds the certificate's.

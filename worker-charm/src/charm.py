@@ -55,7 +55,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
-        self._stored.set_default(renewal='')
+        self._stored.set_default(renewal='', refused='')
         self._container = self.unit.get_container(workload.CONTAINER)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
@@ -80,7 +80,11 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         address = self.hosts.unit(self.unit.name)
         serving = self._serving()
         renewal = str(self._stored.renewal)
-        tls = worker_tls.follow(bags, 'cluster', self, address, coordinator, serving, renewal)
+        refused = str(self._stored.refused)
+        again = isinstance(event, ops.UpdateStatusEvent)
+        tls = worker_tls.follow(
+            bags, 'cluster', self, address, coordinator, serving, renewal, refused, again=again
+        )
         # Before the workload changes: if Juju refuses the relation, it does not change at all.
         self._publish(event, bags, coordinator, tls, serving)
         try:
@@ -96,8 +100,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             serving = serving and self._serving()
         announced = self._publish(event, bags, coordinator, tls, serving)
         self.unit.set_ports(*workload.ports(announced.schemes))
-        if tls.renewal != renewal:
-            self._stored.renewal = tls.renewal
+        if (tls.renewal, tls.refused) != (renewal, refused):
+            self._stored.renewal, self._stored.refused = tls.renewal, tls.refused
 
     def describe(self) -> str:
         """Add to the report what blocks and what is awaited; return the message if all is well."""

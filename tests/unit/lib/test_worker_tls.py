@@ -24,6 +24,7 @@ REQUEST = worker_key.request(KEY, HOST)
 CA = authority.authority()
 CHAIN = CA.issue(REQUEST) + CA.certificate
 DIGEST = cluster_data.sha256(CHAIN)
+WRONG = CA.issue(REQUEST, names=['other.example']) + CA.certificate
 NOTHING = Serving()
 BOTH = ('http', 'https')
 PUBLISHED = {
@@ -53,11 +54,19 @@ def unit(action, published=None, *, key: str | None = KEY):
     return act(with_key, relation, app='w')
 
 
-def follow(seen, serving: Serving | None = NOTHING, published=PUBLISHED, renewal='', **options):
+def follow(
+    seen,
+    serving: Serving | None = NOTHING,
+    published=PUBLISHED,
+    renewal='',
+    refused='',
+    again=False,
+    **options,
+):
     """The unit's TLS, and what is ignored."""
     done = unit(
         lambda bags, charm: worker_tls.follow(
-            bags, 'cluster', charm, HOST, seen, serving, renewal
+            bags, 'cluster', charm, HOST, seen, serving, renewal, refused, again=again
         ),
         published,
         **options,
@@ -75,10 +84,42 @@ def test_a_certificate_that_fits_is_to_be_served_with_the_units_key():
 
 
 def test_one_that_does_not_is_ignored():
-    wrong = CA.issue(REQUEST, names=['other.example']) + CA.certificate
-    tls, ignored = follow(coordinator(wrong))
-    assert tls == Tls(REQUEST)
+    tls, ignored = follow(coordinator(WRONG))
+    assert tls == Tls(REQUEST, refused=tls.refused)
     assert ignored == {'c worker_certificates': f'the certificate does not cover {HOST}'}
+
+
+def test_what_was_refused_is_not_checked_again_and_is_named_all_the_same(monkeypatch):
+    first, ignored = follow(coordinator(WRONG))
+    monkeypatch.setattr(worker_key, 'check', None)
+    again = follow(coordinator(WRONG), refused=first.refused)
+    assert again == (first, ignored)
+    # While nobody can tell what is served, or what is issued, nothing is forgotten.
+    for seen, serving in ((coordinator(WRONG), None), (None, NOTHING)):
+        assert follow(seen, serving, refused=first.refused) == (first, {})
+
+
+@pytest.mark.parametrize(
+    'case',
+    [
+        {'again': True},
+        {'refused': ''},
+        {'seen': coordinator(CHAIN)},
+        {'published': {**PUBLISHED, 'certificate_signing_request': worker_key.request(KEY, HOST)}},
+    ],
+)
+def test_it_is_checked_again_when_it_may_be_good(monkeypatch, case):
+    first, _ = follow(coordinator(WRONG))
+    monkeypatch.setattr(worker_key, 'check', lambda *_: None)
+    tls, ignored = follow(**{'seen': coordinator(WRONG), 'refused': first.refused, **case})
+    assert tls.issued is not None
+    assert (tls.refused, ignored) == ('', {})
+
+
+def test_what_is_served_after_all_is_no_longer_refused():
+    first, _ = follow(coordinator(WRONG))
+    tls, ignored = follow(coordinator(CHAIN), Serving(BOTH, DIGEST), refused=first.refused)
+    assert (tls.refused, ignored) == ('', {})
 
 
 def test_what_nobody_could_serve_now_is_not_checked():

@@ -544,6 +544,25 @@ def test_a_unit_that_serves_what_was_issued_needs_nothing_heavy(unit, serving, l
     assert len([tool for tool in calls.hook_tools() if tool != 'juju-log']) <= 15
 
 
+@pytest.mark.parametrize('case', ['of another name', 'expired', 'not valid yet', 'of another key'])
+def test_a_certificate_that_was_refused_needs_nothing_heavy_before_an_update_status(
+    unit, serving, request, case
+):
+    wrong = {'worker/0': _hostile(serving)[case]}
+    state = unit.update_status(told(serving, BOTH, wrong))
+    request.getfixturevalue('light')
+    for event in (
+        unit.ctx.on.config_changed(),
+        unit.ctx.on.relation_changed(state.get_relation(21)),
+        unit.ctx.on.pebble_ready(state.get_container('workload')),
+    ):
+        after = unit.ctx.run(event, state)
+        assert after.unit_status == state.unit_status
+        assert own(after) == own(state)
+    with pytest.raises(testing.errors.UncaughtCharmError):
+        unit.update_status(state)
+
+
 def test_a_unit_that_waits_for_its_certificate_needs_nothing_heavy(unit, asking, light, calls):
     calls.clear()
     unit.update_status(unit.update_status(asking))

@@ -55,13 +55,12 @@ class Denied(databag.Databag):
 
 
 class Provided(databag.Databag):
-    """The databag of a CA, of the interface `tls-certificates`."""
+    """The databag of a CA, of the interface `tls-certificates`; `answers.py` reads its entries."""
 
     max_read = 8 * 1024 * 1024  # 6 KiB for each of a thousand requests
 
-    certificates: list[Issued] | None = None
-    request_errors: list[Denied] | None = None
-    capabilities: dict[str, Any] | None = None
+    certificates: list[Any] | None = None
+    request_errors: list[Any] | None = None
 
 
 class Request(databag.Databag):

@@ -47,9 +47,10 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             common_name=next((host for host in hosts if len(host) <= _COMMON_NAME_LENGTH), None),
             sans_dns=hosts,
         )
+        self._for_unit: list[tls_certificates.ProviderCertificate] = []
         super().__init__(charm, endpoint, [self._request])
 
-    def follow(self, event: ops.EventBase) -> None:
+    def follow(self, event: ops.EventBase, seen: tls.Tls) -> None:
         """Keep a key and a request while there is a relation, and renew the request in time.
 
         Raises:
@@ -57,6 +58,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             ops.RelationNotFoundError: if Juju refuses the relation.
         """
         with _all_as_value_error():
+            self._for_unit = [_provided(one) for one in seen.own]
             match event:
                 case ops.RelationBrokenEvent() if event.relation.name == self.relationship_name:
                     self._on_relation_broken(event)
@@ -67,11 +69,21 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
                     self._on_secret_remove(event)
             self.sync()
 
-    def issued(self, provided: ca_data.Provided | None) -> tls.Certificate | None:
+    def get_provider_certificates(self) -> list[tls_certificates.ProviderCertificate]:
+        """What was issued for this unit; the library's own would fail for others' mistakes."""
+        return self._for_unit
+
+    def _load_provider_certificate_errors(
+        self,
+    ) -> list[tls_certificates.ProviderCertificateError]:
+        """None: the library's own reads others' too, for an event that nobody observes."""
+        return []
+
+    def issued(self, seen: tls.Tls) -> tls.Certificate | None:
         """The certificate that was issued for the request; None while there is none.
 
         Args:
-            provided: the CA's databag, to explain a useless answer; the library reads it itself.
+            seen: what was read, as for `follow`, which comes first.
 
         Raises:
             ValueError: if the CA answered, but not with a certificate that can be served.
@@ -79,13 +91,11 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         with _all_as_value_error():
             found, _ = self.get_assigned_certificate(self._request)
             if found is None:
-                self._check_unanswered(provided or ca_data.Provided())
+                self._check_unanswered(seen)
                 return None
             names = found.certificate.sans_dns or set()
         if found.revoked:
             raise ValueError('its certificate is revoked')
-        if found.certificate.expiry_time <= datetime.datetime.now(datetime.UTC):
-            raise ValueError('its certificate has expired')
         if missing := sorted((self._request.sans_dns or set()) - names):
             raise ValueError(f'its certificate does not cover {missing[0]}')
         with _all_as_value_error():
@@ -93,6 +103,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             chain = _chain(_parsed(found.certificate), [*map(_parsed, found.chain), ca])
         if ca not in chain:
             raise ValueError('its certificate was not issued by its CA')
+        _check_time(chain[: chain.index(ca) + 1], 'its certificate')
         return tls.Certificate(chain=''.join(map(_pem, chain)), ca=_pem(ca))
 
     def file(self, certificate: tls.Certificate) -> str:
@@ -109,7 +120,7 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
             raise ValueError('its key is missing')
         return f'{certificate.chain}{key}\n'
 
-    def _check_unanswered(self, provided: ca_data.Provided) -> None:
+    def _check_unanswered(self, seen: tls.Tls) -> None:
         """Check that the CA has not answered with something other than a usable certificate.
 
         Raises:
@@ -117,12 +128,10 @@ class Requirer(tls_certificates.TLSCertificatesRequiresV4):
         """
         requests = self.get_csrs_from_requirer_relation_data()
         own = {str(request.certificate_signing_request).strip() for request in requests}
-        for denied in provided.request_errors or ():
-            if denied.csr.strip() in own:
-                raise ValueError(f'it denied the request: {denied.error.message}')
-        for one in provided.certificates or ():
-            if one.certificate_signing_request.strip() in own:
-                raise ValueError('its certificate does not match the request')
+        for request in sorted(own & seen.answered.denied.keys()):
+            raise ValueError(f'it denied the request: {seen.answered.denied[request]}')
+        if any(one.request in own for one in seen.own):
+            raise ValueError('its certificate does not match the request')
 
 
 def check_request(text: str, host: str) -> None:
@@ -151,11 +160,12 @@ def check_request(text: str, host: str) -> None:
         raise ValueError(f'it is for {foreign[0]}')
 
 
-def check_issued(chain: Sequence[str], request: str, host: str) -> None:
+def check_issued(chain: Sequence[str], ca: str, request: str, host: str) -> None:
     """Check what was issued for a worker unit.
 
     Args:
         chain: its certificate and those of the CA, in PEM.
+        ca: the one of these that the others are to lead to.
         request: what it requested.
         host: the unit's DNS name.
 
@@ -165,17 +175,29 @@ def check_issued(chain: Sequence[str], request: str, host: str) -> None:
     with _all_as_value_error():
         own, *others = [x509.load_pem_x509_certificate(one.encode()) for one in chain]
         fits = own.public_key() == x509.load_pem_x509_csr(request.encode()).public_key()
-        begin, end = own.not_valid_before_utc, own.not_valid_after_utc
+        trusted = x509.load_pem_x509_certificate(ca.encode())
+        issuers = _chain(own, others)
     if not fits:
         raise ValueError('it is for another key')
     _check_names(own, host)
-    now = datetime.datetime.now(datetime.UTC)
-    if now < begin:
-        raise ValueError('it is not valid yet')
-    if end <= now:
-        raise ValueError('it has expired')
-    if not any(worker_key.is_by(own, other) for other in others):
+    if trusted not in issuers:
         raise ValueError('it was not issued by its CA')
+    _check_time(issuers[: issuers.index(trusted) + 1], 'it')
+
+
+def _check_time(chain: Sequence[x509.Certificate], what: str) -> None:
+    """Check that a certificate and those of its issuers are valid now.
+
+    Raises:
+        ValueError: if one is not; it calls the first one `what`.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    for number, one in enumerate(chain):
+        which = "an issuer's certificate" if number else what
+        if now < one.not_valid_before_utc:
+            raise ValueError(f'{which} is not valid yet')
+        if one.not_valid_after_utc <= now:
+            raise ValueError(f'{which} has expired')
 
 
 def _check_key(key: object) -> None:
@@ -210,6 +232,21 @@ def _all_as_value_error() -> Iterator[None]:
         raise
     except Exception as error:
         raise ValueError(f'{type(error).__name__}: {error}') from error
+
+
+def _provided(issued: ca_data.Issued) -> tls_certificates.ProviderCertificate:
+    """An entry of the CA's databag as the library reads it."""
+    certificate = tls_certificates.Certificate.from_string
+    return tls_certificates.ProviderCertificate(
+        relation_id=-1,
+        certificate=certificate(issued.certificate),
+        certificate_signing_request=tls_certificates.CertificateSigningRequest.from_string(
+            issued.certificate_signing_request
+        ),
+        ca=certificate(issued.ca),
+        chain=[certificate(one) for one in issued.chain or ()],
+        revoked=issued.revoked,
+    )
 
 
 def _parsed(certificate: tls_certificates.Certificate) -> x509.Certificate:

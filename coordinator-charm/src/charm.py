@@ -55,6 +55,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         super().__init__(framework)
         self._nginx = self.unit.get_container(nginx.CONTAINER)
         self._exporter = self.unit.get_container(exporter.CONTAINER)
+        self._stored.set_default(useless='')
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
@@ -62,7 +63,11 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._narrows = isinstance(event, ops.UpdateStatusEvent)
         log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
         self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
-        issued = tls.ensure_requested(event, bags, seen.tls, lambda: self._requirer, self.is_due)
+        issued, useless = tls.ensure_requested(
+            event, bags, seen.tls, lambda: self._requirer, self.is_due, str(self._stored.useless)
+        )
+        if useless != self._stored.useless:
+            self._stored.useless = useless
         self._write_containers(event, seen, log_endpoints, issued)
         if seen.tls.ca and self._now.certificate and issued is None:
             self.report.note(

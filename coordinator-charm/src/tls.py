@@ -5,25 +5,26 @@ Cheap to import. `certificates.py` makes key and request; only a unit with a CA 
 
 import dataclasses
 import hashlib
-import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import ops
 
+import answers
 import nginx
-from coordinated_telemetry import addresses, containers, databag, databags, pem, report
-from tls_data import MAX_CAS, Certificate, Kept
+from coordinated_telemetry import addresses, containers, databag, databags, report
+from tls_data import Certificate, Kept
 
 if TYPE_CHECKING:
     import certificates
-    from ca_data import Issued, Provided
+    from ca_data import Issued
 
 ENDPOINT = 'certificates'
 
 CHECK = 3600.0
 """Seconds after which an update-status checks that key and request still exist."""
 
+_ABOUT_OTHERS = (ops.RelationEvent, ops.WorkloadEvent)
 _FOLDER = '/etc/nginx'
 
 
@@ -33,33 +34,40 @@ class Tls:
 
     Attributes:
         ca: the name of the application that issues certificates, or ''.
-        provided: what it provides for this unit; None if not ready or ignored.
+        own: what it issued for requests of this unit, checked for being PEM.
         requests: the certificate signing requests of this unit.
         kept: what this unit's nginx served when it was last seen; without a CA, it goes on with it
             until all have followed.
-        answers: request → what the CA issued for it, whoever requested it; unchecked.
-        denied: request → why the CA denies it.
-        cas: the certificates of the CA, sorted.
+        answered: all that the CA answers, whoever requested it.
     """
 
     ca: str = ''
-    provided: 'Provided | None' = None
+    own: 'tuple[Issued, ...]' = ()
     requests: frozenset[str] = frozenset()
     kept: Certificate | None = None
-    answers: 'Mapping[str, Issued]' = types.MappingProxyType({})
-    denied: Mapping[str, str] = types.MappingProxyType({})
-    cas: tuple[str, ...] = ()
+    answered: answers.Answers = answers.NOTHING
 
     @property
     def serves_issued(self) -> bool:
         """Whether nginx serves what its CA issued for this unit's present request."""
-        issued = (self.provided and self.provided.certificates) or []
         return self.kept is not None and any(
             self.kept.chain.startswith(one.certificate)
             and one.request in self.requests
             and not one.revoked
-            for one in issued
+            for one in self.own
         )
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that this unit asked and was answered, however useless the answer."""
+        asked, found = sorted(self.requests), self.answered
+        parts = [
+            self.ca,
+            *asked,
+            *(one.model_dump_json() for one in self.own),
+            *(each.get(one, '') for one in asked for each in (found.refused, found.denied)),
+        ]
+        return hashlib.sha256('\n'.join(parts).encode(errors='replace')).hexdigest()[:32]
 
     def candidates(self, issued: Certificate | None) -> list[Certificate]:
         """What nginx may serve, the best first; after the last one comes plain HTTP.
@@ -75,49 +83,27 @@ def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:
     for relation in bags.relations(ENDPOINT)[:1]:
         import ca_data  # noqa: PLC0415 few deployments' events need it
 
-        name = relation.app.name
-        provided = bags.load(relation, relation.app, ca_data.Provided)
+        found = answers.read(bags, relation)
         requested = bags.own(ENDPOINT, unit, ca_data.Requested)
-        own = (requested and requested.certificate_signing_requests) or []
-        requests = frozenset(one.certificate_signing_request.strip() for one in own)
-        answers: dict[str, Issued] = {}
-        for one in (provided and provided.certificates) or ():
-            answers.setdefault(one.request, one)
+        asked = (requested and requested.certificate_signing_requests) or []
+        requests = frozenset(one.certificate_signing_request.strip() for one in asked)
+        own: list[Issued] = []
+        refused = dict(found.refused)
+        for request in sorted(requests & found.issued.keys()):
+            try:
+                own.append(found.issued[request].checked())
+            except ValueError as error:
+                refused[request] = databag.reason(error)
+        for request in sorted(requests & refused.keys()):
+            bags.report.ignore(relation.app.name, refused[request])
         return Tls(
-            ca=name,
-            provided=provided and _for_unit(bags, name, provided, requests),
+            ca=relation.app.name,
+            own=tuple(own),
             requests=requests,
             kept=kept.certificate,
-            answers=answers,
-            denied={
-                one.csr.strip(): one.error.message
-                for one in (provided and provided.request_errors) or ()
-            },
-            cas=_cas(bags, name, answers.values()),
+            answered=dataclasses.replace(found, refused=refused),
         )
     return Tls(kept=kept.certificate)
-
-
-def _for_unit(
-    bags: databags.Databags, name: str, provided: 'Provided', requests: frozenset[str]
-) -> 'Provided | None':
-    """What a CA provides for these requests; None if it cannot be read."""
-    own = [one for one in provided.certificates or () if one.request in requests]
-    try:
-        return provided.model_copy(update={'certificates': [one.checked() for one in own]})
-    except ValueError as error:
-        bags.report.ignore(name, databag.reason(error))
-        return None
-
-
-def _cas(bags: databags.Databags, name: str, issued: 'Iterable[Issued]') -> tuple[str, ...]:
-    found: set[str] = set()
-    for text in sorted({one.ca for one in issued})[:MAX_CAS]:
-        try:
-            found.add(pem.check_certificate(text))
-        except ValueError as error:
-            bags.report.ignore(name, f'ca: {error}')
-    return tuple(sorted(found))
 
 
 def ensure_requested(
@@ -126,8 +112,12 @@ def ensure_requested(
     seen: Tls,
     requirer: 'Callable[[], certificates.Requirer]',
     is_due: Callable[[float], bool],
-) -> Certificate | None:
+    useless: str = '',
+) -> tuple[Certificate | None, str]:
     """Keep a certificate requested while there is a CA, and return what it issued.
+
+    What was found useless is only looked at again when it changes, or in an update-status: a
+    certificate may become valid.
 
     Args:
         event: the event of this dispatch.
@@ -135,31 +125,41 @@ def ensure_requested(
         seen: what was read.
         requirer: gives the library's side; called only if needed.
         is_due: whether that many seconds have passed since it last returned True.
+        useless: what this returned in the last dispatch, or ''.
+
+    Returns:
+        What the CA issued, and, to be remembered, that all which it answers is useless.
     """
     # A broken relation counts as removed, but its secrets have to be removed too.
     broken = isinstance(event, ops.RelationBrokenEvent) and event.relation.name
     if not seen.ca and broken != ENDPOINT:
-        return None
+        return None, ''
     if seen.serves_issued and _is_about_others(event, is_due):
-        return seen.kept
-    if bags.report.ignores(seen.ca):
-        return None
+        return seen.kept, ''
+    known, _, why = useless.partition(' ')
+    if seen.requests and known == seen.digest and isinstance(event, _ABOUT_OTHERS):
+        if why:
+            bags.report.ignore(seen.ca, why)
+        return None, useless
     try:
-        requirer().follow(event)
-        return requirer().issued(seen.provided) if seen.ca else None
+        requirer().follow(event, seen)
+        issued = requirer().issued(seen) if seen.ca else None
     except ops.RelationNotFoundError:
         for relation in bags.relations(ENDPOINT):
             raise databags.RefusedError(relation) from None
+        return None, ''
     except ValueError as error:
-        bags.report.ignore(seen.ca or ENDPOINT, databag.reason(error))
-    return None
+        why = databag.reason(error)
+        bags.report.ignore(seen.ca or ENDPOINT, why)
+        return None, f'{seen.digest} {why}'
+    return issued, '' if issued else f'{seen.digest} '
 
 
 def _is_about_others(event: ops.EventBase, is_due: Callable[[float], bool]) -> bool:
     """Whether no certificate can change, as when a worker joins; secrets announce a renewal."""
     if isinstance(event, ops.UpdateStatusEvent):
         return not is_due(CHECK)
-    return isinstance(event, ops.RelationEvent | ops.WorkloadEvent)
+    return isinstance(event, _ABOUT_OTHERS)
 
 
 def ensure_served(

@@ -7,7 +7,7 @@ import pydantic
 from coordinated_telemetry import cluster_data, databag, pem
 
 MAX_CAS = 8
-"""How many CAs are trusted at once: in a change there are two."""
+"""How many CAs are trusted at once: in a change there are two, each perhaps with its root."""
 
 
 class Certificate(databag.Databag):
@@ -20,6 +20,11 @@ class Certificate(databag.Databag):
 
     chain: pem.Certificates
     ca: pem.Certificate
+
+    @property
+    def cas(self) -> set[str]:
+        """What clients are to trust: the CA, and the root with which the chain may end."""
+        return {self.ca, *filter(pem.is_root, pem.each_certificate(self.chain)[-1:])}
 
 
 class Kept(databag.Databag):

@@ -10,7 +10,7 @@ import ops
 
 import tls
 import tls_data
-from coordinated_telemetry import cluster_data
+from coordinated_telemetry import cluster_data, pem
 from state import State
 
 _FILES = 'upstream-ca-*.pem'
@@ -19,7 +19,7 @@ _FILES = 'upstream-ca-*.pem'
 def by_unit(seen: State) -> str:
     """What this unit's nginx trusts, in PEM: also what it sees before the leader has."""
     own = {seen.tls.kept.ca} if seen.tls.kept else set[str]()
-    return ''.join(sorted({*(seen.shared.trusted or ()), *seen.tls.cas, *own}))
+    return ''.join(sorted({*(seen.shared.trusted or ()), *seen.tls.answered.cas, *own}))
 
 
 def by_all(
@@ -31,8 +31,9 @@ def by_all(
 ) -> list[str]:
     """What everybody is to trust, sorted.
 
-    A CA stays until nothing serves a certificate of another time: each worker says which one it
-    serves, and each coordinator unit which CA its own is of.
+    An intermediate CA is there with its root if the CA names that, since clients with OpenSSL's
+    defaults need it. A CA stays until nothing serves a certificate of another time: each worker
+    says which one it serves, and each coordinator unit which CA its own is of.
 
     Args:
         seen: what was read.
@@ -41,8 +42,8 @@ def by_all(
         cas: of these.
         narrows: whether what nobody needs may go now.
     """
-    now = {*cas, *([served.ca] if served else ())}
-    now |= {other.certificate.ca for other in seen.others.values() if other.certificate}
+    certificates = [served, *(other.certificate for other in seen.others.values())]
+    now = {*cas, *(ca for one in certificates if one for ca in one.cas)}
     before = {*(seen.shared.trusted or ())} - now
     if narrows and not _serves_another(seen, issued):
         before = set()
@@ -61,11 +62,14 @@ def _serves_another(seen: State, issued: Mapping[str, str]) -> bool:
 def ensure_file(container: ops.Container, text: str) -> str:
     """Make a file hold these CAs, and return its path; other CAs have another path.
 
+    nginx trusts each of them, an intermediate without its root too, as Go and ops.tracing do.
+
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
-    path = tls.path_of('upstream-ca', text)
-    tls.ensure_file(container, path, lambda: text, 0o644)
+    anchors = pem.anchors(text)
+    path = tls.path_of('upstream-ca', anchors)
+    tls.ensure_file(container, path, lambda: anchors, 0o644)
     return path
 
 

@@ -17,7 +17,7 @@ import pydantic_core
 
 import ca_data
 import tls
-from coordinated_telemetry import addresses, cluster, databag, databags, report, topology
+from coordinated_telemetry import addresses, cluster, databag, databags, pem, report, topology
 from state import State
 
 _NO_ROOM = 'no room'
@@ -82,8 +82,9 @@ def ensure_requested(
     published = _published(bags, application, missing)
     for unit, text in issued.items():
         published.setdefault(unit.rpartition('/')[0], {})[unit] = text
-    cas = {seen.tls.answers[accepted[unit].strip()].ca for unit in issued}
-    return Checked(requests, answers, issued, published, frozenset(map(_normal, cas)))
+    used = [seen.tls.answered.issued[accepted[unit].strip()] for unit in issued]
+    cas = frozenset(ca for answer in used for ca in _cas(answer))
+    return Checked(requests, answers, issued, published, cas)
 
 
 def _accepted(
@@ -141,10 +142,12 @@ def _issued(
     verdicts: dict[str, str] = {}
     revoked: set[str] = set()
     for unit, request in requests.items():
-        answer = seen.tls.answers.get(request.strip())
+        answer = seen.tls.answered.issued.get(request.strip())
         if answer is None:
-            if why := seen.tls.denied.get(request.strip()):
+            if why := seen.tls.answered.denied.get(request.strip()):
                 found.ignore(unit, f'{seen.tls.ca} denied its request: {addresses.shorten(why)}')
+            if why := seen.tls.answered.refused.get(request.strip()):
+                found.ignore(unit, f'its certificate: {why}')
             continue
         if answer.revoked:
             revoked.add(unit)
@@ -160,7 +163,7 @@ def _issued(
             found.ignore(unit, f'its certificate: {why}')
         else:
             own, *issuers = _chain(answer)
-            good[unit] = ''.join([own, *(one for one in issuers if not _is_root(one))])
+            good[unit] = ''.join([own, *(one for one in issuers if not pem.is_root(one))])
     return good, verdicts, revoked
 
 
@@ -189,7 +192,8 @@ def _check_request(request: str, host: str) -> None:
 def _check_issued(answer: ca_data.Issued, request: str, host: str) -> None:
     import certificates  # noqa: PLC0415 as above
 
-    certificates.check_issued(_chain(answer.checked()), request, host)
+    checked = answer.checked()
+    certificates.check_issued(_chain(checked), checked.ca, request, host)
 
 
 def _chain(answer: ca_data.Issued) -> list[str]:
@@ -206,12 +210,12 @@ def _normal(certificate: str) -> str:
     return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(certificate.strip()))
 
 
-@functools.cache
-def _is_root(certificate: str) -> bool:
-    """Whether it issued itself; whoever trusts it has it, so sending it only takes room."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=certificate)
-    return any(one['subject'] == one['issuer'] for one in context.get_ca_certs())
+def _cas(answer: ca_data.Issued) -> set[str]:
+    """What whoever calls the worker is to trust: the CA, and the root at the end of the chain.
+
+    Whoever trusts a root has it, so the worker need not send it.
+    """
+    return {_normal(answer.ca), *filter(pem.is_root, _chain(answer)[-1:])}
 
 
 def _published(

@@ -7,6 +7,7 @@ space they had, so they can be written to a file unchanged and compared as text.
 
 import base64
 import binascii
+import functools
 import re
 import ssl
 from typing import Annotated
@@ -19,6 +20,10 @@ MAX_LENGTH = 64 * 1024
 _BLOCK = re.compile(
     r'\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----\s*'
 )
+_ONE = re.compile(r'-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----')
+_ANCHOR = 'TRUSTED CERTIFICATE'
+# DER: a sequence, in it the sequence of trusted purposes, in that serverAuth, 1.3.6.1.5.5.7.3.1.
+_TRUSTED_FOR_SERVERS = bytes.fromhex('300c 300a 0608 2b06010505070301')
 _REQUEST_LENGTH = 8 * 1024
 _REQUEST = re.compile(
     r'\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]{1,8192})'
@@ -93,6 +98,32 @@ def check_certificate(value: str) -> str:
     if checked.count('BEGIN') != 1:
         raise ValueError('expected one certificate in PEM')
     return checked
+
+
+@functools.cache
+def is_root(certificate: str) -> bool:
+    """Whether a certificate that was checked issued itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificate)
+    return any(one['subject'] == one['issuer'] for one in context.get_ca_certs())
+
+
+def anchors(certificates: str) -> str:
+    """The same certificates, each trusted by OpenSSL for itself, if it finds them in a file.
+
+    By default, OpenSSL trusts an intermediate CA only together with its root. Where it offers no
+    way to change that, as in nginx, this form of a certificate does: after it stands what it is
+    trusted for (X509_CERT_AUX in openssl/x509.h), which here is to vouch for servers.
+
+    Args:
+        certificates: in PEM, from `check_certificates`.
+    """
+    found: list[str] = []
+    for one in _ONE.findall(certificates):
+        der = ssl.PEM_cert_to_DER_cert(one) + _TRUSTED_FOR_SERVERS
+        text = base64.encodebytes(der).decode()
+        found.append(f'-----BEGIN {_ANCHOR}-----\n{text}-----END {_ANCHOR}-----\n')
+    return ''.join(found)
 
 
 Certificates = Annotated[str, pydantic.AfterValidator(check_certificates)]

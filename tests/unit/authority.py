@@ -22,6 +22,8 @@ class Authority:
 
     Attributes:
         certificate: the CA's own, in PEM.
+        ca: the certificate that it says to trust.
+        issuers: what it says follows a certificate that it issued.
     """
 
     def __init__(self, name: str = 'ca', key: tls.PrivateKey | None = None, own: str = '') -> None:
@@ -34,6 +36,8 @@ class Authority:
             self._name = x509.load_pem_x509_certificate(own.encode()).subject
         request = tls.CertificateRequestAttributes(common_name=name).generate_csr(self.key)
         self.certificate = own or self.issue(str(request), is_ca=True, subject=self._name)
+        self.ca = self.certificate
+        self.issuers = [self.certificate]
 
     def issue(
         self,
@@ -74,10 +78,10 @@ class Authority:
         """What stands in the databag for a request; `other` replaces values."""
         certificate = other.get('certificate') or self.issue(request)
         return {
-            'ca': self.certificate,
+            'ca': self.ca,
             'certificate_signing_request': request,
             'certificate': certificate,
-            'chain': [certificate, self.certificate],
+            'chain': [certificate, *self.issuers],
             **other,
         }
 
@@ -86,10 +90,30 @@ class Authority:
         return {'certificates': json.dumps([self.entry(request) for request in requests])}
 
 
-@functools.cache
 def authority(name: str = 'ca') -> Authority:
     """One that all tests share: a key takes a while."""
-    return Authority(name)
+    return _authority(name)
+
+
+_authority = functools.cache(Authority)
+
+
+BELOW = ('the root', 'the intermediate', 'the intermediate, and no root')
+"""Which CA an intermediate one says to trust, and whether it tells of its root."""
+
+
+@functools.cache
+def below(says: str) -> Authority:
+    """An intermediate CA below `authority()`, which says one of `BELOW`."""
+    root, key = authority(), tls.PrivateKey.generate()
+    asked = tls.CertificateRequestAttributes(common_name='below', is_ca=True).generate_csr(key)
+    found = Authority(key=key, own=root.issue(str(asked), is_ca=True))
+    found.issuers = [found.certificate]
+    if says != BELOW[2]:
+        found.issuers.append(root.certificate)
+    if says == BELOW[0]:
+        found.ca = root.certificate
+    return found
 
 
 @functools.cache

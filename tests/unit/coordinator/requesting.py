@@ -127,9 +127,9 @@ def echoed(coordinator: Any, state: Any, units: Iterable[int] | None = None) -> 
     return state
 
 
-def settled(coordinator: Any, units: Iterable[int] = (0, 1)) -> Any:
+def settled(coordinator: Any, units: Iterable[int] = (0, 1), ca: Any = None) -> Any:
     """The state of a deployment in which everything is https."""
     state = coordinator.update_status(coordinator.state(*deployment(units)))
-    state = echoed(coordinator, answered(coordinator, state))
+    state = echoed(coordinator, answered(coordinator, state, ca))
     state = echoed(coordinator, coordinator.update_status(state))
     return coordinator.update_status(coordinator.update_status(state))

@@ -6,6 +6,7 @@ import charms
 
 with charms.importable('coordinator-charm'):
     import alerts
+    import answers
     import ca_data
     import certificates
     import charm
@@ -36,6 +37,7 @@ sys.modules |= {
 
 __all__ = [
     'alerts',
+    'answers',
     'ca_data',
     'certificates',
     'charm',

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import inspect
 import json
 import re
@@ -103,6 +104,17 @@ def for_others(text):
     return CA.issue(text, names=['a.example'])
 
 
+@functools.cache
+def past():
+    """An intermediate CA that has expired."""
+    key = tls.PrivateKey.generate()
+    asked = tls.CertificateRequestAttributes(common_name='past', is_ca=True).generate_csr(key)
+    expired = CA.issue(str(asked), -authority.DAY / 2, is_ca=True)
+    found = authority.Authority(key=key, own=expired)
+    found.ca, found.issuers = CA.certificate, [expired, CA.certificate]
+    return found
+
+
 ANSWERS = {
     **{
         f'{key}: {case}': lambda text, key=key, value=value: CA.entry(text, **{key: value})
@@ -120,6 +132,10 @@ ANSWERS = {
     'expired': lambda text: CA.entry(
         text, certificate=CA.issue(text, datetime.timedelta(seconds=-5))
     ),
+    'not valid yet': lambda text: CA.entry(
+        text, certificate=CA.issue(text, start=authority.DAY / 2)
+    ),
+    'by a CA that has expired': lambda text: past().entry(text),
     'of another key': lambda text: CA.entry(text, certificate=not_for_it(text)),
     'for other names': lambda text: CA.entry(text, certificate=for_others(text)),
     'by another CA': lambda text: CA.entry(
@@ -189,10 +205,12 @@ def test_what_is_wrong_with_anothers_certificate_is_not_this_units_concern(unit,
         ('_on_relation_broken', ['self', 'event']),
         ('_on_secret_expired', ['self', 'event']),
         ('_on_secret_remove', ['self', 'event']),
+        ('get_provider_certificates', ['self']),
+        ('_load_provider_certificate_errors', ['self']),
     ],
 )
-def test_the_private_methods_of_the_library_that_are_used_are_there(method, parameters):
-    """pyproject.toml holds its version below the next minor one; `follow` calls these."""
+def test_the_methods_of_the_library_that_are_used_or_replaced_are_there(method, parameters):
+    """pyproject.toml holds its version below the next minor one."""
     found = inspect.signature(getattr(tls.TLSCertificatesRequiresV4, method)).parameters
     assert list(found) == parameters
 

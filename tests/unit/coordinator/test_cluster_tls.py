@@ -10,7 +10,7 @@ from ops import testing
 
 import authority
 import relabelling
-from coordinated_telemetry import cluster_data, databag
+from coordinated_telemetry import cluster_data, databag, pem
 from coordinator import requesting, scene, serving
 from coordinator.source import ca_data
 from prometheus.src import scrape
@@ -110,7 +110,7 @@ def test_tls_is_turned_on_step_by_step(unit):
     assert scene.host('w/0') in unit.config
     assert scene.host('w/1') in unit.config
     assert ready(state)
-    assert trust(unit) == CA.certificate
+    assert trust(unit) == pem.anchors(CA.certificate)
     assert jobs(state)['w'] == ('https', CA.certificate)
     assert requesting.told(state) == ['http', 'https']
     assert clients(unit) == 'either'
@@ -139,7 +139,7 @@ def test_tls_is_turned_off_step_by_step(unit, secure):
     assert upstream(unit) == 'https'
     assert (requesting.told(state), ca_cert(state)) == (['http', 'https'], None)
     assert requesting.given(state) == requesting.given(secure)
-    assert trust(unit) == CA.certificate
+    assert trust(unit) == pem.anchors(CA.certificate)
     assert jobs(state)['w'] == ('https', CA.certificate)
     state = requesting.echoed(unit, state)
     assert upstream(unit) == 'http'
@@ -174,7 +174,7 @@ def upstream_scheme(state):
 def test_a_new_ca_is_trusted_beside_the_old_one_until_nobody_needs_it(unit, secure):
     both = ''.join(sorted([CA.certificate, NEW.certificate]))
     state = requesting.answered(unit, secure, NEW)
-    assert trust(unit) == both
+    assert trust(unit) == pem.anchors(both)
     assert json.loads(state.get_relation(11).local_app_data['ca_cert']) == both
     assert jobs(state)['w'] == ('https', both)
     state = requesting.echoed(unit, unit.update_status(state), [0])
@@ -185,7 +185,7 @@ def test_a_new_ca_is_trusted_beside_the_old_one_until_nobody_needs_it(unit, secu
     state = unit.update_status(unit.update_status(state))
     assert json.loads(state.get_relation(11).local_app_data['ca_cert']) == NEW.certificate
     assert jobs(state)['w'] == ('https', NEW.certificate)
-    assert trust(unit) == NEW.certificate
+    assert trust(unit) == pem.anchors(NEW.certificate)
     assert len([*unit.folder.glob('upstream-ca-*')]) == 1
 
 

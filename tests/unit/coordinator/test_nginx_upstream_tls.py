@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import pytest
 from charmlibs.interfaces import tls_certificates
 
 import authority
+from coordinated_telemetry import pem
+from coordinator import requesting, scene
 from coordinator.live import MEBIBYTE, SECONDS, Worker, ask, read_head, started, wait_until
 from coordinator.source import nginx_config, nginx_pod, nginx_upstream_tls, workload
 
@@ -51,12 +54,13 @@ class Names(threading.Thread):
         self._socket.close()
 
 
-def context(folder, host, *, ca='ca', validity=authority.DAY):
+def context(folder, host, *, ca: str | authority.Authority = 'ca', issuers='', **options):
     """How a worker serves TLS with a certificate for a host."""
     path = folder / 'worker.pem'
     key = KEYS[host]
-    issued = authority.authority(ca).issue(authority.request(host, key=key), validity)
-    path.write_text(f'{issued}{key}\n')
+    by = authority.authority(ca) if isinstance(ca, str) else ca
+    issued = by.issue(authority.request(host, key=key), **options)
+    path.write_text(f'{issued}{issuers}{key}\n')
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(path)
     return made
@@ -65,8 +69,9 @@ def context(folder, host, *, ca='ca', validity=authority.DAY):
 class Proxy:
     """nginx in front of workers, each at the address of its host."""
 
-    def __init__(self, folder, stack, contexts, *, closes=False):
+    def __init__(self, folder, stack, contexts, *, closes=False, trusted=None):
         self._folder = folder
+        self.trusted = trusted  # a file of CAs in the place of the usual one
         self._names = stack.enter_context(contextlib.closing(Names()))
         self._names.start()
         self.workers = {}
@@ -79,9 +84,9 @@ class Proxy:
         self.nginx = stack.enter_context(started(folder, self.text()))
 
     def text(self, *, ca='ca', known=None):
-        """The configuration that trusts a CA."""
+        """The configuration that trusts a CA, as the file of the charm says it."""
         path = self._folder / f'{ca}.pem'
-        path.write_text(authority.authority(ca).certificate)
+        path.write_text(pem.anchors(authority.authority(ca).certificate))
         hosts = {ADDRESSES[host]: host for host in self.workers}
         text = nginx_config.config(
             {'frontend': self.workers},
@@ -90,7 +95,7 @@ class Proxy:
             pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
             log_level='info',
             upstream_tls=nginx_upstream_tls.UpstreamTls(
-                ca=str(path), hosts=hosts if known is None else known
+                ca=str(self.trusted or path), hosts=hosts if known is None else known
             ),
         )
         assert 'resolver 127.0.0.1 ' in text
@@ -157,6 +162,30 @@ def test_every_worker_is_reached_that_has_the_certificate_of_its_own_host(proxy,
     assert 'SSL' not in running.errors
 
 
+@pytest.mark.parametrize('says', authority.BELOW)
+def test_a_worker_is_reached_with_what_the_charm_makes_of_an_intermediate_ca(
+    proxy, tmp_path, says
+):
+    """Each side has what the charm gives it, so an intermediate CA without its root is enough."""
+    ca = authority.below(says)
+    unit = scene.Coordinator(tmp_path / 'unit')
+    given = requesting.given(requesting.settled(unit, ca=ca))['w/0']
+    (trusted,) = unit.folder.glob('upstream-ca-*.pem')
+    _, *issuers = pem.each_certificate(given)
+    made = context(tmp_path, A, ca=ca, issuers=''.join(issuers))
+    running = proxy({A: made}, trusted=trusted)
+    running.ask_until_tried(A)
+    assert running.ask() == 200
+    assert 'SSL' not in running.errors
+
+
+@functools.cache
+def impostor():
+    """A worker that issues certificates with its own."""
+    own = authority.authority().issue(authority.request(B, key=KEYS[B]))
+    return authority.Authority(key=KEYS[B], own=own)
+
+
 REFUSED = {
     "another worker's": (lambda folder: context(folder, B), 'does not match "a.example"'),
     "another CA's": (
@@ -166,6 +195,18 @@ REFUSED = {
     'expired': (
         lambda folder: context(folder, A, validity=-datetime.timedelta(hours=1)),
         'certificate has expired',
+    ),
+    'not valid yet': (
+        lambda folder: context(folder, A, start=authority.DAY / 2),
+        'certificate is not yet valid',
+    ),
+    "without its issuer's": (
+        lambda folder: context(folder, A, ca=authority.below(authority.BELOW[0])),
+        'unable to verify the first certificate',
+    ),
+    "by another worker's": (
+        lambda folder: context(folder, A, ca=impostor(), issuers=impostor().certificate),
+        'unsuitable certificate purpose',
     ),
     'none': (lambda _: None, 'peer closed connection in SSL handshake'),
 }

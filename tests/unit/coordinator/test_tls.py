@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from unittest import mock
 
+import ops
 import pytest
 from ops import testing
 
@@ -11,7 +13,7 @@ import hostile
 from coordinated_telemetry import report
 from coordinator import scene
 from coordinator.serving import CA, check_harmless, expired, files, is_tls, server, with_fresh_pod
-from coordinator.source import ca_data, nginx, tls
+from coordinator.source import answers, ca_data, certificates, nginx, tls
 from lib.acting import act
 
 OTHER = authority.authority('other').certificate
@@ -22,14 +24,14 @@ SECOND = tls.Certificate(chain=OTHER, ca=OTHER)
 
 
 def provided(certificate=CA.certificate, request='csr', revoked: bool | None = None):
-    """What a CA provides when it issued one certificate."""
+    """What a CA issued for this unit when it issued one certificate."""
     issued = ca_data.Issued(
         certificate=certificate,
         certificate_signing_request=request,
         ca=certificate,
         revoked=revoked,
     )
-    return ca_data.Provided(certificates=[issued])
+    return (issued,)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +45,7 @@ def provided(certificate=CA.certificate, request='csr', revoked: bool | None = N
         (tls.Tls('ca', provided(), frozenset({'csr'}), None), False),
         (tls.Tls('ca', provided(), frozenset({'csr'}), SECOND), False),
         (tls.Tls('ca', provided(), frozenset({'new csr'}), FIRST), False),
-        (tls.Tls('ca', ca_data.Provided(certificates=[]), frozenset({'csr'}), FIRST), False),
-        (tls.Tls('ca', None, frozenset({'csr'}), FIRST), False),
+        (tls.Tls('ca', (), frozenset({'csr'}), FIRST), False),
     ],
 )
 def test_whether_it_serves_what_was_issued_for_its_present_request(seen, serves):
@@ -254,18 +255,15 @@ def test_without_its_key_a_new_pod_says_so(unit, served):
 DATABAGS = {
     **{f'certificates: {case}': {'certificates': raw} for case, raw in hostile.RAW.items()},
     **{
-        f'{key}: {case}': {'certificates': '[]', key: raw}
-        for key in ('request_errors', 'capabilities')
+        f'request_errors: {case}': {'certificates': '[]', 'request_errors': raw}
         for case, raw in hostile.RAW.items()
     },
     'foreign': {'certificates': '[]', 'foreign': hostile.LONG},
 }
 READY = {
     'foreign',
-    *(f'{key}: null' for key in ('certificates', 'request_errors', 'capabilities')),
+    *(f'{key}: null' for key in ('certificates', 'request_errors')),
     *(f'{key}: empty list' for key in ('certificates', 'request_errors')),
-    *(f'capabilities: {case}' for case in hostile.RAW if case.split()[-1] == 'mapping'),
-    *(f'capabilities: mapping of {what}' for what in ('null', 'lists')),
 }  # fmt: skip
 
 
@@ -273,3 +271,86 @@ READY = {
 def test_a_databag_that_makes_no_sense_takes_nothing_away(unit, served, calls, case):
     names = [] if case in READY else ['ca']
     check_harmless(unit, served, calls, DATABAGS[case], names)
+
+
+# What is useless
+
+
+class Counted:
+    """The library's side of a unit, which counts how often it is needed."""
+
+    def __init__(self, outcome):
+        self.outcome, self.calls = outcome, 0
+
+    def follow(self, event, seen):
+        self.calls += 1
+
+    def issued(self, seen):
+        if isinstance(self.outcome, ValueError):
+            raise self.outcome
+        return self.outcome
+
+    def file(self, certificate):
+        return ''
+
+
+USELESS = {
+    'refused': (ValueError('its certificate has expired'), {'ca': 'its certificate has expired'}),
+    'no answer': (None, {}),
+}
+
+
+def requested(seen, requirer, useless='', event=ops.RelationChangedEvent):
+    """What `ensure_requested` returns, and what is ignored."""
+    done = act(
+        lambda bags, _: tls.ensure_requested(
+            mock.Mock(spec=event), bags, seen, lambda: requirer, lambda _: True, useless
+        )
+    )
+    return done.result, done.ignored()
+
+
+@pytest.mark.parametrize('case', USELESS)
+def test_what_is_useless_is_looked_at_once_and_named_in_every_event(case):
+    outcome, ignored = USELESS[case]
+    seen = tls.Tls('ca', provided(), frozenset({'csr'}), SECOND)
+    requirer = Counted(outcome)
+    (issued, useless), found = requested(seen, requirer)
+    assert (issued, found, requirer.calls) == (None, ignored, 1)
+    assert requested(seen, requirer, useless) == ((None, useless), ignored)
+    assert requirer.calls == 1
+
+
+@pytest.mark.parametrize(
+    ('event', 'seen'),
+    [
+        (ops.UpdateStatusEvent, {}),  # it may have become valid
+        (ops.SecretExpiredEvent, {}),
+        (ops.RelationChangedEvent, {'own': provided(revoked=True)}),
+        (ops.RelationChangedEvent, {'own': ()}),
+        (ops.RelationChangedEvent, {'requests': frozenset({'new csr'})}),
+        (ops.RelationChangedEvent, {'requests': frozenset[str]()}),
+        (ops.RelationChangedEvent, {'answered': answers.Answers(denied={'csr': 'no'})}),
+        (ops.RelationChangedEvent, {'answered': answers.Answers(refused={'csr': 'no'})}),
+    ],
+)
+def test_it_is_looked_at_again_when_it_may_be_useful(event, seen):
+    before = tls.Tls('ca', provided(), frozenset({'csr'}), SECOND)
+    _, useless = requested(before, Counted(ValueError('x')))[0]
+    requirer = Counted(FIRST)
+    after = dataclasses.replace(before, **seen)
+    assert requested(after, requirer, useless, event)[0] == (FIRST, '')
+    assert requirer.calls == 1
+
+
+def test_a_refused_certificate_is_not_read_in_the_events_of_others(unit, served, monkeypatch):
+    (request,) = authority.requests(served.get_relation(20).local_unit_data)
+    bad = CA.entry(request, certificate=CA.issue(request, names=['a.example']))
+    state = scene.answered(unit, served, scene.encoded(certificates=[bad]))
+    assert 'its certificate does not cover' in state.unit_status.message
+    monkeypatch.setattr(certificates, 'Requirer', None)
+    event = unit.ctx.on.relation_changed(state.get_relation(11), remote_unit=0)
+    after = unit.ctx.run(event, state)
+    assert after.unit_status == state.unit_status
+    monkeypatch.undo()
+    assert 'ignored' not in scene.answered(unit, after).unit_status.message

@@ -31,3 +31,16 @@ def test_what_is_served_to_clients_needs_no_key_where_there_is_no_choice(
 def test_without_a_word_everything_is_plain():
     assert (tls_data.Kept().upstream, tls_data.Kept().exported) == ('http', ['http'])
     assert tls_data.Shared().served_by_workers == ['http']
+
+
+@pytest.mark.parametrize('says', authority.BELOW)
+def test_the_root_at_the_end_of_the_chain_is_to_be_trusted_too(says):
+    ca = authority.below(says)
+    own = ca.issue(authority.request('a.example'))
+    certificate = tls_data.Certificate(chain=''.join([own, *ca.issuers]), ca=ca.ca)
+    assert certificate.cas == {ca.ca, ca.issuers[-1]}
+
+
+def test_a_chain_that_ends_with_no_root_gives_no_more_than_the_ca():
+    own = authority.authority().issue(authority.request('a.example'))
+    assert tls_data.Certificate(chain=own, ca=CA).cas == {CA}

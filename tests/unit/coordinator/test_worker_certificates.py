@@ -217,11 +217,43 @@ def issued(names=(HOST,), text='', days: float = 1, ca=CA):
     )
 
 
+def below(says, **values):
+    """What an intermediate CA answers, but for some values."""
+    ca = authority.below(says)
+    return {**ca.entry(requesting.request(HOST), certificate=issued(ca=ca)), **values}
+
+
+def expired_issuer():
+    """What an intermediate CA answers that has expired."""
+    key = authority.tls.PrivateKey.generate()
+    attributes = authority.tls.CertificateRequestAttributes(common_name='past', is_ca=True)
+    text = str(attributes.generate_csr(key))
+    past = authority.Authority(key=key, own=CA.issue(text, -authority.DAY / 2, is_ca=True))
+    certificate = issued(ca=past)
+    return {'certificate': certificate, 'chain': [certificate, past.certificate, CA.certificate]}
+
+
 ANSWERS = {
+    'a gap in the chain': (
+        below(authority.BELOW[0], ca=authority.authority('other').certificate),
+        'it was not issued by its CA',
+    ),
+    'an issuer that has expired': (
+        expired_issuer(),
+        "an issuer's certificate has expired",
+    ),
+    "another worker's": (
+        {'certificate': requesting.ca_entry(CA, requesting.request(OTHER))['certificate']},
+        'it is for another key',
+    ),
     'other names': ({'certificate': issued([OTHER])}, f'it is for {OTHER}'),
     'more names': ({'certificate': issued([HOST, OTHER])}, f'it is for {OTHER}'),
     'no names': ({'certificate': issued([])}, 'it has no names'),
     'expired': ({'certificate': issued(days=-0.5)}, 'it has expired'),
+    'not valid yet': (
+        {'certificate': CA.issue(requesting.request(HOST), start=authority.DAY / 2)},
+        'it is not valid yet',
+    ),
     'another key': (
         {'certificate': issued(text=requesting.request(OTHER))},
         'it is for another key',
@@ -280,7 +312,7 @@ def test_a_ca_that_has_nothing_for_a_moment_takes_nothing_away(unit, secure):
 
 def test_a_chain_of_a_megabyte_takes_nothing_away(unit, secure):
     after = requesting.answered(unit, secure, w0={'chain': [CA.certificate * 1000]})
-    assert 'ignored: ca (' in after.unit_status.message
+    assert 'w/0 (its certificate: chain.0: ' in after.unit_status.message
     assert requesting.given(after) == requesting.given(secure)
 
 

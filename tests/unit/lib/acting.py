@@ -11,7 +11,10 @@ from ops import testing
 import juju
 from coordinated_telemetry import databags, report
 
-_ENDPOINTS = ('cluster', 'logging', 'metrics-endpoint', 'charm-tracing', 'receive-ca-cert')
+_ENDPOINTS = (
+    *('cluster', 'logging', 'metrics-endpoint', 'charm-tracing', 'receive-ca-cert'),
+    'certificates',
+)
 
 
 class Toy(ops.CharmBase):

@@ -1,5 +1,6 @@
 """Certificates in PEM, as they may be written to a file."""
 
+import ssl
 import time
 
 import hypothesis
@@ -138,3 +139,44 @@ def test_a_request_comes_out_as_openssl_writes_it(text):
 def test_what_does_not_look_like_a_request_is_refused(text):
     with pytest.raises(ValueError, match='expected one certificate signing request in PEM'):
         pem.check_request(text)
+
+
+def test_a_root_is_told_from_an_intermediate_ca():
+    below = authority.below(authority.BELOW[0])
+    assert pem.is_root(ONE)
+    assert not pem.is_root(below.certificate)
+
+
+@pytest.mark.parametrize(('as_anchor', 'is_trusted'), [(True, True), (False, False)])
+def test_an_anchor_is_trusted_by_openssl_without_its_root(tmp_path, as_anchor, is_trusted):
+    below = authority.below(authority.BELOW[0])
+    key = authority.tls.PrivateKey.generate()
+    own = below.issue(authority.request('a.example', key=key))
+    served, trusted = tmp_path / 'served.pem', tmp_path / 'trusted.pem'
+    served.write_text(f'{own}{below.certificate}{key}\n')
+    text = OTHER + below.certificate
+    trusted.write_text(pem.anchors(text) if as_anchor else text)
+    server, client = (
+        ssl.SSLContext(side) for side in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT)
+    )
+    server.load_cert_chain(served)
+    # Python 3.13 accepts it in any form.
+    client.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(trusted)
+    assert verifies(client, server) is is_trusted
+
+
+def verifies(client, server):
+    """Whether a client accepts what a server shows it."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(to_client, to_server, server_hostname='a.example')
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):
+        for side in (ours, theirs):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLCertVerificationError:
+                return False
+    return ours.version() is not None

@@ -108,7 +108,10 @@ def _fitting(
     """The certificates for which there is room; those that are already there go first."""
     bare = databag.size_of(databag.encoded(to_workers)) + len('worker_certificates{}')
     room = to_workers.max_bytes - bare
-    sizes = {unit: len(json.dumps({unit: text})) for unit, text in certificates.items()}
+    # As JSON: quotes, colon and comma, and a line end takes two characters.
+    sizes = {
+        unit: len(unit) + len(text) + text.count('\n') + 8 for unit, text in certificates.items()
+    }
     if sum(sizes.values()) <= room:
         return dict(certificates)
     before = bags.content(relation, application).get('worker_certificates', '')

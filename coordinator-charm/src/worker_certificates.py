@@ -8,7 +8,6 @@ remembered, because `certificates.py`, which checks, takes long to import.
 import dataclasses
 import functools
 import hashlib
-import json
 import ssl
 from collections.abc import Callable, Collection, Mapping
 
@@ -72,7 +71,7 @@ def ensure_requested(
     ]
     requested = ca_data.Requested(certificate_signing_requests=wanted or None)
     bags.ensure(tls.ENDPOINT, application, requested)
-    issued, answers, revoked = _issued(bags.report, seen, host, accepted, again)
+    issued, answers, revoked, cas = _issued(bags.report, seen, host, accepted, again)
     missing = [
         worker
         for worker in seen.workers.units
@@ -82,9 +81,7 @@ def ensure_requested(
     published = _published(bags, application, missing)
     for unit, text in issued.items():
         published.setdefault(unit.rpartition('/')[0], {})[unit] = text
-    used = [seen.tls.answered.issued[accepted[unit].strip()] for unit in issued]
-    cas = frozenset(ca for answer in used for ca in _cas(answer))
-    return Checked(requests, answers, issued, published, cas)
+    return Checked(requests, answers, issued, published, frozenset(cas))
 
 
 def _accepted(
@@ -112,7 +109,7 @@ def _accepted(
     left_out: list[str] = []
     for unit in first:
         digest = verdicts[unit].partition(' ')[0]
-        size = len(json.dumps(good[unit])) + 60  # the keys around it
+        size = len(good[unit]) + good[unit].count('\n') + 62  # as JSON, with the keys around it
         if left_out or size > room:
             left_out.append(unit)
             verdicts[unit] = f'{digest} {_NO_ROOM}'
@@ -135,12 +132,17 @@ def _issued(
     host: Callable[[str], str],
     requests: Mapping[str, str],
     again: bool,
-) -> tuple[dict[str, str], dict[str, str], set[str]]:
-    """Unit → what the CA issued for its request, what to remember, and whose is revoked."""
+) -> tuple[dict[str, str], dict[str, str], set[str], set[str]]:
+    """Unit → what the CA issued for its request, what to remember, whose is revoked, the CAs.
+
+    Whoever calls a worker is to trust the CA, and the root at the end of the chain. They have it,
+    so the worker does not send it.
+    """
     known = seen.shared.issued or {}
     good: dict[str, str] = {}
     verdicts: dict[str, str] = {}
     revoked: set[str] = set()
+    cas: set[str] = set()
     for unit, request in requests.items():
         answer = seen.tls.answered.issued.get(request.strip())
         if answer is None:
@@ -164,7 +166,8 @@ def _issued(
         else:
             own, *issuers = _chain(answer)
             good[unit] = ''.join([own, *(one for one in issuers if not pem.is_root(one))])
-    return good, verdicts, revoked
+            cas |= {_normal(answer.ca), *filter(pem.is_root, issuers[-1:])}
+    return good, verdicts, revoked, cas
 
 
 def _verdict(known: str, texts: Collection[str], check: Callable[[], None]) -> str:
@@ -208,14 +211,6 @@ def _chain(answer: ca_data.Issued) -> list[str]:
 def _normal(certificate: str) -> str:
     """A certificate that was checked, as OpenSSL writes it."""
     return ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(certificate.strip()))
-
-
-def _cas(answer: ca_data.Issued) -> set[str]:
-    """What whoever calls the worker is to trust: the CA, and the root at the end of the chain.
-
-    Whoever trusts a root has it, so the worker need not send it.
-    """
-    return {_normal(answer.ca), *filter(pem.is_root, _chain(answer)[-1:])}
 
 
 def _published(

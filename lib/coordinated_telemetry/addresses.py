@@ -127,12 +127,14 @@ def check_receiver(protocol: str, url: str) -> str:
 
 def canonical(host: str) -> str:
     """A validated host in the one spelling that it shares with all its other spellings."""
+    # Parsing takes a while, and there may be thousands of names: none of them has a colon, and an
+    # IPv4 address ends with a digit.
+    if ':' not in host and not host[-1:].isdigit():
+        return host.lower()
     try:
-        address = ipaddress.ip_address(host)
+        return _spelled(ipaddress.ip_address(host))
     except ValueError:
         return host.lower()
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 def check_ip_address(value: str) -> str:
@@ -146,10 +148,15 @@ def check_ip_address(value: str) -> str:
     """
     try:
         if '%' not in value:
-            return canonical(str(ipaddress.ip_address(value)))
+            return _spelled(ipaddress.ip_address(value))
     except ValueError:
         pass
     raise ValueError(f'expected an IP address, got "{_shown(value)}"')
+
+
+def _spelled(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def join(host: str, port: int) -> str:

@@ -49,6 +49,11 @@ def each_certificate(value: str) -> list[str]:
     Raises:
         ValueError: for anything else.
     """
+    return list(_each(value))
+
+
+@functools.lru_cache(maxsize=64)  # several databags hold the same few
+def _each(value: str) -> tuple[str, ...]:
     if len(value) > MAX_LENGTH:
         raise ValueError(f'expected certificates in PEM, at most {MAX_LENGTH} bytes')
     found: list[bytes] = []
@@ -64,7 +69,7 @@ def each_certificate(value: str) -> list[str]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b''.join(found))
     except (ValueError, ssl.SSLError):
         raise ValueError('expected certificates in PEM') from None
-    return [ssl.DER_cert_to_PEM_cert(one) for one in found]
+    return tuple(map(ssl.DER_cert_to_PEM_cert, found))
 
 
 def check_request(value: str) -> str:

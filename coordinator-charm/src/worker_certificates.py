@@ -66,17 +66,18 @@ def ensure_requested(
         return Checked(published=kept)
     accepted, requests = _accepted(bags.report, seen, host)
     wanted = [
-        ca_data.Request(certificate_signing_request=accepted[unit].strip(), ca=False)
+        {'certificate_signing_request': accepted[unit].strip(), 'ca': False}
         for unit in sorted(accepted, key=topology.unit_number)
     ]
-    requested = ca_data.Requested(certificate_signing_requests=wanted or None)
+    requested = ca_data.Requested.model_validate({'certificate_signing_requests': wanted or None})
     bags.ensure(tls.ENDPOINT, application, requested)
     issued, answers, revoked, cas = _issued(bags.report, seen, host, accepted, again)
+    settled = issued.keys() | revoked
     missing = [
         worker
         for worker in seen.workers.units
         if (worker.tls.request or worker.tls.certificate_sha256)
-        and not {worker.topology.unit} & (issued.keys() | revoked)
+        and worker.topology.unit not in settled
     ]
     published = _published(bags, application, missing)
     for unit, text in issued.items():
@@ -96,8 +97,9 @@ def _accepted(
         if not request:
             continue
 
-        check = functools.partial(_check_request, request, host(unit))
-        verdict = _verdict(known.get(unit, ''), (host(unit), request), check)
+        name = host(unit)
+        check = functools.partial(_check_request, request, name)
+        verdict = _verdict(known.get(unit, ''), (name, request), check)
         verdicts[unit] = verdict
         if (why := _why(verdict)) and why != _NO_ROOM:
             found.ignore(unit, f'its request: {why}')
@@ -156,10 +158,11 @@ def _issued(
             found.ignore(unit, 'its certificate is revoked')
             continue
         texts = (answer.certificate, answer.ca, *(answer.chain or ()))
-        check = functools.partial(_check_issued, answer, request, host(unit))
+        name = host(unit)
+        check = functools.partial(_check_issued, answer, request, name)
         before = known.get(unit, '')
         before = '' if again and _why(before) else before
-        verdict = _verdict(before, (host(unit), request, *texts), check)
+        verdict = _verdict(before, (name, request, *texts), check)
         verdicts[unit] = verdict
         if why := _why(verdict):
             found.ignore(unit, f'its certificate: {why}')

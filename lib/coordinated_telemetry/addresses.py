@@ -5,6 +5,7 @@ contains no white space, no quote, no control character and no character with a 
 them. Errors name the value, shortened, and what is expected.
 """
 
+import functools
 import ipaddress
 import re
 from typing import Annotated
@@ -132,7 +133,7 @@ def canonical(host: str) -> str:
     if ':' not in host and not host[-1:].isdigit():
         return host.lower()
     try:
-        return _spelled(ipaddress.ip_address(host))
+        return _spelled(host)
     except ValueError:
         return host.lower()
 
@@ -148,13 +149,15 @@ def check_ip_address(value: str) -> str:
     """
     try:
         if '%' not in value:
-            return _spelled(ipaddress.ip_address(value))
+            return _spelled(value)
     except ValueError:
         pass
     raise ValueError(f'expected an IP address, got "{_shown(value)}"')
 
 
-def _spelled(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+@functools.lru_cache(maxsize=4096)  # each worker's is compared with others' and rendered
+def _spelled(value: str) -> str:
+    address = ipaddress.ip_address(value)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
 

@@ -89,7 +89,7 @@ def check_request(value: str) -> str:
     if not der:
         raise ValueError('expected one certificate signing request in PEM')
     text = base64.b64encode(der).decode()
-    lines = '\n'.join(text[start : start + 64] for start in range(0, len(text), 64))
+    lines = '\n'.join([text[start : start + 64] for start in range(0, len(text), 64)])
     return f'-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n'
 
 

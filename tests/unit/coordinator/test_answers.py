@@ -132,9 +132,15 @@ def test_it_takes_nothing_from_the_unit_nor_from_other_workers(unit, case):
     assert requesting.given(after).keys() == {'w/0', 'w/1', 'w/2'}
 
 
-@pytest.mark.parametrize('case', BAD)
+NO_CERTIFICATES = {
+    f'{key} is no certificate': entry(**{key: value})
+    for key, value in {'certificate': 'text', 'ca': 'text', 'chain': ['text']}.items()
+}
+
+
+@pytest.mark.parametrize('case', [*BAD, *NO_CERTIFICATES])
 def test_it_does_not_keep_a_unit_from_its_first_certificate(unit, plain, case):
-    entries = [BAD[case], CA.entry(request(plain))]
+    entries = [{**BAD, **NO_CERTIFICATES}[case], CA.entry(request(plain))]
     after = scene.answered(unit, plain, scene.encoded(certificates=entries))
     assert 'certificate' in after.get_relation(19).local_unit_data
     assert 'ignored' not in after.unit_status.message

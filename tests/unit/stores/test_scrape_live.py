@@ -98,6 +98,7 @@ def test_the_ca_of_a_job_is_the_only_one_that_it_trusts(tmp_path, target):
         'wrong': {'ca': other},
         'none': {},
         'skips': {'insecure_skip_verify': True},
+        'renamed': {'ca': ca, 'server_name': 'other.example'},
     }
     found = scraped(
         tmp_path,
@@ -118,6 +119,8 @@ def test_the_ca_of_a_job_is_the_only_one_that_it_trusts(tmp_path, target):
         'wrong': True,
         'none': True,
         'skips': False,
+        'renamed': True,
     }
+    assert 'not other.example' in found['renamed']
     for name in ('wrong', 'none'):
         assert 'certificate signed by unknown authority' in found[name]

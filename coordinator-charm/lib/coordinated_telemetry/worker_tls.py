@@ -5,8 +5,8 @@ so that a new pod keeps it, and where the workload reads it. Only the request go
 coordinator, which has a CA sign it.
 
 Cheap to import. `worker_key.py` makes and checks what needs cryptography, and is imported only if
-there is no request yet, if a certificate was issued that the workload does not serve, or if the
-one that it serves has to be renewed.
+there is no request yet, if a certificate was issued that the workload does not serve and that was
+not refused before, or if the one that it serves has to be renewed.
 """
 
 import dataclasses
@@ -67,11 +67,13 @@ class Tls:
         request: the certificate signing request to publish, or ''.
         issued: a certificate to serve in the place of the one that the workload serves, or None.
         renewal: which certificate is to be renewed when, for the next dispatch.
+        refused: which certificate cannot be served and why, for the next dispatch.
     """
 
     request: str = ''
     issued: Certificate | None = None
     renewal: str = ''
+    refused: str = ''
 
 
 def issued_digest(coordinator: cluster_worker.Coordinator, unit: str) -> str:
@@ -93,6 +95,9 @@ def follow(
     coordinator: cluster_worker.Coordinator | None,
     serving: Serving | None,
     renewal: str = '',
+    refused: str = '',
+    *,
+    again: bool = True,
 ) -> Tls:
     """Keep a key and a request while the coordinator wants https, and check what was issued.
 
@@ -107,35 +112,45 @@ def follow(
         coordinator: what was read of it; while it is not ready, the request stays as published.
         serving: what the workload serves; None while nobody can tell.
         renewal: that of the last dispatch, or ''. Without it, the certificate is read again.
+        refused: that of the last dispatch, or ''.
+        again: whether to check what was refused once more: a certificate may become valid.
     """
     if coordinator is not None and 'https' not in coordinator.schemes:
         return Tls()
     own = bags.own(endpoint, charm.unit, WorkerUnitData)
     request = (own and own.certificate_signing_request) or ''
     if coordinator is None:
-        return Tls(request, renewal=renewal)
+        return Tls(request, renewal=renewal, refused=refused)
     if own is None or own.address != host:
         request = ''
     chain = coordinator.certificate
     digest = cluster_data.sha256(chain)
     is_served = serving is not None and digest == serving.certificate_sha256
     is_new = bool(chain) and serving is not None and not is_served
+    name = f'{coordinator.application} worker_certificates'
+    checked, _, why = refused.partition(' ')
+    # Whether it can be served depends on the key too, and each key has a request of its own.
+    if is_new and not again and checked == cluster_data.sha256(chain + request):
+        bags.report.ignore(name, why)
+        is_new = False
+    elif serving is not None:
+        refused = ''
     is_due = is_served and _is_due(renewal, digest)
     if request and not is_new and not is_due:
-        return Tls(request, renewal=renewal)
+        return Tls(request, renewal=renewal, refused=refused)
     from . import worker_key  # noqa: PLC0415 see the module's docstring
 
     key = _read_key(charm)
     if not key:
         key, request = worker_key.new(), ''
         charm.unit.add_secret({_KEY: key}, label=LABEL)
-    issued = None
+    issued, why = None, ''
     if is_new:
         try:
             worker_key.check(chain, key, host)
         except ValueError as error:
-            name = f'{coordinator.application} worker_certificates'
-            bags.report.ignore(name, databag.reason(error))
+            why = databag.reason(error)
+            bags.report.ignore(name, why)
         else:
             issued = Certificate(chain, key)
     if issued or is_due:
@@ -144,7 +159,9 @@ def follow(
             # Once: until the CA has answered, the request stays.
             request, when = '', math.inf
         renewal = f'{digest} {when}'
-    return Tls(request or worker_key.request(key, host), issued, renewal)
+    request = request or worker_key.request(key, host)
+    refused = f'{cluster_data.sha256(chain + request)} {why}' if why else refused
+    return Tls(request, issued, renewal, refused)
 
 
 def schemes(

@@ -5,6 +5,7 @@ contains no white space, no quote, no control character and no character with a 
 them. Errors name the value, shortened, and what is expected.
 """
 
+import functools
 import ipaddress
 import re
 from typing import Annotated
@@ -127,12 +128,14 @@ def check_receiver(protocol: str, url: str) -> str:
 
 def canonical(host: str) -> str:
     """A validated host in the one spelling that it shares with all its other spellings."""
+    # Parsing takes a while, and there may be thousands of names: none of them has a colon, and an
+    # IPv4 address ends with a digit.
+    if ':' not in host and not host[-1:].isdigit():
+        return host.lower()
     try:
-        address = ipaddress.ip_address(host)
+        return _spelled(host)
     except ValueError:
         return host.lower()
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
 
 
 def check_ip_address(value: str) -> str:
@@ -146,10 +149,17 @@ def check_ip_address(value: str) -> str:
     """
     try:
         if '%' not in value:
-            return canonical(str(ipaddress.ip_address(value)))
+            return _spelled(value)
     except ValueError:
         pass
     raise ValueError(f'expected an IP address, got "{_shown(value)}"')
+
+
+@functools.lru_cache(maxsize=4096)  # each worker's is compared with others' and rendered
+def _spelled(value: str) -> str:
+    address = ipaddress.ip_address(value)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def join(host: str, port: int) -> str:

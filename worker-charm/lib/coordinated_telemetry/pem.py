@@ -7,6 +7,7 @@ space they had, so they can be written to a file unchanged and compared as text.
 
 import base64
 import binascii
+import functools
 import re
 import ssl
 from typing import Annotated
@@ -19,6 +20,10 @@ MAX_LENGTH = 64 * 1024
 _BLOCK = re.compile(
     r'\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END CERTIFICATE-----\s*'
 )
+_ONE = re.compile(r'-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----')
+_ANCHOR = 'TRUSTED CERTIFICATE'
+# DER: a sequence, in it the sequence of trusted purposes, in that serverAuth, 1.3.6.1.5.5.7.3.1.
+_TRUSTED_FOR_SERVERS = bytes.fromhex('300c 300a 0608 2b06010505070301')
 _REQUEST_LENGTH = 8 * 1024
 _REQUEST = re.compile(
     r'\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]{1,8192})'
@@ -44,6 +49,11 @@ def each_certificate(value: str) -> list[str]:
     Raises:
         ValueError: for anything else.
     """
+    return list(_each(value))
+
+
+@functools.lru_cache(maxsize=64)  # several databags hold the same few
+def _each(value: str) -> tuple[str, ...]:
     if len(value) > MAX_LENGTH:
         raise ValueError(f'expected certificates in PEM, at most {MAX_LENGTH} bytes')
     found: list[bytes] = []
@@ -59,7 +69,7 @@ def each_certificate(value: str) -> list[str]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=b''.join(found))
     except (ValueError, ssl.SSLError):
         raise ValueError('expected certificates in PEM') from None
-    return [ssl.DER_cert_to_PEM_cert(one) for one in found]
+    return tuple(map(ssl.DER_cert_to_PEM_cert, found))
 
 
 def check_request(value: str) -> str:
@@ -79,7 +89,7 @@ def check_request(value: str) -> str:
     if not der:
         raise ValueError('expected one certificate signing request in PEM')
     text = base64.b64encode(der).decode()
-    lines = '\n'.join(text[start : start + 64] for start in range(0, len(text), 64))
+    lines = '\n'.join([text[start : start + 64] for start in range(0, len(text), 64)])
     return f'-----BEGIN CERTIFICATE REQUEST-----\n{lines}\n-----END CERTIFICATE REQUEST-----\n'
 
 
@@ -93,6 +103,32 @@ def check_certificate(value: str) -> str:
     if checked.count('BEGIN') != 1:
         raise ValueError('expected one certificate in PEM')
     return checked
+
+
+@functools.cache
+def is_root(certificate: str) -> bool:
+    """Whether a certificate that was checked issued itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificate)
+    return any(one['subject'] == one['issuer'] for one in context.get_ca_certs())
+
+
+def anchors(certificates: str) -> str:
+    """The same certificates, each trusted by OpenSSL for itself, if it finds them in a file.
+
+    By default, OpenSSL trusts an intermediate CA only together with its root. Where it offers no
+    way to change that, as in nginx, this form of a certificate does: after it stands what it is
+    trusted for (X509_CERT_AUX in openssl/x509.h), which here is to vouch for servers.
+
+    Args:
+        certificates: in PEM, from `check_certificates`.
+    """
+    found: list[str] = []
+    for one in _ONE.findall(certificates):
+        der = ssl.PEM_cert_to_DER_cert(one) + _TRUSTED_FOR_SERVERS
+        text = base64.encodebytes(der).decode()
+        found.append(f'-----BEGIN {_ANCHOR}-----\n{text}-----END {_ANCHOR}-----\n')
+    return ''.join(found)
 
 
 Certificates = Annotated[str, pydantic.AfterValidator(check_certificates)]

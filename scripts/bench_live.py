@@ -114,6 +114,7 @@ class Live:
             text = config(workers, resolver[1])
             text = text.replace('listen 8080', f'listen {20000 + workers}')
             text = text.replace('127.0.0.1:8081', f'127.0.0.1:{30000 + workers}')
+            text = text.replace('127.0.0.1:8082', f'127.0.0.1:{40000 + workers}')
             text = text.replace('/tmp/nginx.pid', f'/tmp/{workers}.pid')
             # These workers do not exist, and nginx would log that twice a second for each.
             text = re.sub('^error_log .*$', 'error_log /dev/null crit;', text, flags=re.MULTILINE)
@@ -248,6 +249,7 @@ class Live:
             for old, new in (
                 ('listen 8080', f'listen {port}'),
                 ('127.0.0.1:8081', f'127.0.0.1:{port + 10000}'),
+                ('127.0.0.1:8082', f'127.0.0.1:{port + 20000}'),
                 ('/tmp/nginx.pid', f'/tmp/{port}.pid'),
             ):
                 text = text.replace(old, new)

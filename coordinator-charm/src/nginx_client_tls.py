@@ -6,8 +6,11 @@ when which unit changes.
 
 from coordinated_telemetry import cluster
 
-PLAIN_PORT = 8082
-"""On loopback: where the server with TLS passes plain HTTP on."""
+PLAIN = '127.0.0.1:8082'
+"""Where the server with TLS passes plain HTTP on.
+
+Every configuration listens here: what an nginx is passing on when it reloads finds the next one.
+"""
 
 _TLS = """\
         http2 on;
@@ -36,14 +39,16 @@ _TO_PLAIN = """\
         }
 """
 
-_PLAIN_SERVER = f"""
-    upstream _plain {{{{
-        server 127.0.0.1:{PLAIN_PORT};
+_UPSTREAM = f"""
+    upstream _plain {{
+        server {PLAIN};
         keepalive 64;
-    }}}}
+    }}
+"""
 
+_SERVER = f"""
     server {{{{
-        listen 127.0.0.1:{PLAIN_PORT};
+        listen {PLAIN};
         set_real_ip_from 127.0.0.1;
 {{locations}}    }}}}
 """
@@ -60,10 +65,11 @@ def directives(certificate: str, *, serves_plain: bool) -> str:
     return _TLS.format(certificate=certificate) + (_TO_PLAIN if serves_plain else _TO_HTTPS)
 
 
-def plain_server(locations: str) -> str:
+def plain_server(locations: str, *, serves_plain: bool) -> str:
     """The server for what comes without TLS.
 
     Args:
         locations: the location blocks of the server with TLS, which it serves, too.
+        serves_plain: as for `directives`.
     """
-    return _PLAIN_SERVER.format(locations=locations)
+    return (_UPSTREAM if serves_plain else '') + _SERVER.format(locations=locations)

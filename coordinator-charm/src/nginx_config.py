@@ -223,9 +223,11 @@ def config(
     )
     if certificate:
         parts.append(nginx_client_tls.directives(certificate, serves_plain=serves_plain))
+    else:
+        parts.append(f'        listen {nginx_client_tls.PLAIN};\n')
     parts += [served, '    }\n']
-    if certificate and serves_plain:
-        parts.append(nginx_client_tls.plain_server(served))
+    if certificate:
+        parts.append(nginx_client_tls.plain_server(served, serves_plain=serves_plain))
     parts.append(_STATUS_SERVER)
     return ''.join(parts)
 

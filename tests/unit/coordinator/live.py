@@ -104,6 +104,7 @@ class Running:
 
     Attributes:
         folder: its files.
+        process: its master.
         port: where it serves.
         worker: the one behind it, where there is but one.
     """
@@ -112,7 +113,8 @@ class Running:
 
     def __init__(self, folder):
         self.folder = folder
-        self.port, self._status_port = free_port(), free_port()
+        self.port, self._status_port, self._plain_port = (free_port() for _ in range(3))
+        self.process: subprocess.Popen[bytes] | None = None
 
     def write(self, text):
         """Write a configuration as the charm makes it, with ports and files of its own."""
@@ -131,10 +133,15 @@ class Running:
         ):
             assert old in text
             text = text.replace(old, new)
-        text = text.replace(f'127.0.0.1:{nginx_client_tls.PLAIN_PORT}', f'127.0.0.1:{free_port()}')
+        text = text.replace(nginx_client_tls.PLAIN, f'127.0.0.1:{self._plain_port}')
         path = self.folder / 'nginx.conf'
         path.write_text(text)
         return path
+
+    def reload(self, text):
+        """Have it run with another configuration; when that is so, is for the caller to see."""
+        self.write(text)
+        self.process.send_signal(signal.SIGHUP)
 
     def connect(self):
         return socket.create_connection(('127.0.0.1', self.port), timeout=SECONDS)
@@ -172,6 +179,7 @@ def started(folder: Path, text, *, limits=''):
     process = subprocess.Popen(
         ['/bin/sh', '-c', f'{limits} exec "$@"', 'sh', *command, *arguments]
     )
+    running.process = process
     try:
         wait_until(running.listens)
         yield running

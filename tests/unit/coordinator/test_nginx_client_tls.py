@@ -11,7 +11,7 @@ import pytest
 from charmlibs.interfaces import tls_certificates
 
 import authority
-from coordinator.live import SECONDS, Worker, ask, started
+from coordinator.live import SECONDS, Worker, ask, started, wait_until
 from coordinator.source import nginx_config, nginx_pod, workload
 
 
@@ -30,18 +30,25 @@ def nginx(tmp_path, serves_plain):
     path.write_text(f'{issued}{key}\n')
     worker = Worker()
     worker.start()
-    text = nginx_config.config(
+    with (
+        contextlib.closing(worker),
+        started(tmp_path, config(worker, path, serves_plain)) as running,
+    ):
+        running.worker, running.certificate = worker, path
+        yield running
+
+
+def config(worker, certificate, serves_plain):
+    """nginx.conf with one worker; `certificate` may be ''."""
+    return nginx_config.config(
         {'frontend': ['127.0.0.1']},
         locations=workload.LOCATIONS,
         upstream_port=worker.port,
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
         log_level='info',
-        certificate=str(path),
+        certificate=str(certificate),
         serves_plain=serves_plain,
     )
-    with contextlib.closing(worker), started(tmp_path, text) as running:
-        running.worker = worker
-        yield running
 
 
 def secure(nginx, *protocols):
@@ -187,3 +194,25 @@ def test_a_request_that_is_none_is_refused_without_tls(nginx):
         assert ask(client, 'GARBAGE')[0] == 400
     with nginx.connect() as client:
         assert ask(client, 'GET / HTTP/1.1\nHost: a')[0] == 200
+
+
+@EITHER
+@pytest.mark.parametrize(('is_tls', 'then'), [(True, 308), (False, 200)])
+def test_a_request_that_comes_as_both_end_is_served(nginx, is_tls, then):
+    """The nginx that accepted its connection passes it on to the one that runs by then."""
+    with nginx.connect() as client:
+        # It is accepted once there is an answer to another that came later.
+        with nginx.connect() as other:
+            assert ask(other, 'GET / HTTP/1.1\nHost: a')[0] == 200
+        nginx.reload(config(nginx.worker, nginx.certificate if is_tls else '', False))
+
+        def is_reloaded():
+            with nginx.connect() as other:
+                status, head = ask(other, 'GET / HTTP/1.1\nHost: a')
+            assert status in (then, 200)
+            # What passes plain HTTP on, closes.
+            return status == 308 if is_tls else 'Connection: close' not in head
+
+        wait_until(is_reloaded)
+        assert ask(client, 'GET / HTTP/1.1\nHost: a')[0] == 200
+    assert nginx.complaints() == []

@@ -27,7 +27,7 @@ def test_pain_09_an_address_cannot_break_out_of_the_configuration(unit, case):
         for listen in server.block or ()
         if listen.words[0] == 'listen'
     ]
-    assert {address.rpartition(':')[2] for address in listening} == {'8080', '8081'}
+    assert {address.rpartition(':')[2] for address in listening} == {'8080', '8081', '8082'}
     assert servers(unit, 'frontend') == {workload('w/0')}
 
 

@@ -146,6 +146,9 @@ class Running:
     def connect(self):
         return socket.create_connection(('127.0.0.1', self.port), timeout=SECONDS)
 
+    def connect_to_status(self):
+        return socket.create_connection(('127.0.0.1', self._status_port), timeout=SECONDS)
+
     def listens(self):
         try:
             self.connect().close()

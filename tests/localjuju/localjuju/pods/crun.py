@@ -86,6 +86,7 @@ class Crun:
         stdin: bytes,
         env: Mapping[str, str],
         timeout: float | None,
+        cwd: str | None = None,
     ) -> Completed:
         """Run a command in a container, as root, and wait for it.
 
@@ -95,6 +96,7 @@ class Crun:
             stdin: all of its input.
             env: added to the container's environment.
             timeout: seconds, after which the command and all its descendants are killed.
+            cwd: where it starts, if not in the container's working directory.
 
         Raises:
             PodError: if time runs out.
@@ -103,7 +105,7 @@ class Crun:
         variables = {**container.spec.env, **env}
         with tempfile.NamedTemporaryFile(dir=self._state.parent, prefix='exec-') as pid_file:
             command = [*self._command, 'exec', '--pid-file', pid_file.name]
-            command += [f'--cwd={container.spec.cwd}']
+            command += [f'--cwd={cwd or container.spec.cwd}']
             command += [f'--env={key}={value}' for key, value in variables.items()]
             process = subprocess.Popen(
                 [*command, container.name, *argv],

@@ -23,11 +23,13 @@ from localjuju.pods.crun import Completed, Crun, Running
 from localjuju.pods.namespaces import PodError, in_user_namespace, launch, require_inside
 from localjuju.pods.network import Network, hosts, pod_name, run
 
-__all__ = ['Completed', 'Container', 'PodError', 'Pods', 'launch']
+__all__ = ['JUJU_DIR', 'Completed', 'Container', 'PodError', 'Pods', 'launch']
 
 _CHARM = 'charm'
-_TOOLS = '/var/lib/juju/tools'
-_PYTHONS = '/var/lib/juju/python'
+#: The working directory of the charm container.
+JUJU_DIR = '/var/lib/juju'
+_TOOLS = f'{JUJU_DIR}/tools'
+_PYTHONS = f'{JUJU_DIR}/python'
 _FIRST_HEALTH_PORT = 38813
 
 
@@ -180,15 +182,20 @@ class Pods:
         stdin: bytes = b'',
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        cwd: str | None = None,
     ) -> Completed:
         """Run a command in a container of the unit (None: the charm container), as root.
+
+        It starts in `cwd`, else in the folder of the charm or of the container's image.
 
         Raises:
             PodError: if the pod or container does not exist, or time runs out.
         """
         name = _CHARM if container is None else _workload(container)
         found = self._running(self._pod(unit), name)
-        return self._crun.execute(found, argv, stdin=stdin, env=env or {}, timeout=timeout)
+        return self._crun.execute(
+            found, argv, stdin=stdin, env=env or {}, timeout=timeout, cwd=cwd
+        )
 
     def kill(self, unit: str, container: str, process: str, signal: int) -> int:
         """Send a signal to a container's processes by executable name; return how many."""
@@ -353,7 +360,7 @@ class Pods:
 
 def agent_dir(unit: str) -> str:
     """The path of the unit's folder in the charm container."""
-    return f'/var/lib/juju/agents/unit-{pod_name(unit)}'
+    return f'{JUJU_DIR}/agents/unit-{pod_name(unit)}'
 
 
 def _workload(container: str) -> str:

@@ -13,6 +13,7 @@ from localjuju.controller.controller import Controller
 from localjuju.model import rollout
 from localjuju.model.charmmeta import ModelError
 from localjuju.model.unitstate import Event, Life
+from localjuju.pods.pods import JUJU_DIR
 
 #: Hooks that `run-hook` can run: they have no parameters.
 _PLAIN_HOOKS = ('update-status', 'config-changed', 'start', 'stop', 'upgrade-charm', 'install')
@@ -30,9 +31,12 @@ def _ssh(
     elif container in containers:
         where = container
     else:
-        raise ModelError(f'container "{container}" not found in unit "{target.name}"')
+        known = ', '.join(['charm', *containers])
+        raise ModelError(f'container "{container}" must be one of {known}')
     argv = ['sh', '-c', command]
-    done = controller.pods.exec(target.name, where, argv, stdin=stdin.encode('latin-1'))
+    # A workload's commands start in its image's folder, those of the charm container in Juju's.
+    cwd = JUJU_DIR if where is None else None
+    done = controller.pods.exec(target.name, where, argv, stdin=stdin.encode('latin-1'), cwd=cwd)
     # Bytes travel as Latin-1: JSON has no bytes.
     return {
         'code': done.returncode,

@@ -91,7 +91,7 @@ class HookContext:
         number = self.event.relation
         if reference:
             name, _, digits = reference.rpartition(':')
-            if not digits.isdigit():
+            if not digits.isdecimal():
                 raise UsageError(f'invalid value "{reference}" for option -r: invalid relation id')
             number = int(digits)
             known = self.model.relations.get(number)

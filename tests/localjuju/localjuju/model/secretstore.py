@@ -5,8 +5,10 @@ A grant names a unit or an application, and the relation to which it is scoped a
 ends. A consumer (a unit) tracks the revision that it read first until it refreshes.
 """
 
+import base64
 import dataclasses
 import random
+import re
 from collections.abc import Callable, Container, Iterator, Mapping
 
 from localjuju.model.unitstate import Unit
@@ -23,6 +25,39 @@ ROTATION = {
     'quarterly': 90 * 86400,
     'yearly': 365 * 86400,
 }
+
+
+_KEY = re.compile(r'^[a-z](?:-?[a-z0-9]){2,}$')
+_BASE64 = '#base64'
+#: Juju's limit for one value and for all of a secret, in base64.
+_MOST_BYTES = 1_000_000
+
+
+def checked(pairs: Mapping[str, str]) -> Content:
+    """The content of a secret from its pairs; ``key#base64`` has its value encoded.
+
+    Raises ValueError, in Juju's words, for a key that Juju does not allow or too large a value.
+    """
+    content = {}
+    total = 0
+    for given, value in pairs.items():
+        key = given.removesuffix(_BASE64)
+        if key != given:
+            try:
+                value = base64.b64decode(value, validate=True).decode()
+            except ValueError:
+                raise ValueError(f'illegal base64 data for key "{key}"') from None
+        if not _KEY.match(key):
+            raise ValueError(f'key "{key}" not valid')
+        size = len(base64.b64encode(value.encode()))
+        total += size
+        if size > _MOST_BYTES:
+            why = f'secret content for key "{key}" too large: {size} bytes'
+            raise ValueError(f'base64 encoded {why}')
+        content[key] = value
+    if total > _MOST_BYTES:
+        raise ValueError(f'base64 encoded secret content too large: {total} bytes')
+    return content
 
 
 class SecretNotFoundError(LookupError):

@@ -113,12 +113,12 @@ def parse_mapping(text: str) -> dict[str, str]:
     """The pairs of a YAML (or JSON) mapping; scalars become text, null the empty string."""
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         import yaml  # noqa: PLC0415 - what ops sends does not need it
 
         try:
             data = yaml.safe_load(text)
-        except yaml.YAMLError as e:
+        except (yaml.YAMLError, RecursionError, ValueError, TypeError) as e:
             raise ToolError(f'yaml: {e}') from e
     if not isinstance(data, dict):
         raise ToolError('yaml: unmarshal errors: cannot unmarshal into map[string]string')

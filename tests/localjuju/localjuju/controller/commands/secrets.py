@@ -6,18 +6,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
-from localjuju.model.secretstore import Secret, new_id
-from localjuju.model.toolargs import rfc3339
+from localjuju.model.secretstore import Secret, checked, new_id
+from localjuju.model.toolargs import ToolError, parse_mapping, rfc3339
 
 
 def _content(values: Mapping[str, str], file: str) -> dict[str, str]:
-    data = {**(yaml.safe_load(file) or {}), **values}
-    return {str(key): str(value) for key, value in data.items()}
+    try:
+        return checked({**(parse_mapping(file) if file.strip() else {}), **values})
+    except (ToolError, ValueError) as e:
+        raise ModelError(str(e)) from None
 
 
 def _users(controller: Controller, identifier: str) -> Secret:

@@ -19,6 +19,7 @@ from localjuju.model.secretstore import (
     SecretDeniedError,
     SecretNotFoundError,
     bare_id,
+    checked,
     new_id,
 )
 from localjuju.model.toolargs import Arguments, ToolError, UsageError, parse_mapping, rfc3339
@@ -26,7 +27,6 @@ from localjuju.model.tools.table import tool
 from localjuju.model.unitstate import app_of
 
 _OPTIONS = 'label description expire rotate owner file format'
-_KEY = re.compile(r'^[a-z](?:-?[a-z0-9])*$')
 _DURATION = re.compile(r'(\d+(?:\.\d+)?)(h|m(?!s)|s|ms)')
 _SECONDS = {'h': 3600, 'm': 60, 's': 1, 'ms': 0.001}
 
@@ -36,9 +36,10 @@ def _update(arguments: Arguments) -> Update:
     content = parse_mapping(arguments.file()) if arguments.text('file') else {}
     first = 1 if arguments.positional and '=' not in arguments.positional[0] else 0
     content |= arguments.pairs(first)
-    for key in content:
-        if len(key) < 3 or not _KEY.match(key):
-            raise UsageError(f'key "{key}" not valid')
+    try:
+        content = checked(content)
+    except ValueError as e:
+        raise UsageError(str(e)) from None
     rotation = arguments.options.get('rotate')
     if rotation is not None and rotation not in ROTATION:
         raise UsageError(f'rotate policy "{rotation}" not valid')
@@ -236,7 +237,7 @@ def _secret_remove(context: HookContext, arguments: Arguments) -> None:
     """``secret-remove <id> [--revision n]``: removes all revisions, or one."""
     identity = bare_id(arguments.required(0, 'missing secret URI'))
     revision = arguments.text('revision')
-    if revision and not revision.isdigit():
+    if revision and not revision.isdecimal():
         raise UsageError(f'invalid value "{revision}" for option --revision')
     if context.secrets.existing(identity):
         context.secrets.removed.append((identity, int(revision) if revision else None))

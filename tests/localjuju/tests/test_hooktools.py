@@ -6,8 +6,8 @@ import pytest
 from world import World, charm
 
 from localjuju.controller import statusview
-from localjuju.model import charmmeta, hooktools
-from localjuju.model.charmmeta import Action, Option
+from localjuju.model import hooktools
+from localjuju.model.charmmeta import Option
 from localjuju.model.toolargs import Arguments, Flags, UsageError, parse_mapping, render
 
 CHARM = charm(
@@ -356,15 +356,6 @@ def test_an_action_result_is_refused(world: World, assignment, why):
     world.model.add_task(world.model.unit('a/0'), 'greet')
     world.settle()
     assert seen[0].stderr == f'ERROR {why}\n'
-
-
-def test_action_parameters_are_checked():
-    action = Action('a', params={'n': {'default': 1}, 'm': {}}, required=('m',), additional=False)
-    assert charmmeta.action_params(action, {'m': 2}) == {'n': 1, 'm': 2}
-    with pytest.raises(charmmeta.ModelError, match='requires parameter m'):
-        charmmeta.action_params(action, {})
-    with pytest.raises(charmmeta.ModelError, match='has no parameter x'):
-        charmmeta.action_params(action, {'m': 1, 'x': 1})
 
 
 # Environment

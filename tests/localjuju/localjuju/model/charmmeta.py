@@ -34,13 +34,15 @@ class Option:
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """An action as a charm declares it; ``params`` maps a parameter to its JSON schema."""
+    """An action as a charm declares it.
+
+    ``params`` maps a parameter to its JSON schema; ``schema`` is the one of all parameters.
+    """
 
     name: str
     description: str = ''
-    params: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    required: tuple[str, ...] = ()
-    additional: bool = True
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    schema: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Charm:
 
     ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
     resource that is its image; ``resources`` maps an image resource to its upstream source.
+    ``channel`` is that of a charm from Charmhub, empty for a local one; ``kubernetes`` names the
+    clients of the Kubernetes API that it brings.
     """
 
     name: str
@@ -60,19 +64,13 @@ class Charm:
     actions: Mapping[str, Action]
     revision: int = 0
     base: tuple[str, str] = ('ubuntu', '24.04')
+    channel: str = ''
+    kubernetes: tuple[str, ...] = ()
 
-
-def action_params(action: Action, given: Mapping[str, Any]) -> dict[str, Any]:
-    """An action's parameters with their defaults; ModelError if they do not fit its schema."""
-    if unknown := set(given) - set(action.params):
-        if not action.additional:
-            names = ', '.join(sorted(unknown))
-            raise ModelError(f'action "{action.name}" has no parameter {names}')
-    defaults = {k: schema['default'] for k, schema in action.params.items() if 'default' in schema}
-    params = {**defaults, **given}
-    if missing := [name for name in action.required if name not in params]:
-        raise ModelError(f'action "{action.name}" requires parameter {", ".join(missing)}')
-    return params
+    @property
+    def url(self) -> str:
+        """How `juju status` names the charm."""
+        return self.name if self.channel else f'local:{self.name}-{self.revision}'
 
 
 def parse_option(option: Option, text: str) -> ConfigValue:

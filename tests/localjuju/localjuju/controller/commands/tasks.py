@@ -1,34 +1,39 @@
 """Actions, commands on units, and `juju resolved`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
-from localjuju.controller import statusview
+from localjuju.controller import actionparams, statusview
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
 from localjuju.model import record
-from localjuju.model.charmmeta import ModelError, action_params
+from localjuju.model.charmmeta import ModelError
 from localjuju.model.unitstate import Task, Unit
 
 
 @command('run')
 def _run(
-    controller: Controller, unit: str, action: str, params: Mapping[str, Any], file: str = ''
+    controller: Controller,
+    unit: str,
+    action: str,
+    params: Mapping[str, Any] | None = None,
+    file: str = '',
+    texts: Sequence[tuple[Sequence[str], str]] = (),
+    raw: bool = False,
 ) -> dict[str, Any]:
-    """Queue an action; the answer describes its task, like `task`."""
-    given = {**(yaml.safe_load(file) or {}), **params}
+    """Queue an action; the answer describes its task, like `task`.
+
+    `texts` and `raw` are as for `actionparams.collect`; `params` have their types already.
+    """
+    given = {**actionparams.collect(file, texts, raw=raw), **(params or {})}
     with controller.changes:
         target = controller.model.unit(unit)
         charm = controller.model.application(target.app).charm
         if action not in charm.actions:
             raise ModelError(f'action "{action}" not defined on unit "{target.name}"')
-        task = controller.model.add_task(
-            target, action, action_params(charm.actions[action], given)
-        )
-        return _enqueued(controller, task)
+        complete = actionparams.complete(charm.actions[action], given)
+        return _enqueued(controller, controller.model.add_task(target, action, complete))
 
 
 @command('exec')
@@ -65,6 +70,8 @@ def _task(controller: Controller, id: int, wait: float) -> dict[str, Any]:
     """Wait until a task has finished, at most so many seconds, and describe it."""
     deadline = time.monotonic() + wait
     with controller.changes:
+        if id not in controller.tasks:
+            raise ModelError(f'task "{id}" not found')
         task = controller.tasks[id]
         while not task.finished and (left := deadline - time.monotonic()) > 0:
             controller.changes.wait(controller.changes.generation, left)

@@ -80,9 +80,13 @@ def test_a_charm_is_read(tmp_path, packed, split):
         'color': Option('color', 'string', 'red', 'the color'),
         'size': Option('size', 'int'),
     }
-    assert charm.actions == {
-        'backup': Action('backup', 'back up', {'where': {'type': 'string'}}, ('where',), False)
-    }
+    params = {'where': {'type': 'string'}}
+    schema = {
+        'type': 'object', 'properties': params, 'required': ['where'],
+        'additionalProperties': False,
+    }  # fmt: skip
+    assert charm.actions == {'backup': Action('backup', 'back up', params, schema)}
+    assert charm.kubernetes == ()
 
 
 @pytest.mark.parametrize(
@@ -93,11 +97,27 @@ def test_a_charm_is_read(tmp_path, packed, split):
         ('name: x\nresources: {r: {type: file}}', 'only oci-image is supported'),
         ('name: x\nrequires: {e: {interface: i, scope: container}}', 'scope container'),
         ('summary: x', 'no metadata.yaml with a name'),
+        ('name: {', 'metadata.yaml is no YAML'),
+        ('- x', 'metadata.yaml is no YAML mapping'),
     ],
 )
 def test_a_charm_that_needs_more_is_refused(tmp_path, metadata, why):
     with pytest.raises(ModelError, match=why):
         charmfile.read(folder(tmp_path / 'charm', **{'metadata.yaml': metadata}))
+
+
+@pytest.mark.parametrize('place', ['venv', 'venv/lib/python3.12/site-packages'])
+def test_clients_of_the_kubernetes_api_are_seen(tmp_path, place):
+    path = folder(tmp_path / 'charm')
+    for package in ('lightkube', 'kubernetes', 'lightkube_models', 'ops'):
+        (path / place / package).mkdir(parents=True)
+        (path / place / package / '__init__.py').touch()
+    archive = tmp_path / 'web.charm'
+    with zipfile.ZipFile(archive, 'w') as made:
+        for file in path.rglob('*'):
+            made.write(file, file.relative_to(path))
+    assert charmfile.read(path).kubernetes == ('kubernetes', 'lightkube')
+    assert charmfile.read(archive).kubernetes == ('kubernetes', 'lightkube')
 
 
 def test_what_is_no_charm_is_refused(tmp_path):

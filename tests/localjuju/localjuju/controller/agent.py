@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from localjuju.controller import kubernetes
 from localjuju.model import environment, hooktools, record, uniter
 from localjuju.model.hookcontext import HookContext
 from localjuju.model.hooktools import Result
@@ -99,6 +100,8 @@ class Agent:
         self._log = log
         self._record = record
         self._clock = clock
+        #: Whether the running hook said that it looked for the Kubernetes API in vain.
+        self._missed_kubernetes = False
 
     def step(self) -> bool:
         """Run the next event, if there is one; return whether there was."""
@@ -133,6 +136,7 @@ class Agent:
 
     def _begin(self, event: Event) -> HookContext:
         identity = f'{self.unit.name}-{event.hook}-{next(_contexts)}'
+        self._missed_kubernetes = False
         record.prepare(self.unit, event, self._clock())
         if event.task:
             event.task.status = 'running'
@@ -141,6 +145,8 @@ class Agent:
         unit = self.unit.name
 
         def log(level: str, message: str) -> None:
+            complains = level in ('WARNING', 'ERROR', 'CRITICAL')
+            self._missed_kubernetes |= complains and kubernetes.is_missed(message)
             self._log(level, f'unit.{unit}.juju-log', message)
 
         resources = f'/var/lib/juju/agents/unit-{unit.replace("/", "-")}/resources'
@@ -163,6 +169,9 @@ class Agent:
             self._log_lines('DEBUG', module, outcome.stdout)
             self._log_lines('WARNING', module, outcome.stderr)
         succeeded = outcome.code == 0
+        missed = self._missed_kubernetes or kubernetes.is_missed(outcome.stderr)
+        if missed and event.kind != 'exec':
+            self._log('WARNING', 'localjuju', f'{event.hook}: {kubernetes.NEEDED}')
         if succeeded:
             context.flush(now)
         if event.task:
@@ -183,6 +192,7 @@ class Agent:
                 f'exit status {outcome.code}',
             )
             record.fail(self.unit, event, now)
+            self.unit.needs_kubernetes = missed
         self._record(
             {
                 'unit': self.unit.name,

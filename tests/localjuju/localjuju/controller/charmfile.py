@@ -4,12 +4,13 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from localjuju.controller import kubernetes
 from localjuju.model.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role
 
 _ROLES: tuple[Role, ...] = ('provides', 'requires', 'peers')
@@ -47,6 +48,7 @@ def read(path: Path) -> Charm:
         options={n: _option(n, o) for n, o in (config.get('options') or {}).items()},
         actions={n: _action(n, a or {}) for n, a in actions.items()},
         base=_base(files.get('manifest.yaml') or {}),
+        kubernetes=kubernetes.clients(_file_names(path)),
     )
 
 
@@ -65,9 +67,27 @@ def _metadata_files(path: Path) -> dict[str, dict[str, Any]]:
                 texts = {f: archive.read(f).decode() for f in _FILES if f in present}
                 if 'dispatch' not in present:
                     raise ModelError(f'cannot read charm {path}: it has no dispatch')
-    except (OSError, zipfile.BadZipFile) as e:
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as e:
         raise ModelError(f'cannot read charm {path}: {e}') from e
-    return {name: yaml.safe_load(text) or {} for name, text in texts.items()}
+    return {name: _mapping(path, name, text) for name, text in texts.items()}
+
+
+def _mapping(path: Path, name: str, text: str) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as e:
+        raise ModelError(f'cannot read charm {path}: {name} is no YAML: {e}') from e
+    if not isinstance(data, dict):
+        raise ModelError(f'cannot read charm {path}: {name} is no YAML mapping')
+    return data
+
+
+def _file_names(path: Path) -> Iterable[str]:
+    if path.is_dir():
+        # Deep enough for an environment's packages.
+        return [str(file.relative_to(path)) for file in path.glob('venv/**/__init__.py')]
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def _endpoints(metadata: Mapping[str, Any]) -> dict[str, Endpoint]:
@@ -89,14 +109,17 @@ def _option(name: str, declared: Mapping[str, Any]) -> Option:
     )
 
 
+#: What an action may declare besides the keywords of a JSON schema.
+_NO_KEYWORDS = ('description', 'execution-group', 'parallel', 'params', 'title')
+
+
 def _action(name: str, declared: Mapping[str, Any]) -> Action:
-    return Action(
-        name,
-        str(declared.get('description', '')),
-        declared.get('params') or {},
-        tuple(declared.get('required') or ()),
-        declared.get('additionalProperties', True) is not False,
-    )
+    params = declared.get('params') or {}
+    more = {key: value for key, value in declared.items() if key not in _NO_KEYWORDS}
+    if not more.get('required'):
+        more.pop('required', None)
+    schema = {'type': 'object', **more, 'properties': params}
+    return Action(name, str(declared.get('description', '')), params, schema)
 
 
 def _base(manifest: Mapping[str, Any]) -> tuple[str, str]:

@@ -102,7 +102,8 @@ class Unit:
     """A unit, with the state of its agent.
 
     ``queued`` is a hook that must run next (such as start after the first config-changed);
-    ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
+    ``failed`` is one that failed and will be retried with the same event, and
+    ``needs_kubernetes`` whether it failed for want of the Kubernetes API. ``config`` is what the
     last config-changed announced, None before the first. ``settled`` is the generation of the
     model (`agent.Changes`) in which the agent last found nothing to do.
     """
@@ -124,6 +125,7 @@ class Unit:
     roll_pending: bool = False
     queued: Event | None = None
     failed: Event | None = None
+    needs_kubernetes: bool = False
     retries: int = 0
     retry_at: float = 0.0
     resolved: Literal['', 'retry', 'skip'] = ''

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from localjuju import JUJU_VERSION
+from localjuju.controller import kubernetes
 from localjuju.model.application import Application
 from localjuju.model.model import Model
 from localjuju.model.relation import Relation
@@ -39,7 +40,8 @@ def _status(status: Status, **more: str) -> dict[str, str]:
 def workload_status(unit: Unit) -> Status:
     """A unit's workload status, which a failed hook overrides."""
     if unit.failed:
-        return Status('error', f'hook failed: "{unit.failed.hook}"', unit.agent.since)
+        why = f': {kubernetes.NEEDED}' if unit.needs_kubernetes else ''
+        return Status('error', f'hook failed: "{unit.failed.hook}"{why}', unit.agent.since)
     return unit.workload
 
 
@@ -103,9 +105,9 @@ def _application(model: Model, app: Application, generation: int) -> dict[str, A
         )
     name, channel = app.charm.base
     shown: dict[str, Any] = {
-        'charm': f'local:{app.charm.name}-{app.charm.revision}',
+        'charm': app.charm.url,
         'base': {'name': name, 'channel': channel},
-        'charm-origin': 'local',
+        'charm-origin': 'charmhub' if app.charm.channel else 'local',
         'charm-name': app.charm.name,
         'charm-rev': app.charm.revision,
         'scale': app.scale,
@@ -117,6 +119,8 @@ def _application(model: Model, app: Application, generation: int) -> dict[str, A
         'units': {n: _unit(app, app.units[n], generation) for n in by_number(app.units)},
         'endpoint-bindings': {'': 'alpha', **dict.fromkeys(app.charm.endpoints, 'alpha')},
     }
+    if app.charm.channel:
+        shown['charm-channel'] = app.charm.channel
     if app.life is not Life.ALIVE:
         shown['life'] = str(app.life)
     if app.workload_version:
@@ -168,7 +172,7 @@ def show_unit(model: Model, unit: Unit) -> dict[str, Any]:
     app = model.application(unit.app)
     shown: dict[str, Any] = {
         'opened-ports': opened_ports(unit),
-        'charm': f'local:{app.charm.name}-{app.charm.revision}',
+        'charm': app.charm.url,
         'leader': app.leader == unit.name,
         'life': str(unit.life),
         'relation-info': [_relation(r, unit) for r in model.relations_of(unit.app)],

@@ -108,7 +108,9 @@ class Model:
                 raise ModelError(
                     f'cannot upgrade application "{app.name}": would break relation "{relation}"'
                 )
-        app.charm = dataclasses.replace(charm, revision=app.charm.revision + 1)
+        # Charmhub numbers its revisions; the local ones of an application count up from 0.
+        local = 0 if app.charm.channel else app.charm.revision + 1
+        app.charm = charm if charm.channel else dataclasses.replace(charm, revision=local)
         app.charm_version += 1
         app.settings = {k: v for k, v in app.settings.items() if k in charm.options}
         self._add_peer_relations(app)

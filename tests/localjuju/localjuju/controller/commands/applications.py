@@ -1,14 +1,13 @@
 """Applications and their relations."""
 
 import dataclasses
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from localjuju.controller import charmfile, statusview
+from localjuju.controller import charmfile, kubernetes, statusview, yamltext
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
 from localjuju.model.application import Application
@@ -28,11 +27,16 @@ def _deploy(
     resources: Mapping[str, str] | None = None,
     trust: bool = False,
     base: str = '',
-) -> str:
-    charm = _charm(controller, Path(path))
-    if base and base != '@'.join(charm.base):
-        raise ModelError(f'base "{base}" is not the charm\'s, which is {"@".join(charm.base)}')
+    store: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Deploy; the answer has the application's name and notes for the user.
+
+    `store` is what a charm by name comes from: its name, channel and revision.
+    """
+    charm = _charm(controller, Path(path), store)
+    _check_base(charm, base)
     name = app or charm.name
+    _check_name(name)
     settings = parse_settings(charm, {**_config_file(config_file, name), **(config or {})})
     images = _images(controller, charm, resources or {}, {})
     with controller.changes:
@@ -52,21 +56,48 @@ def _deploy(
         added.since = time.time()
         controller.arrived(name)
         controller.changes.announce()
-    return name
+    return {'name': name, 'notes': _notes(controller, name, charm, trust)}
 
 
-def _charm(controller: Controller, path: Path) -> Charm:
+def _check_base(charm: Charm, base: str) -> None:
+    if base and base != '@'.join(charm.base):
+        raise ModelError(f'base "{base}" is not the charm\'s, which is {"@".join(charm.base)}')
+
+
+#: Juju's rule: no group of only digits after a hyphen, or unit names would be ambiguous.
+_NAME = re.compile(r'^[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*$')
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.match(name):
+        raise ModelError(
+            f'invalid application name "{name}": it has lowercase letters, digits and hyphens, '
+            'starts with a letter, and no hyphen is followed by only digits'
+        )
+
+
+def _notes(controller: Controller, app: str, charm: Charm, trust: bool) -> list[str]:
+    """What the user should know of an application, because it fails here; also logged."""
+    note = kubernetes.note(charm, trust)
+    if note:
+        controller.log.add(f'application-{app}', 'WARNING', 'localjuju', note)
+    return [note] if note else []
+
+
+def _charm(controller: Controller, path: Path, store: Mapping[str, Any] | None) -> Charm:
     """Read and unpack a charm file."""
     charm = charmfile.read(path)
-    return dataclasses.replace(charm, source=str(controller.unpacked(path)))
+    if store and store['name'] != charm.name:
+        raise ModelError(f'charm file {path} is "{charm.name}", not "{store["name"]}"')
+    charm = dataclasses.replace(charm, source=str(controller.unpacked(path)))
+    if not store:
+        return charm
+    return dataclasses.replace(charm, channel=store['channel'], revision=store['revision'])
 
 
 def _config_file(text: str, app: str) -> dict[str, str]:
     """An application's settings in the text of a ``--config`` YAML file."""
-    try:
-        data = yaml.safe_load(text) or {}
-    except yaml.YAMLError as e:
-        raise ModelError(f'cannot parse config: {e}') from e
+    data = yamltext.mapping(text, 'config')
     if isinstance(data.get(app), dict):
         data = data[app]
     return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in data.items()}
@@ -97,24 +128,40 @@ def _refresh(
     app: str,
     path: str = '',
     config: Mapping[str, str] | None = None,
+    config_file: str = '',
     resources: Mapping[str, str] | None = None,
     trust: bool = False,
-) -> None:
+    base: str = '',
+    store: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Refresh; the answer has notes for the user. `store` is as for deploy."""
     with controller.changes:
         application = controller.model.application(app)
-    charm = _charm(controller, Path(path)) if path else application.charm
-    if charm.name != application.charm.name:
-        raise ModelError(
-            f'cannot upgrade "{application.charm.name}" to "{charm.name}": names differ'
-        )
-    settings = parse_settings(charm, config or {})
+    before = application.charm
+    charm = _charm(controller, Path(path), store) if path else before
+    if charm.name != before.name:
+        raise ModelError(f'cannot upgrade "{before.name}" to "{charm.name}": names differ')
+    _check_base(charm, base)
+    settings = parse_settings(charm, {**_config_file(config_file, app), **(config or {})})
     images = _images(controller, charm, resources or {}, application.images)
     with controller.changes:
-        controller.model.refresh(application, charm)
+        current = (
+            store is not None
+            and (charm.source, charm.revision) == (before.source, before.revision)
+            and images == application.images
+        )
+        if current:
+            application.charm = dataclasses.replace(before, channel=charm.channel)
+        else:
+            controller.model.refresh(application, charm)
         application.settings.update(settings)
         application.images = images
         application.trust = application.trust or trust
         controller.changes.announce()
+    if current:
+        return {'notes': [f'charm "{charm.name}": already up-to-date']}
+    new = charm.source != before.source
+    return {'notes': _notes(controller, app, charm, trust) if new else []}
 
 
 @command('scale')
@@ -189,8 +236,8 @@ def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
         model = controller.model
         if other:
             relation = model.find_relation(one, other)
-        elif one.isdigit() and int(one) in model.relations:
-            relation = model.relations[int(one)]
+        elif found := [r for r in model.relations.values() if str(r.id) == one]:
+            (relation,) = found
         else:
             raise ModelError(f'relation "{one}" not found')
         if relation.is_peer:

@@ -4,12 +4,14 @@ import logging
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from localjuju.controller import charmfile, modelconfig
 from localjuju.controller.agent import Changes
+from localjuju.controller.constraints import Value
 from localjuju.controller.debuglog import DebugLog
 from localjuju.controller.podrunner import PodRunner
 from localjuju.model.application import Application
@@ -51,6 +53,9 @@ class Controller:
         self.log = DebugLog()
         self.stats: list[dict[str, Any]] = []
         self.config = dict(modelconfig.DEFAULTS)
+        self.constraints: dict[str, Value] = {}
+        #: When somebody last requested something, by the monotonic clock.
+        self.requested_at = time.monotonic()
         self.update_status_interval = modelconfig.duration(
             self.config['update-status-hook-interval']
         )

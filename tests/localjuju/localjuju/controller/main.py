@@ -1,7 +1,8 @@
 """The process of a model's controller: `python3 -m localjuju.controller.main`.
 
 It runs inside the model's outer namespaces (`namespaces.launch`), and ends when the process that
-owns the model ends; everything that it started ends with it.
+owns the model ends, or, without an owner, when nobody has requested anything for a while;
+everything that it started ends with it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import select
 import socket
 import sys
 import threading
+import time
 
 from localjuju.common import registry
 from localjuju.controller import server
@@ -34,11 +36,21 @@ def _await_owner(descriptor: int, controller: Controller) -> None:
             return
 
 
+def await_idleness(controller: Controller, seconds: float) -> None:
+    """Wait until nobody has requested anything for so long, or the model is destroyed."""
+    while (left := controller.requested_at + seconds - time.monotonic()) > 0:
+        if controller.ended.wait(left):
+            return
+    log.info('nobody has requested anything for %g s', seconds)
+
+
 def main() -> None:
     """Run the controller of a model until its owner ends or it is destroyed."""
     parser = argparse.ArgumentParser(description='The controller of a local model.')
     parser.add_argument('name')
-    parser.add_argument('--owner-fd', type=int, required=True)
+    life = parser.add_mutually_exclusive_group(required=True)
+    life.add_argument('--owner-fd', type=int, help='a pidfd of the process that owns the model')
+    life.add_argument('--idle', type=float, help='seconds without a request that end the model')
     parser.add_argument('--config', default='{}', help='the model config, as JSON')
     arguments = parser.parse_args()
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
@@ -59,7 +71,10 @@ def main() -> None:
     listener.listen(128)
     draft.rename(path)
     threading.Thread(target=server.serve, args=(controller, listener), daemon=True).start()
-    _await_owner(arguments.owner_fd, controller)
+    if arguments.idle is None:
+        _await_owner(arguments.owner_fd, controller)
+    else:
+        await_idleness(controller, arguments.idle)
     registry.forget(arguments.name)
     # No cleanup of threads and pods: the kernel ends them all with this process.
     os._exit(0)

@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ def _answer(controller: Controller, connection: socket.socket) -> None:
         except (ConnectionError, ValueError):
             return
         descriptor = None
+        controller.requested_at = time.monotonic()
         try:
             result = run(controller, request['command'], request['arguments'])
             if isinstance(result, socket.socket):

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
-from localjuju.controller import modelconfig, statusview
+from localjuju.controller import constraints, modelconfig, statusview, yamltext
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
+from localjuju.controller.debuglog import LEVELS
 from localjuju.model.charmmeta import ModelError
 
 # Status
@@ -38,8 +39,11 @@ def _show_model(controller: Controller) -> dict[str, Any]:
 
 
 @command('debug-log')
-def _debug_log(controller: Controller, **arguments: Any) -> list[Any]:
-    return list(controller.log.read(**arguments))
+def _debug_log(controller: Controller, level: str = 'TRACE', **arguments: Any) -> list[Any]:
+    if level not in LEVELS:
+        known = ', '.join(f'"{name}"' for name in LEVELS)
+        raise ModelError(f'level value "{level}" is not one of {known}')
+    return list(controller.log.read(level=level, **arguments))
 
 
 @command('stats')
@@ -72,6 +76,8 @@ def _hopeless(controller: Controller) -> dict[str, str]:
                     f'hook failed: "{unit.failed.hook}": its program or interpreter cannot be run'
                     f' (exit status {exits[unit.name]})'
                 )
+            elif unit.failed and unit.needs_kubernetes:
+                found[unit.name] = statusview.workload_status(unit).message
             elif unit.agent.current == 'failed':
                 found[unit.name] = unit.agent.message
         return found
@@ -97,8 +103,11 @@ def _set_model_config(
     controller: Controller,
     values: Mapping[str, str] | None = None,
     reset: tuple[str, ...] = (),
+    file: str = '',
 ) -> None:
-    values = {**{name: modelconfig.DEFAULTS.get(name, '') for name in reset}, **(values or {})}
+    filed = {name: str(value) for name, value in yamltext.mapping(file, 'model config').items()}
+    defaults = {name: modelconfig.DEFAULTS.get(name, '') for name in reset}
+    values = {**defaults, **filed, **(values or {})}
     for name in values:
         if name not in modelconfig.DEFAULTS:
             known = ', '.join(modelconfig.DEFAULTS)
@@ -109,6 +118,24 @@ def _set_model_config(
         if text := values.get('update-status-hook-interval'):
             controller.set_update_status_interval(text)
         controller.config.update(values)
+
+
+# Constraints
+
+
+@command('model-constraints')
+def _model_constraints(controller: Controller) -> dict[str, Any]:
+    """The constraints, as values and as one line of text."""
+    with controller.changes:
+        text = constraints.render(controller.constraints)
+        return {'values': controller.constraints, 'text': text}
+
+
+@command('set-model-constraints')
+def _set_model_constraints(controller: Controller, texts: tuple[str, ...]) -> None:
+    parsed = constraints.parse(texts)
+    with controller.changes:
+        controller.constraints = parsed
 
 
 # The end

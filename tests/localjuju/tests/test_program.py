@@ -4,11 +4,15 @@ import pytest
 
 from localjuju.cli import main as cli
 from localjuju.cli import tables
-from localjuju.cli import tasks as cli_tasks
 from localjuju.cli.commandline import Arguments, Grammar, UsageError, pairs, seconds
 from localjuju.common import registry
 
-GRAMMAR = Grammar(options='n|num-units config', switches='trust', ignored='force to-ignore=')
+GRAMMAR = Grammar(
+    options='n|num-units config',
+    switches='trust',
+    ignored='force to-ignore=',
+    refused='to= dry-run',
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,8 @@ GRAMMAR = Grammar(options='n|num-units config', switches='trust', ignored='force
             {'trust'},
         ),
         (['--', '-n'], ['-n'], {}, set()),
+        (['--trust', '--trust=false', 'x'], ['x'], {}, set()),
+        (['--to', 'x', 'y', '--quiet'], ['y'], {}, set()),
     ],
 )
 def test_arguments_are_parsed(argv, positional, options, switches):
@@ -31,6 +37,13 @@ def test_arguments_are_parsed(argv, positional, options, switches):
     assert arguments.positional == positional
     assert arguments.options == options
     assert arguments.switches == switches
+
+
+def test_a_refused_flag_is_named_with_its_reason():
+    arguments = Arguments.parse(['--dry-run=false', '--to', '1'], GRAMMAR)
+    with pytest.raises(UsageError, match='option --to is not supported by the local Juju: why'):
+        arguments.refuse({'to': 'why'})
+    Arguments.parse(['--dry-run=false'], GRAMMAR).refuse({})
 
 
 def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
@@ -41,10 +54,20 @@ def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
 @pytest.mark.parametrize(
     ('argv', 'why'),
     [
-        (['deploy', './x', '--to', 'lxd:1'], 'option --to is not supported by the local Juju'),
-        (['deploy', 'postgresql-k8s'], 'cannot deploy "postgresql-k8s": only a path'),
+        (
+            ['deploy', './x', '--to', '1'],
+            'option --to is not supported by the local Juju: there is',
+        ),
+        (['deploy', './x', '--to=1', '--bogus'], 'option --bogus is not supported'),
+        (['deploy', './x', '--trust=maybe'], 'invalid value "maybe" for option --trust'),
         (['deploy'], 'no charm specified'),
-        (['offer', 'x:y'], 'juju offer is not supported by the local Juju; see "juju help"'),
+        (['--debug', 'deploy'], 'no charm specified'),
+        (['bootstrap', 'x', 'y'], 'juju bootstrap is not supported by the local Juju: there are'),
+        (['nonesuch'], 'juju: "nonesuch" is not a juju command. See "juju --help".'),
+        (['help', 'nonesuch'], 'juju: "nonesuch" is not a juju command. See "juju --help".'),
+        (['scale-application', 'a', '²'], 'couldn\'t parse "²" as an integer'),
+        (['config', '-m', 'm', 'a', 'k=@/nowhere'], 'cannot read /nowhere: No such file'),
+        (['status', b'\xff'.decode(errors='surrogateescape')], "argument '\\udcff' is not UTF-8"),
         (['remove-unit', 'app/0'], 'application name must be specified'),
         (['remove-unit', 'app'], 'specify the number of units'),
         (['ssh', 'app/0'], 'an interactive ssh is not supported'),
@@ -98,7 +121,15 @@ def test_a_models_name_may_come_with_controller_and_user(reference):
 
 
 @pytest.mark.parametrize(
-    ('text', 'value'), [('60s', 60), ('2.5s', 2.5), ('1m30s', 90), ('1h', 3600), ('5ms', 0.005)]
+    ('text', 'value'),
+    [
+        ('9' * 400 + 'h', 1e6),
+        ('60s', 60),
+        ('2.5s', 2.5),
+        ('1m30s', 90),
+        ('1h', 3600),
+        ('5ms', 0.005),
+    ],
 )
 def test_durations(text, value):
     assert seconds(text) == value
@@ -112,14 +143,13 @@ def test_no_durations(text):
 
 def test_values_may_come_from_a_file(tmp_path):
     (tmp_path / 'v').write_text('text')
-    assert pairs(['a=b=c', f'd=@{tmp_path}/v']) == {'a': 'b=c', 'd': 'text'}
+    assert pairs(['a=b=c', f'd=@{tmp_path}/v'], files=True) == {'a': 'b=c', 'd': 'text'}
+    assert pairs(['a=@b']) == {'a': '@b'}
     with pytest.raises(UsageError, match='expected "key=value"'):
         pairs(['a'])
-
-
-def test_parameters_of_actions_nest_and_have_types():
-    texts = ['a.b=1', 'a.c=x', 'd=true', 'e=[1, 2]']
-    assert cli_tasks._parameters(texts) == {'a': {'b': 1, 'c': 'x'}, 'd': True, 'e': [1, 2]}
+    (tmp_path / 'v').write_bytes(b'\xff\xfe')
+    with pytest.raises(UsageError, match='v: it is not text'):
+        pairs([f'd=@{tmp_path}/v'], files=True)
 
 
 def test_results_of_actions_are_printed_as_a_tree():

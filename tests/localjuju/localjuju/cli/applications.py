@@ -2,73 +2,129 @@
 
 from pathlib import Path
 
-from localjuju.cli.commandline import Arguments, UsageError, pairs
+from localjuju.cli import charms, reference
+from localjuju.cli.commandline import Arguments, Grammar, UsageError, is_number, pairs, read
 from localjuju.cli.program import chosen_model, command, say, show
+from localjuju.client import Model
 
 
 @command(
     'deploy',
-    options='config resource n|num-units base',
+    takes='<charm> [<application>]',
+    about='Deploy a charm: a path (./… or /…), or a name that charms.toml maps to a local charm.',
+    options='base channel config n|num-units resource revision',
     switches='trust',
-    # Constraints request a size of pod; here a pod has whatever the machine has.
-    ignored='force constraints=',
+    ignored='constraints= force',
+    refused='attach-storage= bind= device= dry-run map-machines= overlay= storage= to=',
+    lenient=True,
 )
 def _deploy(arguments: Arguments) -> None:
-    charm, *rest = arguments.take('charm', more=True)
-    if not charm.startswith(('.', '/')):
-        raise UsageError(f'cannot deploy "{charm}": only a path (./… or /…) is supported locally')
+    text, *rest = arguments.take('charm', more=True)
+    # What is missing there matters more than a flag that could be left out.
+    charm = charms.find(text, arguments.one('channel'), arguments.one('revision'))
+    arguments.refuse(reference.reasons(Grammar()))
     if len(rest) > 1:
         raise UsageError(f'unrecognized args: {rest[1:]}')
     texts, files = _config_options(arguments)
-    name = chosen_model(arguments).request(
+    deployed = chosen_model(arguments).request(
         'deploy',
-        path=str(Path(charm).absolute()),
+        path=str(charm.path),
         app=rest[0] if rest else '',
         units=arguments.number('num-units', 1),
         config=texts,
         config_file=files,
-        resources=pairs(arguments.all('resource')),
+        resources={**charm.resources, **pairs(arguments.all('resource'))},
         trust=arguments.has('trust'),
         base=arguments.one('base'),
+        store=charm.store(),
     )
-    say(f'Deploying "{name}" from local charm "{charm}"')
+    name = deployed['name']
+    say(f'Deploying "{name}" from {charm}')
+    for note in deployed['notes']:
+        say(note)
 
 
 def _config_options(arguments: Arguments) -> tuple[dict[str, str], str]:
     """The values of ``--config key=value`` and the text of ``--config file``."""
     texts = [text for text in arguments.all('config') if '=' in text]
-    files = [Path(text).read_text() for text in arguments.all('config') if '=' not in text]
-    return pairs(texts), '\n'.join(files)
+    files = [read(text) for text in arguments.all('config') if '=' not in text]
+    return pairs(texts, files=True), '\n'.join(files)
 
 
 @command(
     'refresh',
-    options='path config resource',
+    takes='<application>',
+    about='Give an application another charm: a path, or what charms.toml maps its name to.',
+    options='base channel config path resource revision',
     switches='trust',
-    ignored='force force-base force-units',
+    ignored='force force-base force-series force-units',
+    refused='bind= storage= switch=',
+    lenient=True,
 )
 def _refresh(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
-    if not arguments.one('path') and not arguments.all('resource'):
-        raise UsageError('cannot refresh without --path: only local charms are supported')
-    path = arguments.one('path')
-    chosen_model(arguments).request(
+    model = chosen_model(arguments)
+    charm = _refreshed(arguments, model, app)
+    arguments.refuse(reference.reasons(Grammar()))
+    texts, files = _config_options(arguments)
+    refreshed = model.request(
         'refresh',
         app=app,
-        path=str(Path(path).absolute()) if path else '',
-        config=pairs(arguments.all('config')),
-        resources=pairs(arguments.all('resource')),
+        path=str(charm.path) if charm else '',
+        config=texts,
+        config_file=files,
+        resources={
+            **(charm.resources if charm else {}),
+            **pairs(arguments.all('resource')),
+        },
         trust=arguments.has('trust'),
+        base=arguments.one('base'),
+        store=charm.store() if charm else None,
     )
+    for note in refreshed['notes']:
+        say(note)
 
 
-@command('add-unit', options='n|num-units')
+def _refreshed(arguments: Arguments, model: Model, app: str) -> charms.Charm | None:
+    """The charm to which to refresh an application, or None if only its resources change."""
+    path, channel = arguments.one('path'), arguments.one('channel')
+    if path:
+        if channel or arguments.one('revision'):
+            raise UsageError('--path and --channel or --revision are mutually exclusive')
+        return charms.Charm(Path(path).absolute())
+    shown = model.request('status')['applications'].get(app)
+    if shown is None:
+        raise UsageError(f'application "{app}" not found')
+    if shown['charm-origin'] == 'charmhub':
+        channel = channel or shown['charm-channel']
+        return charms.find(shown['charm-name'], channel, arguments.one('revision'))
+    if channel or arguments.one('revision') or not arguments.all('resource'):
+        name = shown['charm-name']
+        raise UsageError(f'cannot refresh "{app}": its charm "{name}" is local, so give --path')
+    return None
+
+
+@command(
+    'add-unit',
+    takes='<application>',
+    about='Add units to an application.',
+    options='n|num-units',
+    refused='attach-storage= to=',
+)
 def _add_unit(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
     chosen_model(arguments).request('scale', app=app, by=arguments.number('num-units', 1))
 
 
-@command('remove-unit', options='num-units', ignored='no-prompt y yes destroy-storage no-wait')
+@command(
+    'remove-unit',
+    takes='<application>',
+    about='Remove the units with the highest numbers; --num-units says how many.',
+    options='num-units',
+    ignored='destroy-storage no-prompt no-wait y|yes',
+    refused='dry-run force',
+    reasons={'force': 'on Kubernetes there is only --num-units'},
+)
 def _remove_unit(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
     if '/' in app:
@@ -78,10 +134,10 @@ def _remove_unit(arguments: Arguments) -> None:
     chosen_model(arguments).request('scale', app=app, by=-arguments.number('num-units', 0))
 
 
-@command('scale-application')
+@command('scale-application', takes='<application> <scale>', about='Set the number of units.')
 def _scale_application(arguments: Arguments) -> None:
     app, scale = arguments.take('application', 'scale')
-    if not scale.isdigit():
+    if not is_number(scale):
         raise UsageError(f'couldn\'t parse "{scale}" as an integer')
     chosen_model(arguments).request('scale', app=app, to=int(scale))
     say(f'{app} scaled to {scale} units')
@@ -89,8 +145,11 @@ def _scale_application(arguments: Arguments) -> None:
 
 @command(
     'remove-application',
+    takes='<application>…',
+    about='Remove applications; --force leaves out their hooks.',
     switches='force',
-    ignored='no-prompt y yes destroy-storage no-wait',
+    ignored='destroy-storage no-prompt no-wait y|yes',
+    refused='dry-run',
 )
 def _remove_application(arguments: Arguments) -> None:
     model = chosen_model(arguments)
@@ -98,7 +157,13 @@ def _remove_application(arguments: Arguments) -> None:
         model.request('remove-application', app=app, force=arguments.has('force'))
 
 
-@command('config', options='format reset file')
+@command(
+    'config',
+    takes='<application> [<key>[=<value>]…]',
+    about='Show, set or reset the config of an application.',
+    options='file format reset',
+    ignored='color ignore-read-only-fields no-color',
+)
 def _config(arguments: Arguments) -> None:
     app, *rest = arguments.take('application', more=True)
     model = chosen_model(arguments)
@@ -107,8 +172,9 @@ def _config(arguments: Arguments) -> None:
     texts = [text for text in rest if '=' in text]
     keys = [text for text in rest if '=' not in text]
     if texts or reset or arguments.one('file'):
-        file = Path(arguments.one('file')).read_text() if arguments.one('file') else ''
-        model.request('config', app=app, values=pairs(texts), reset=reset, file=file)
+        file = read(arguments.one('file')) if arguments.one('file') else ''
+        values = pairs(texts, files=True)
+        model.request('config', app=app, values=values, reset=reset, file=file)
         return
     config = model.request('config', app=app)
     if not keys:
@@ -122,7 +188,13 @@ def _config(arguments: Arguments) -> None:
     print(str(value).lower() if isinstance(value, bool) else value)
 
 
-@command('trust', options='scope', switches='remove')
+@command(
+    'trust',
+    takes='<application>',
+    about='Note that an application is trusted. It gains nothing: there is no Kubernetes API.',
+    options='scope',
+    switches='remove',
+)
 def _trust(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
     remove = arguments.has('remove')
@@ -131,13 +203,24 @@ def _trust(arguments: Arguments) -> None:
     chosen_model(arguments).request('trust', app=app, trust=not remove)
 
 
-@command('integrate', 'relate')
+@command(
+    'integrate',
+    'relate',
+    takes='<application>[:<endpoint>] <application>[:<endpoint>]',
+    about='Relate two applications of the model.',
+    refused='via=',
+)
 def _integrate(arguments: Arguments) -> None:
     one, other = arguments.take('application', 'other application')
     chosen_model(arguments).request('integrate', one=one, other=other)
 
 
-@command('remove-relation', ignored='force')
+@command(
+    'remove-relation',
+    takes='<application>[:<endpoint>] <application>[:<endpoint>] | <id>',
+    about='Remove a relation.',
+    ignored='force',
+)
 def _remove_relation(arguments: Arguments) -> None:
     one, *other = arguments.take('relation', more=True)
     chosen_model(arguments).request('remove-relation', one=one, other=other[0] if other else '')

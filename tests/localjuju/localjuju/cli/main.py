@@ -4,16 +4,18 @@ It refuses whatever it does not support, by name. Only the standard library, and
 since every waiting test calls `juju status` once a second.
 """
 
+import contextlib
+import io
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from localjuju.cli import applications as cli_applications
 from localjuju.cli import models as cli_models
-from localjuju.cli import program
+from localjuju.cli import program, reference, refusals
 from localjuju.cli import secrets as cli_secrets
 from localjuju.cli import tasks as cli_tasks
-from localjuju.cli.commandline import Arguments, UsageError
+from localjuju.cli.commandline import GLOBAL_SWITCHES, Arguments, UsageError
 from localjuju.client import RequestError
 from localjuju.common import registry
 
@@ -21,23 +23,18 @@ from localjuju.common import registry
 _MODULES = (cli_applications, cli_models, cli_secrets, cli_tasks)
 
 
-def _usage() -> NoReturn:
-    names = '\n'.join(f'  {name}' for name in sorted(program.COMMANDS))
-    print(f'The local Juju: packed charms on this machine. Supported commands:\n{names}')
-    sys.exit(0)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; exit with 1 and ``ERROR …`` on stderr if it fails."""
-    name, *rest = [*(sys.argv[1:] if argv is None else argv), '']
-    rest = rest[:-1]
-    if name in ('', 'help', '--help', '-h'):
-        _usage()
+    rest = list(sys.argv[1:] if argv is None else argv)
     try:
-        if name not in program.COMMANDS:
-            raise UsageError(f'juju {name} is not supported by the local Juju; see "juju help"')
-        function, grammar = program.COMMANDS[name]
-        function(Arguments.parse(rest, grammar))
+        _check_text(rest)
+        while rest and rest[0] in GLOBAL_SWITCHES:
+            rest.pop(0)
+        name = rest.pop(0) if rest else 'help'
+        if name in ('help', '--help', '-h'):
+            print(reference.help_of(rest[0]) if rest else reference.overview(), end='')
+        else:
+            _run(name, rest)
     except (
         UsageError,
         RequestError,
@@ -50,6 +47,51 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run(name: str, rest: Sequence[str]) -> None:
+    name = 'version' if name == '--version' else name
+    if name in program.COMMANDS:
+        function, grammar = program.COMMANDS[name]
+        arguments = Arguments.parse(rest, grammar)
+        if arguments.has('help'):
+            print(reference.help_of(name), end='')
+            return
+        if not grammar.lenient:
+            arguments.refuse(reference.reasons(grammar))
+        with _output(arguments):
+            function(arguments)
+    elif {'--help', '-h'} & set(rest):
+        print(reference.help_of(name), end='')
+    elif name in refusals.COMMANDS:
+        why = refusals.COMMANDS[name]
+        raise UsageError(f'juju {name} is not supported by the local Juju: {why}')
+    else:
+        raise UsageError(f'juju: "{name}" is not a juju command. See "juju --help".')
+
+
+def _check_text(argv: Sequence[str]) -> None:
+    """Raise UsageError for an argument that is no UTF-8, which nobody after us could print."""
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f'argument {argument!a} is not UTF-8') from None
+
+
+def _output(arguments: Arguments) -> contextlib.AbstractContextManager[object]:
+    """Where the result goes: to the file of ``--output``, or to stdout."""
+    if not arguments.one('output'):
+        return contextlib.nullcontext()
+    return _to_file(Path(arguments.one('output')))
+
+
+@contextlib.contextmanager
+def _to_file(path: Path) -> Iterator[None]:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        yield
+    path.write_text(text.getvalue())
 
 
 if __name__ == '__main__':

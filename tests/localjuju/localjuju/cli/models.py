@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from localjuju import JUJU_VERSION
-from localjuju.cli import tables
-from localjuju.cli.commandline import Arguments, UsageError, pairs, seconds
+from localjuju.cli import owners, selection, tables
+from localjuju.cli.commandline import Arguments, UsageError, pairs, read, seconds
 from localjuju.cli.program import chosen_model, command, say, show
 from localjuju.client import Model, RequestError
 from localjuju.common import registry
@@ -20,31 +20,54 @@ from localjuju.common import registry
 _START_SECONDS = 60.0
 
 
-@command('add-model', options='config', switches='no-switch', ignored='c= controller= credential=')
+@command(
+    'add-model',
+    takes='<model> [<cloud>]',
+    about=(
+        'Add a model. It ends with the process that it belongs to: by default the one that runs '
+        'this program. --owner names another process; with --owner none, it ends with '
+        '`juju destroy-model`, or when nobody has asked it anything for the time of --idle (8h '
+        'unless given). LOCALJUJU_OWNER and LOCALJUJU_IDLE are the same for programs that call '
+        'this one.'
+    ),
+    options='config idle owner',
+    switches='no-switch',
+    ignored='c|controller= credential=',
+)
 def _add_model(arguments: Arguments) -> None:
     name, *_ = arguments.take('model name', more=True)
+    config = pairs(arguments.all('config'))
+    owner = owners.chosen(arguments.one('owner'), arguments.one('idle'))
     folder = registry.make_folder(name)
     try:
-        _launch(name, folder / 'log', pairs(arguments.all('config')))
+        _launch(name, folder / 'log', config, owner)
     except BaseException:
         registry.forget(name)
         raise
     if not arguments.has('no-switch'):
         registry.switch(name)
     say(f"Added '{name}' model on local/localhost for user 'admin'")
+    if owner.notice:
+        say(owner.notice)
 
 
-def _launch(name: str, log: Path, config: dict[str, str]) -> None:
+def _launch(name: str, log: Path, config: dict[str, str], owner: owners.Owner) -> None:
     """Start a model's controller and wait until it answers."""
     from localjuju.pods import namespaces  # noqa: PLC0415 - no other command needs it
 
-    owner = int(os.environ.get('LOCALJUJU_OWNER') or os.getppid())
-    try:
-        descriptor = os.pidfd_open(owner)
-    except ProcessLookupError:
-        raise RequestError(f'cannot add model "{name}": its owner {owner} is gone') from None
     argv = [sys.executable, '-m', 'localjuju.controller.main', name]
-    argv += ['--owner-fd', str(descriptor), '--config', json.dumps({'values': config})]
+    argv += ['--config', json.dumps({'values': config})]
+    descriptor = None
+    if owner.pid:
+        try:
+            descriptor = os.pidfd_open(owner.pid)
+        except (ProcessLookupError, OverflowError):
+            raise RequestError(
+                f'cannot add model "{name}": its owner {owner.pid} is gone'
+            ) from None
+        argv += ['--owner-fd', str(descriptor)]
+    else:
+        argv += ['--idle', str(owner.idle)]
     # The default depends on the user's id, which differs in a user namespace.
     os.environ['LOCALJUJU_HOME'] = str(registry.home())
     try:
@@ -65,8 +88,10 @@ def _launch(name: str, log: Path, config: dict[str, str]) -> None:
 
 @command(
     'destroy-model',
+    takes='<model>',
+    about='Remove a model with all that is in it; --force leaves out the hooks.',
     switches='force',
-    ignored='no-prompt y yes destroy-storage release-storage no-wait t= timeout=',
+    ignored='destroy-storage no-prompt no-wait release-storage t|timeout= y|yes',
 )
 def _destroy_model(arguments: Arguments) -> None:
     (reference,) = arguments.take('model')
@@ -96,7 +121,13 @@ def _waited_for(applications: dict[str, Any]) -> str:
     return text + (f' In error: {", ".join(stuck)}; --force does not wait.' if stuck else '')
 
 
-@command('models', options='format', ignored='all uuid exact-time c= controller=')
+@command(
+    'models',
+    'list-models',
+    about='List the running models.',
+    options='format',
+    ignored='all c|controller= exact-time user= uuid',
+)
 def _models(arguments: Arguments) -> None:
     form = arguments.format('tabular', 'json', 'yaml')
     names = registry.names()
@@ -114,14 +145,14 @@ def _models(arguments: Arguments) -> None:
         print(json.dumps(value))
 
 
-@command('show-model', options='format')
+@command('show-model', takes='[<model>]', about='Show a model.', options='format')
 def _show_model(arguments: Arguments) -> None:
     form = arguments.format('yaml', 'json')
     model = Model(arguments.positional[0]) if arguments.positional else chosen_model(arguments)
     show(model, model.request('show-model'), form)
 
 
-@command('switch')
+@command('switch', takes='[<model>]', about='Show or choose the current model.')
 def _switch(arguments: Arguments) -> None:
     if not arguments.positional:
         print(registry.current() or 'no model in focus')
@@ -132,14 +163,22 @@ def _switch(arguments: Arguments) -> None:
     registry.switch(model.name)
 
 
-@command('model-config', options='format reset file')
+@command(
+    'model-config',
+    takes='[<key>[=<value>]…]',
+    about='Show, set or reset the config of a model: logging-config, update-status-hook-interval.',
+    options='file format reset',
+    ignored='color ignore-read-only-fields no-color',
+)
 def _model_config(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     form = arguments.format('tabular', 'json', 'yaml')
     reset = [name for text in arguments.all('reset') for name in text.split(',')]
-    values = [text for text in arguments.positional if '=' in text]
-    if values or reset:
-        model.request('set-model-config', values=pairs(values), reset=reset)
+    texts = [text for text in arguments.positional if '=' in text]
+    if texts or reset or arguments.one('file'):
+        file = read(arguments.one('file')) if arguments.one('file') else ''
+        values = pairs(texts, files=True)
+        model.request('set-model-config', values=values, reset=reset, file=file)
         return
     config = model.request('model-config')
     if arguments.positional:
@@ -155,15 +194,45 @@ def _model_config(arguments: Arguments) -> None:
 
 
 @command(
-    'status', options='format', switches='relations integrations', ignored='color no-color utc'
+    'set-model-constraints',
+    takes='<constraint>=<value>…',
+    about='Note the constraints of a model. Nothing follows from them: a pod has the machine.',
+)
+def _set_model_constraints(arguments: Arguments) -> None:
+    model = chosen_model(arguments)
+    model.request('set-model-constraints', texts=arguments.positional)
+
+
+@command('model-constraints', about='Show the constraints of a model.', options='format')
+def _model_constraints(arguments: Arguments) -> None:
+    arguments.take()
+    model = chosen_model(arguments)
+    form = arguments.format('constraints', 'json', 'yaml')
+    constraints = model.request('model-constraints')
+    if form == 'constraints':
+        print(constraints['text'])
+    else:
+        show(model, constraints['values'], form)
+
+
+@command(
+    'status',
+    takes='[<selector>…]',
+    about=(
+        'Show what is in the model. A selector is an application, a unit or a workload status; '
+        '* stands for any characters.'
+    ),
+    options='format',
+    switches='integrations relations',
+    ignored='color no-color retry-count= retry-delay= utc',
+    refused='storage watch=',
 )
 def _status(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     form = arguments.format('tabular', 'json', 'yaml')
     status = model.request('status')
     if arguments.positional:
-        wanted = {name.partition('/')[0] for name in arguments.positional}
-        chosen = {k: v for k, v in status['applications'].items() if k in wanted}
+        chosen = selection.select(status['applications'], arguments.positional)
         status['applications'] = chosen
     if form == 'tabular':
         wanted = arguments.has('relations') or arguments.has('integrations')
@@ -171,23 +240,54 @@ def _status(arguments: Arguments) -> None:
         print(tables.status(status, relations), end='')
     else:
         show(model, status, form)
+    if status['applications']:
+        return
+    if arguments.positional:
+        plural = 's' if len(arguments.positional) > 1 else ''
+        say(f'Nothing matched specified filter{plural}.')
+    else:
+        say(f'Model "admin/{model.name}" is empty.')
 
 
-@command('show-unit', options='format endpoint')
+@command(
+    'show-unit',
+    takes='<unit>…',
+    about='Show units with their relation data.',
+    options='endpoint format',
+    refused='app related-unit=',
+    reasons={
+        'app': 'filter the result instead',
+        'related-unit': 'filter the result instead',
+    },
+)
 def _show_unit(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     form = arguments.format('yaml', 'json')
     shown: dict[str, Any] = {}
     for unit in arguments.take('unit', more=True):
         shown |= model.request('show-unit', unit=unit)
+    if endpoint := arguments.one('endpoint'):
+        for unit in shown.values():
+            relations = unit['relation-info']
+            unit['relation-info'] = [r for r in relations if r['endpoint'] == endpoint]
     show(model, shown, form)
 
 
 @command(
     'debug-log',
-    options='limit n|lines l|level i|include x|exclude',
-    switches='replay tail no-tail',
-    ignored='date ms utc color location',
+    about='Show the log of the model, and follow it in a terminal or with --tail.',
+    options='i|include l|level limit n|lines x|exclude',
+    switches='no-tail replay tail',
+    ignored='color date location ms utc',
+    refused=(
+        'exclude-labels= exclude-module= firehose format= include-labels= include-module= retry '
+        'retry-delay='
+    ),
+    reasons={
+        'format': 'lines are text',
+        'retry': 'the log is always there',
+        'retry-delay': 'the log is always there',
+    },
 )
 def _debug_log(arguments: Arguments) -> None:
     model = chosen_model(arguments)
@@ -196,8 +296,8 @@ def _debug_log(arguments: Arguments) -> None:
         'include': arguments.all('include'),
         'exclude': arguments.all('exclude'),
     }
-    lines, position = model.request('debug-log', **query)
     most = arguments.number('limit', 0) or arguments.number('lines', 0)
+    lines, position = model.request('debug-log', **query)
     for line in lines[-most:] if most else lines:
         print(line)
     still = arguments.has('no-tail') or arguments.one('limit')
@@ -207,7 +307,12 @@ def _debug_log(arguments: Arguments) -> None:
             print(line, flush=True)
 
 
-@command('version', options='format', switches='all')
+@command(
+    'version',
+    about='Show the version of Juju that this one is like.',
+    options='format',
+    switches='all',
+)
 def _version(arguments: Arguments) -> None:
     version = (
         f'{JUJU_VERSION}-genericlinux-{"arm64" if os.uname().machine == "aarch64" else "amd64"}'
@@ -219,7 +324,14 @@ def _version(arguments: Arguments) -> None:
         print(version)
 
 
-@command('wait-for', options='timeout')
+@command(
+    'wait-for',
+    takes='application <name>',
+    about='Wait until an application is active.',
+    options='timeout',
+    refused='query= summary',
+    reasons={'summary': 'nothing is printed'},
+)
 def _wait_for(arguments: Arguments) -> None:
     kind, name = arguments.take('"application"', 'name')
     if kind != 'application':

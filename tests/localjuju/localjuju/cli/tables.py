@@ -31,7 +31,7 @@ def status(shown: dict[str, Any], relations: Sequence[dict[str, str]] = ()) -> s
     parts = [table(header, [row])]
     applications = shown['applications']
     if not applications:
-        return f'{parts[0]}\nModel "admin/{model["name"]}" is empty.\n'
+        return parts[0]
     header = (
         'App', 'Version', 'Status', 'Scale', 'Charm', 'Channel', 'Rev', 'Address', 'Exposed',
         'Message',
@@ -60,7 +60,7 @@ def _application(name: str, app: dict[str, Any]) -> tuple[str, ...]:
         status['current'],
         scale,
         app['charm-name'],
-        '',
+        app.get('charm-channel', ''),
         str(app['charm-rev']),
         app['address'],
         'yes' if app['exposed'] else 'no',

@@ -1,15 +1,13 @@
 """The commands of the `juju` program that run something in a unit."""
 
-import json
+import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from localjuju.cli import tables
-from localjuju.cli.commandline import Arguments, UsageError, pairs, seconds
+from localjuju.cli.commandline import Arguments, UsageError, read, seconds
 from localjuju.cli.program import TasksFailedError, chosen_model, command, say, show
 from localjuju.client import Model, RequestError
 
@@ -17,7 +15,15 @@ _RUN_SECONDS = 60.0
 _EXEC_SECONDS = 300.0
 
 
-@command('run', options='format params wait', ignored='utc color no-color')
+@command(
+    'run',
+    takes='<unit>… <action> [<key>[.<key>…]=<value>…]',
+    about='Run an action on units and print its results. Its parameters must fit its JSON schema.',
+    options='format params wait',
+    switches='string-args',
+    ignored='color no-color utc',
+    refused='background',
+)
 def _run(arguments: Arguments) -> None:
     rest = list(arguments.take('unit', 'action', more=True))
     units = []
@@ -26,7 +32,9 @@ def _run(arguments: Arguments) -> None:
     if not units or not rest:
         raise UsageError('no action specified' if units else f'invalid unit name "{rest[0]}"')
     action, *given = rest
-    file = Path(arguments.one('params')).read_text() if arguments.one('params') else ''
+    given = [_parameter(text) for text in given]
+    file = read(arguments.one('params')) if arguments.one('params') else ''
+    wait = seconds(arguments.one('wait', f'{_RUN_SECONDS}s'))
     model = chosen_model(arguments)
     form = arguments.format('plain', 'json', 'yaml')
     tasks = []
@@ -34,7 +42,12 @@ def _run(arguments: Arguments) -> None:
         try:
             tasks.append(
                 model.request(
-                    'run', unit=unit, action=action, params=_parameters(given), file=file
+                    'run',
+                    unit=unit,
+                    action=action,
+                    file=file,
+                    texts=given,
+                    raw=arguments.has('string-args'),
                 )
             )
         except RequestError as e:
@@ -45,29 +58,36 @@ def _run(arguments: Arguments) -> None:
         say(f'Running operation {task["id"]} with 1 task')
         say(f'  - task {task["id"]} on unit-{task["unit"].replace("/", "-")}\n')
         say(f'Waiting for task {task["id"]}...')
-    _finish(model, tasks, seconds(arguments.one('wait', f'{_RUN_SECONDS}s')), form)
+    _finish(model, tasks, wait, form)
 
 
-def _parameters(texts: Sequence[str]) -> dict[str, Any]:
-    """``a.b=1`` as nested parameters; a value that is JSON is parsed."""
-    params: dict[str, Any] = {}
-    for key, text in pairs(texts).items():
-        *parents, last = key.split('.')
-        target = params
-        for parent in parents:
-            target = target.setdefault(parent, {})
-        try:
-            target[last] = json.loads(text)
-        except ValueError:
-            target[last] = text
-    return params
+#: Juju's rule for each part of a parameter's key.
+_KEY = re.compile(r'^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$')
+
+
+def _parameter(text: str) -> tuple[list[str], str]:
+    """The keys and the value of ``key.key=value``."""
+    key, equals, value = text.partition('=')
+    if not equals:
+        raise UsageError(f'argument "{text}" must be of the form key.key.key...=value')
+    for part in key.split('.'):
+        if not _KEY.match(part):
+            raise UsageError(
+                f'key "{part}" must start and end with lowercase alphanumeric, '
+                'and contain only lowercase alphanumeric and hyphens'
+            )
+    return key.split('.'), value
 
 
 @command(
     'exec',
-    options='format u|unit a|app|application wait',
+    takes='<command>…',
+    about='Run a command in the charm container of units, as a hook with its tools.',
+    options='a|app|application format u|unit wait',
     switches='all',
-    ignored='utc color no-color',
+    ignored='color execution-group= no-color parallel utc',
+    refused='background machine= operator',
+    reasons={'operator': 'it is for charms older than sidecar charms'},
     interspersed=False,
 )
 def _exec(arguments: Arguments) -> None:
@@ -126,7 +146,13 @@ def _print_plain(done: dict[str, Any], *, with_unit: bool) -> None:
     sys.stderr.write(stderr)
 
 
-@command('resolved', switches='no-retry all')
+@command(
+    'resolved',
+    'resolve',
+    takes='<unit>…',
+    about='Run the failed hooks of units again, or with --no-retry consider them done.',
+    switches='all no-retry',
+)
 def _resolved(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     units = list(arguments.positional)
@@ -143,7 +169,15 @@ def _resolved(arguments: Arguments) -> None:
         model.request('resolved', unit=unit, retry=not arguments.has('no-retry'))
 
 
-@command('ssh', options='container', ignored='no-host-key-checks pty=', interspersed=False)
+@command(
+    'ssh',
+    takes='<unit> <command>…',
+    about='Run a command in a container of a unit: in its charm container if none is named.',
+    options='container',
+    ignored='no-host-key-checks pty',
+    refused='proxy remote',
+    interspersed=False,
+)
 def _ssh(arguments: Arguments) -> None:
     unit, *argv = arguments.take('unit', more=True)
     if not argv:
@@ -160,35 +194,26 @@ def _ssh(arguments: Arguments) -> None:
     sys.exit(done['code'])
 
 
-@command('scp', options='container', ignored='no-host-key-checks')
+@command(
+    'scp',
+    takes='[<unit>:]<source> [<unit>:]<destination>',
+    about='Copy a file or a folder to a container or from it; the container needs tar.',
+    options='container',
+    ignored='no-host-key-checks',
+    refused='proxy r remote',
+    reasons={'r': 'on Kubernetes Juju has no such option either, and copies folders without it'},
+)
 def _scp(arguments: Arguments) -> None:
-    source, target = arguments.take('source', 'destination')
-    model, container = chosen_model(arguments), arguments.one('container')
+    if len(arguments.positional) < 2:
+        raise UsageError('source and destination are required')
+    if len(arguments.positional) > 2:
+        # What stands after "--", such as -r, counts for Juju too.
+        raise UsageError(
+            'only one source and one destination are allowed for a k8s application, '
+            f'got {arguments.positional}'
+        )
+    # tarfile takes longer to import than everything else that the program does.
+    from localjuju.cli import copying  # noqa: PLC0415
 
-    def run(unit: str, command: str, stdin: str = '') -> str:
-        unit = unit.rpartition('@')[2]
-        done = model.request('ssh', unit=unit, command=command, container=container, stdin=stdin)
-        if done['code']:
-            raise RequestError(done['stderr'].strip() or f'{command}: exit status {done["code"]}')
-        return done['stdout']
-
-    source_unit, source_path = _remote(source)
-    target_unit, target_path = _remote(target)
-    if source_unit:
-        content = run(source_unit, f'cat {shlex.quote(source_path)}')
-    else:
-        content = Path(source).read_bytes().decode('latin-1')
-    name = Path(source_path or source).name
-    if target_unit:
-        quoted, inside = shlex.quote(target_path or '.'), shlex.quote(f'{target_path}/{name}')
-        command = f'if [ -d {quoted} ]; then cat > {inside}; else cat > {quoted}; fi'
-        run(target_unit, command, content)
-    else:
-        local = Path(target)
-        (local / name if local.is_dir() else local).write_bytes(content.encode('latin-1'))
-
-
-def _remote(text: str) -> tuple[str, str]:
-    """The unit and path in ``app/0:path``; no unit for a local path."""
-    unit, colon, path = text.partition(':')
-    return (unit, path) if colon and '/' in unit and not unit.startswith(('/', '.')) else ('', '')
+    model = chosen_model(arguments)
+    copying.copy(model, *arguments.positional, container=arguments.one('container'))

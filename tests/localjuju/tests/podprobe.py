@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from localjuju.model import hooktools
-from localjuju.pods.pods import PodError, Pods
+from localjuju.pods.pods import JUJU_DIR, PodError, Pods
 
 SERVER = """
 import http.server, socket
@@ -88,6 +88,10 @@ def probe(workdir: Path) -> dict[str, object]:
     broken.chmod(0o644)
     seen['no program'] = pods.dispatch('b/0', {}, 20).returncode
     seen['stdin'] = pods.exec('a/0', None, ['cat'], stdin=b'in').stdout.decode()
+    seen['folders'] = [
+        pods.exec('a/0', None, ['pwd'], cwd=cwd).stdout.decode().strip()
+        for cwd in (None, JUJU_DIR)
+    ]
     seen['hosts'] = run('b/0', 'getent', 'hosts', 'a-0.a-endpoints')
     for unit in 'a/0', 'a/1':
         run(unit, 'sh', '-c', 'python3 server.py >/dev/null 2>&1 &')

@@ -65,6 +65,10 @@ def test_exec_passes_stdin(seen: dict[str, Any]):
     assert seen['stdin'] == 'in'
 
 
+def test_exec_starts_in_the_charm_folder_or_where_it_is_told_to(seen: dict[str, Any]):
+    assert seen['folders'] == ['/var/lib/juju/agents/unit-a-0/charm', '/var/lib/juju']
+
+
 def test_a_unit_is_found_by_its_short_name(seen: dict[str, Any]):
     address, name = seen['hosts'].split()
     assert address == seen['addresses']['a/0']

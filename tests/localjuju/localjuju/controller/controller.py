@@ -4,7 +4,6 @@ import logging
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from localjuju.controller.agent import Changes
 from localjuju.controller.constraints import Value
 from localjuju.controller.debuglog import DebugLog
 from localjuju.controller.podrunner import PodRunner
+from localjuju.controller.requests import Requests
 from localjuju.model.application import Application
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Life, Task
@@ -54,8 +54,7 @@ class Controller:
         self.stats: list[dict[str, Any]] = []
         self.config = dict(modelconfig.DEFAULTS)
         self.constraints: dict[str, Value] = {}
-        #: When somebody last requested something, by the monotonic clock.
-        self.requested_at = time.monotonic()
+        self.requests = Requests()
         self.update_status_interval = modelconfig.duration(
             self.config['update-status-hook-interval']
         )

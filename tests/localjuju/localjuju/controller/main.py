@@ -13,7 +13,6 @@ import select
 import socket
 import sys
 import threading
-import time
 
 from localjuju.common import registry
 from localjuju.controller import server
@@ -24,6 +23,9 @@ from localjuju.model.model import Model
 from localjuju.pods.pods import PodError, Pods
 
 log = logging.getLogger(__name__)
+
+#: Seconds for the answers that are on their way when a model ends: `juju destroy-model` waits.
+_ANSWER_SECONDS = 1.0
 
 
 def _await_owner(descriptor: int, controller: Controller) -> None:
@@ -38,7 +40,7 @@ def _await_owner(descriptor: int, controller: Controller) -> None:
 
 def await_idleness(controller: Controller, seconds: float) -> None:
     """Wait until nobody has requested anything for so long, or the model is destroyed."""
-    while (left := controller.requested_at + seconds - time.monotonic()) > 0:
+    while (left := seconds - controller.requests.idle()) > 0:
         if controller.ended.wait(left):
             return
     log.info('nobody has requested anything for %g s', seconds)
@@ -75,6 +77,7 @@ def main() -> None:
         _await_owner(arguments.owner_fd, controller)
     else:
         await_idleness(controller, arguments.idle)
+    controller.requests.finish(_ANSWER_SECONDS)
     registry.forget(arguments.name)
     # No cleanup of threads and pods: the kernel ends them all with this process.
     os._exit(0)

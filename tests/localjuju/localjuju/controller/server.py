@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,21 +43,27 @@ def _answer(controller: Controller, connection: socket.socket) -> None:
             request, _ = wire.receive(connection)
         except (ConnectionError, ValueError):
             return
-        descriptor = None
-        controller.requested_at = time.monotonic()
-        try:
-            result = run(controller, request['command'], request['arguments'])
-            if isinstance(result, socket.socket):
-                with result:
-                    descriptor = os.dup(result.fileno())
-                result = None
-            answer = {'result': result}
-        except (ModelError, PodError, SecretNotFoundError, registry.RegistryError) as e:
-            answer = {'error': str(e)}
-        except Exception as e:
-            log.exception('request %s failed', request)
-            answer = {'error': f'the local Juju failed: {e!r}; see {controller.model.name}/log'}
-        with contextlib.suppress(OSError):
-            wire.send(connection, answer, descriptor)
+        with controller.requests:
+            answer, descriptor = _result(controller, request)
+            with contextlib.suppress(OSError):
+                wire.send(connection, answer, descriptor)
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _result(
+    controller: Controller, request: Mapping[str, Any]
+) -> tuple[dict[str, Any], int | None]:
+    """The answer to a request, and the file descriptor that goes with it, if one does."""
+    try:
+        result = run(controller, request['command'], request['arguments'])
+        if isinstance(result, socket.socket):
+            with result:
+                return {'result': None}, os.dup(result.fileno())
+        return {'result': result}, None
+    except (ModelError, PodError, SecretNotFoundError, registry.RegistryError) as e:
+        return {'error': str(e)}, None
+    except Exception as e:
+        log.exception('request %s failed', request)
+        why = f'the local Juju failed: {e!r}; see {controller.model.name}/log'
+        return {'error': why}, None

@@ -73,6 +73,9 @@ def test_a_relation_is_found_as_it_was_made():
         model.find_relation('c:db', 's:db')
 
 
+ID = '9m4e2mr0ui3e8a215n4g'
+
+
 @pytest.mark.parametrize(
     ('kind', 'text', 'value'),
     [
@@ -83,7 +86,9 @@ def test_a_relation_is_found_as_it_was_made():
         ('boolean', 'true', True),
         ('boolean', 'False', False),
         ('boolean', '0', False),
-        ('secret', 'secret:abc', 'secret:abc'),
+        ('secret', f'secret:{ID}', f'secret:{ID}'),
+        ('secret', f'secret://uuid/{ID}', f'secret://uuid/{ID}'),
+        ('secret', '', ''),
     ],
 )
 def test_config_values_have_types(kind, text, value):
@@ -91,7 +96,15 @@ def test_config_values_have_types(kind, text, value):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'text'), [('int', '1.5'), ('int', ''), ('float', 'x'), ('boolean', 'yes')]
+    ('kind', 'text'),
+    [
+        ('int', '1.5'),
+        ('int', ''),
+        ('float', 'x'),
+        ('boolean', 'yes'),
+        ('secret', ID),
+        ('secret', 'secret:abc'),
+    ],
 )
 def test_config_values_of_another_type_are_refused(kind, text):
     with pytest.raises(ModelError) as caught:

@@ -93,7 +93,8 @@ _GROUPS = {
     'the documentation is Juju\'s: see "juju help" for what there is here': (
         'documentation help-action-commands help-hook-commands'
     ),
-    'not supported yet': 'actions list-actions show-action show-application',
+    'what a charm declares is in its charmcraft.yaml': 'actions list-actions show-action',
+    '`juju status --format yaml` shows applications': 'show-application',
 }
 #: Juju's command → why it is refused.
 COMMANDS = {name: why for why, names in _GROUPS.items() for name in names.split()}

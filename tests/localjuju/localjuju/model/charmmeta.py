@@ -1,6 +1,7 @@
 """What a charm declares, and checks of the values that a user gives for it."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -83,12 +84,15 @@ def parse_option(option: Option, text: str) -> ConfigValue:
                 return float(text)
             case 'boolean':
                 return _BOOLEANS[text]
+            case 'secret' if text and not _SECRET.match(text):
+                raise ValueError
             case _:
                 return text
     except (ValueError, KeyError):
         raise ModelError(f'option "{option.name}" expected {option.type}, got "{text}"') from None
 
 
+_SECRET = re.compile(r'^secret:(//[^/]+/)?[0-9a-v]{20}$')
 _TRUE = {'1', 't', 'T', 'true', 'TRUE', 'True'}
 _FALSE = {'0', 'f', 'F', 'false', 'FALSE', 'False'}
 _BOOLEANS = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}

@@ -64,7 +64,48 @@ def test_a_result_goes_to_a_file(juju: Program, tmp_path: Path):
     assert json.loads((tmp_path / 'out').read_text())['model']['name'] == 'm'
 
 
-# Model constraints
+def test_an_endpoint_selects_the_relations_of_a_unit(deployed: Program):
+    deployed('deploy', deployed.running.charm, 'b')
+    deployed('integrate', 'a:in', 'b:out')
+    deployed('integrate', 'b:in', 'a:out')
+    deployed.running.settle()
+
+    def endpoints(*flags: str) -> list[str]:
+        shown = json.loads(deployed('show-unit', 'a/0', '--format', 'json', *flags).out)
+        return sorted(relation['endpoint'] for relation in shown['a/0']['relation-info'])
+
+    assert endpoints() == ['in', 'out']
+    assert endpoints('--endpoint', 'in') == ['in']
+
+
+def test_a_level_of_the_log_is_checked(deployed: Program):
+    assert 'hook' in deployed('debug-log', '-l', 'info').out
+    assert 'level value "LOUD" is not one of' in deployed.refused('debug-log', '--level', 'loud')
+
+
+# Config
+
+
+def test_config_comes_from_a_file(deployed: Program, tmp_path: Path):
+    (tmp_path / 'c.yaml').write_text('a: {color: 2024-01-31, size:}\n')
+    deployed('config', 'a', '--file', tmp_path / 'c.yaml')
+    assert deployed('config', 'a', 'color').out == '2024-01-31\n'
+    deployed('refresh', 'a', '--path', deployed.running.charm, '--config', tmp_path / 'c.yaml')
+    (tmp_path / 'c.yaml').write_text('- 1')
+    why = deployed.refused('deploy', deployed.running.charm, 'b', '--config', tmp_path / 'c.yaml')
+    assert why == 'config must contain a YAML map with string keys\n'
+
+
+# Model config and constraints
+
+
+def test_model_config_comes_from_a_file(juju: Program, tmp_path: Path):
+    (tmp_path / 'c.yaml').write_text('update-status-hook-interval: 1h\n')
+    juju('model-config', '--file', tmp_path / 'c.yaml')
+    assert juju('model-config', 'update-status-hook-interval').out == '1h\n'
+    (tmp_path / 'c.yaml').write_text('- 1')
+    why = juju.refused('model-config', '--file', tmp_path / 'c.yaml')
+    assert why == 'model config must contain a YAML map with string keys\n'
 
 
 def test_model_constraints_are_kept_and_shown(juju: Program):
@@ -175,6 +216,9 @@ def test_the_content_of_a_secret_is_what_was_typed(juju: Program, tmp_path: Path
     assert secret['content']['Data'] == {
         'one': 'x', 'two': '@home', 'three': 'a=b', 'four': 'from a file', 'five': 'five',
     }  # fmt: skip
+    juju('update-secret', 's', 'six=x')
+    shown = juju('show-secret', 's', '--reveal', '-r', '1', '--format', 'json').out
+    assert 'two' in json.loads(shown)[next(iter(json.loads(shown)))]['content']['Data']
     assert 'illegal base64' in juju.refused('add-secret', 't', 'key#base64=!')
     assert 'too large' in juju.refused('add-secret', 't', 'key=' + 'x' * 800_000)
 

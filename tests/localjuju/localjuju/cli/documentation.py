@@ -17,7 +17,7 @@ Made from the program's own table by `python3 -m localjuju.cli.documentation > d
 `juju help <command>` prints the same for one command.
 
 - **done**: it does what Juju does.
-- **without effect**: accepted, since nothing here would be different.
+- **without effect**: accepted and ignored; a charm would see no difference.
 - **refused**: an error that names it. So is a flag that neither table lists.
 
 ## Commands and their flags

@@ -13,7 +13,7 @@ class _Loader(yaml.SafeLoader):
     """Knows the booleans ``y`` and ``n`` too, but no dates and no numbers to the base 60."""
 
 
-_BOOL = r'y|Y|n|N|[Yy]es|YES|[Nn]o|NO|[Tt]rue|TRUE|[Ff]alse|FALSE|[Oo]n|ON|[Oo]ff|OFF'
+_BOOL = 'y|Y|yes|Yes|YES|true|True|TRUE|on|On|ON|n|N|no|No|NO|false|False|FALSE|off|Off|OFF'
 _FLOAT = (
     r'[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?'
     r'|[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)'

@@ -100,7 +100,8 @@ def _config_file(text: str, app: str) -> dict[str, str]:
     data = yamltext.mapping(text, 'config')
     if isinstance(data.get(app), dict):
         data = data[app]
-    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in data.items()}
+    given = {name: value for name, value in data.items() if value is not None}
+    return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in given.items()}
 
 
 def _images(

@@ -196,7 +196,7 @@ def _model_config(arguments: Arguments) -> None:
 @command(
     'set-model-constraints',
     takes='<constraint>=<value>…',
-    about='Note the constraints of a model. Nothing follows from them: a pod has the machine.',
+    about='Note the constraints of a model. A pod has whatever the machine has, all the same.',
 )
 def _set_model_constraints(arguments: Arguments) -> None:
     model = chosen_model(arguments)

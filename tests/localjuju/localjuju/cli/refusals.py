@@ -20,7 +20,7 @@ FLAGS = {
     'background': _NO_HISTORY,
     'bind': _NO_SPACES,
     'device': _ONE_MACHINE,
-    'dry-run': 'whatever is requested is done',
+    'dry-run': 'there is no preview',
     'exclude-labels': 'lines have no labels',
     'exclude-module': 'filter the output instead',
     'firehose': 'each model has its own log',
@@ -45,7 +45,8 @@ _GROUPS = {
         'add-cloud add-credential add-k8s autoload-credentials bootstrap clouds controller-config '
         'controllers create-backup credentials default-credential default-region '
         'destroy-controller download-backup enable-destroy-controller enable-ha kill-controller '
-        'list-clouds list-controllers list-credentials list-regions migrate model-defaults '
+        'list-clouds list-controllers list-credentials list-regions migrate model-default '
+        'model-defaults '
         'regions register remove-cloud remove-credential remove-k8s set-credential show-cloud '
         'show-controller show-credential sync-agent-binary unregister update-cloud '
         'update-credential update-k8s update-public-clouds upgrade-controller upgrade-model'
@@ -78,6 +79,7 @@ _GROUPS = {
         'show-offer suspend-relation'
     ),
     _NO_BUNDLES: 'diff-bundle export-bundle',
+    'charms on Kubernetes have none': 'collect-metrics list-payloads metrics payloads',
     _POD_SIZE: 'constraints set-constraints',
     _ONE_BACKEND: (
         'add-secret-backend list-secret-backends model-secret-backend remove-secret-backend '
@@ -91,7 +93,7 @@ _GROUPS = {
         'debug-code debug-hook debug-hooks'
     ),
     'the documentation is Juju\'s: see "juju help" for what there is here': (
-        'documentation help-action-commands help-hook-commands'
+        'documentation help-action-commands help-hook-commands help-tool'
     ),
     'what a charm declares is in its charmcraft.yaml': 'actions list-actions show-action',
     '`juju status --format yaml` shows applications': 'show-application',

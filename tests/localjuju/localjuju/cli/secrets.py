@@ -77,7 +77,7 @@ def _grant_secret(arguments: Arguments) -> None:
 @command(
     'revoke-secret',
     takes='<id or name> <application>[,<application>…]',
-    about='Take that back.',
+    about='No longer let applications read a secret of the user.',
 )
 def _revoke_secret(arguments: Arguments) -> None:
     identifier, apps = arguments.take('secret', 'application')

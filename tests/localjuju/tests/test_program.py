@@ -12,6 +12,7 @@ GRAMMAR = Grammar(
     switches='trust',
     ignored='force to-ignore=',
     refused='to= dry-run',
+    reasons={'to': 'why'},
 )
 
 
@@ -42,8 +43,8 @@ def test_arguments_are_parsed(argv, positional, options, switches):
 def test_a_refused_flag_is_named_with_its_reason():
     arguments = Arguments.parse(['--dry-run=false', '--to', '1'], GRAMMAR)
     with pytest.raises(UsageError, match='option --to is not supported by the local Juju: why'):
-        arguments.refuse({'to': 'why'})
-    Arguments.parse(['--dry-run=false'], GRAMMAR).refuse({})
+        arguments.refuse()
+    Arguments.parse(['--dry-run=false'], GRAMMAR).refuse()
 
 
 def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():

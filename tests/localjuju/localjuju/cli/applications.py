@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from localjuju.cli import charms, reference
-from localjuju.cli.commandline import Arguments, Grammar, UsageError, is_number, pairs, read
+from localjuju.cli import charms
+from localjuju.cli.commandline import Arguments, UsageError, is_number, pairs, read
 from localjuju.cli.program import chosen_model, command, say, show
 from localjuju.client import Model
 
@@ -22,7 +22,7 @@ def _deploy(arguments: Arguments) -> None:
     text, *rest = arguments.take('charm', more=True)
     # What is missing there matters more than a flag that could be left out.
     charm = charms.find(text, arguments.one('channel'), arguments.one('revision'))
-    arguments.refuse(reference.reasons(Grammar()))
+    arguments.refuse()
     if len(rest) > 1:
         raise UsageError(f'unrecognized args: {rest[1:]}')
     texts, files = _config_options(arguments)
@@ -65,7 +65,7 @@ def _refresh(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
     model = chosen_model(arguments)
     charm = _refreshed(arguments, model, app)
-    arguments.refuse(reference.reasons(Grammar()))
+    arguments.refuse()
     texts, files = _config_options(arguments)
     refreshed = model.request(
         'refresh',

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from localjuju.cli import refusals
+
 DONE = 'done'
 IGNORED = 'without effect'
 REFUSED = 'refused'
@@ -78,11 +80,16 @@ class Grammar(NamedTuple):
             for names in text.split()
         ]
 
+    def why(self, flag: str) -> str:
+        """Why a flag is refused."""
+        return self.reasons.get(flag) or refusals.FLAGS.get(flag, 'nothing here needs it')
+
 
 class Arguments:
     """Parsed arguments."""
 
-    def __init__(self) -> None:
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
         self.positional: list[str] = []
         self.options: dict[str, list[str]] = {}
         self.switches: set[str] = set()
@@ -93,7 +100,7 @@ class Arguments:
     def parse(cls, argv: Sequence[str], grammar: Grammar) -> Self:
         """Parse the arguments; UsageError names a flag that neither Juju nor we know."""
         flags = {name: flag for flag in grammar.flags() for name in flag.names}
-        parsed = cls()
+        parsed = cls(grammar)
         rest = list(argv)
         while rest:
             argument = rest.pop(0)
@@ -132,16 +139,12 @@ class Arguments:
         if wanted and flag.fate == REFUSED:
             self.refused.append(flag.name)
 
-    def refuse(self, reasons: Mapping[str, str]) -> None:
-        """Raise UsageError if a refused flag was given.
-
-        Args:
-            reasons: flag → why it is refused.
-        """
+    def refuse(self) -> None:
+        """Raise UsageError if a refused flag was given; it says why."""
         for name in self.refused:
-            why = f': {reasons[name]}' if name in reasons else ''
             dashes = '-' if len(name) == 1 else '--'
-            raise UsageError(f'option {dashes}{name} is not supported by the local Juju{why}')
+            why = self._grammar.why(name)
+            raise UsageError(f'option {dashes}{name} is not supported by the local Juju: {why}')
 
     def all(self, option: str) -> list[str]:
         """All values of an option."""

@@ -34,10 +34,9 @@ def markdown() -> str:
     for name, (_, grammar) in sorted(program.COMMANDS.items()):
         usage = f'{name} {grammar.takes}'.rstrip()
         text += f'| **`{_cell(usage)}`** | | done | {_cell(grammar.about)} |\n'
-        why = reference.reasons(grammar)
         for flag in reference.in_order(grammar.flags()):
             if flag not in everywhere:
-                reason = why.get(flag.name, '') if flag.fate == REFUSED else ''
+                reason = grammar.why(flag.name) if flag.fate == REFUSED else ''
                 text += f'| `{name}` | `{flag}` | {flag.fate} | {_cell(reason)} |\n'
     for fate in DONE, IGNORED:
         flags = ', '.join(f'`{flag}`' for flag in everywhere if flag.fate == fate)

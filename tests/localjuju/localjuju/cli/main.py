@@ -58,7 +58,7 @@ def _run(name: str, rest: Sequence[str]) -> None:
             print(reference.help_of(name), end='')
             return
         if not grammar.lenient:
-            arguments.refuse(reference.reasons(grammar))
+            arguments.refuse()
         with _output(arguments):
             function(arguments)
     elif {'--help', '-h'} & set(rest):

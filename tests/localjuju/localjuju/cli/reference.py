@@ -3,14 +3,9 @@
 from collections.abc import Iterable
 
 from localjuju.cli import program, refusals
-from localjuju.cli.commandline import DONE, IGNORED, REFUSED, Flag, Grammar, UsageError
+from localjuju.cli.commandline import DONE, IGNORED, REFUSED, Flag, UsageError
 
 _TITLES = {DONE: 'Options', IGNORED: 'Accepted, without effect here', REFUSED: 'Refused'}
-
-
-def reasons(grammar: Grammar) -> dict[str, str]:
-    """Refused flag → why, for a command."""
-    return {**refusals.FLAGS, **grammar.reasons}
 
 
 def in_order(flags: Iterable[Flag]) -> list[Flag]:
@@ -38,13 +33,12 @@ def help_of(name: str) -> str:
         return f'juju {name} is not supported by the local Juju: {refusals.COMMANDS[name]}.\n'
     _, grammar = program.COMMANDS[name]
     text = f'Usage: juju {name} [options] {grammar.takes}'.rstrip() + f'\n\n{grammar.about}\n'
-    why = reasons(grammar)
     flags = in_order(grammar.flags())
     for fate, title in _TITLES.items():
         lines = ''
         for flag in flags:
             if flag.fate == fate:
-                reason = why.get(flag.name, '') if fate == REFUSED else ''
+                reason = grammar.why(flag.name) if fate == REFUSED else ''
                 lines += f'  {flag!s:32} {reason}'.rstrip() + '\n'
         text += f'\n{title}:\n{lines}' if lines else ''
     return text

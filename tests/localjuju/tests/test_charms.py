@@ -105,6 +105,11 @@ def test_the_refusal_tells_the_way_out(juju: Program, tmp_path: Path):
     assert f'add [charms.postgresql-k8s] with its file to {tmp_path}/charms.toml' in said
 
 
+def test_a_path_that_looks_like_a_name_is_ambiguous(juju: Program, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert 'run `juju deploy ./edge.charm`' in juju.refused('deploy', 'edge.charm')
+
+
 @pytest.mark.parametrize(
     ('text', 'why'),
     [

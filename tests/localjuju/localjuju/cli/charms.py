@@ -89,6 +89,11 @@ def _entry(name: str) -> tuple[Mapping[str, Any], Path]:
     if not isinstance(charms, dict):
         raise UsageError(f'cannot read {path}: it has no table [charms]')
     if name not in charms:
+        if Path(name).exists():
+            raise UsageError(
+                f'The charm or bundle "{name}" is ambiguous: to deploy the local one, run '
+                f'`juju deploy ./{name}`'
+            )
         raise UsageError(
             f'cannot deploy "{name}": not in charms.toml, and nothing here talks to Charmhub. '
             f'Give the path of a charm file (./… or /…), or download it (juju download {name}, '

@@ -13,7 +13,7 @@ import podprobe
 import pytest
 
 from localjuju.common import paths
-from localjuju.pods import namespaces
+from localjuju.pods import goprograms, namespaces
 
 try:
     namespaces.check()
@@ -26,14 +26,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What podprobe.py saw."""
     folder = tmp_path_factory.mktemp('probe')
     (folder / 'cache/bin').mkdir(parents=True)
-    for name in 'pebble', 'hooktool':
-        program = folder / 'cache/bin' / name
-        program.write_text('#!/bin/sh\necho "${0##*/} $*"\n')
-        program.chmod(0o755)
     (folder / 'work').mkdir()
     log = folder / 'log'
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('COORDINATED_TELEMETRY_CACHE', str(folder / 'cache'))
+        for name in 'pebble', 'hooktool':
+            program = goprograms.built(name)
+            program.write_text('#!/bin/sh\necho "${0##*/} $*"\n')
+            program.chmod(0o755)
         patch.setenv('PYTHONPATH', str(paths.LOCALJUJU_DIR))
         argv = [sys.executable, podprobe.__file__, str(folder / 'work')]
         pid = namespaces.launch(argv, None, log)

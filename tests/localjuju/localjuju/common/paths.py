@@ -23,11 +23,6 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / '.cache') / 'coordinated-telemetry'
 
 
-def binary(name: str) -> Path:
-    """The stable path of a Go program that setup builds, whether it exists yet or not."""
-    return cache_dir() / 'bin' / name
-
-
 def search_path() -> str:
     """PATH with the folders of system programs, which an unprivileged user's PATH often lacks."""
     folders = os.environ.get('PATH', os.defpath).split(':')

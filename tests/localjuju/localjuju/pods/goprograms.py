@@ -33,7 +33,7 @@ _VERSIONS = {
 #: downloads included (two processors, Go 1.26).
 _ABOUT = {
     'hooktool': ('what charms ask Juju with', 5),
-    'jaeger': ('keeps the traces', 80),
+    'jaeger': ('keeps the traces', 50),
     'pebble': ('runs in every workload container', 25),
     'podinfo': ("the workers' workload", 40),
     'vegeta': ('sends load', 15),

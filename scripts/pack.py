@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             releases = {folder: release(folder) for folder in arguments.folder}
             for name in sorted(set(releases.values())):
-                Path(scratch, name).mkdir()
+                Path(scratch, name).mkdir(mode=0o700)  # its runtime folder, too
                 packers[name] = find_packer(Path(scratch, name), name)
         except PackError as error:
             print(f'pack: {error}', file=sys.stderr)

@@ -28,8 +28,8 @@ class Component:
     missing: Callable[[], Sequence[str]]
     #: Install what is missing.
     install: Callable[[], None]
-    #: About how many seconds that takes on two processors.
-    seconds: Callable[[], float] = float
+    #: About how many seconds that takes on two processors; not worth saying if 0.
+    seconds: Callable[[], float] = lambda: 0
 
 
 def no_packages() -> Iterable[str]:
@@ -90,9 +90,11 @@ def ensure(components: Sequence[Component]) -> None:
 
 def announce(components: Iterable[Component]) -> None:
     """Print what is missing, how long that takes, and where it goes; nothing if nothing is."""
-    lacking = [component for component in components if component.missing()]
-    seconds = sum(component.seconds() for component in lacking)
-    if seconds:
+    lacking = [
+        component for component in components if component.seconds() and component.missing()
+    ]
+    if lacking:
+        seconds = sum(component.seconds() for component in lacking)
         names = ', '.join(component.summary for component in lacking)
         print(
             f'setup: once, for about {seconds / 60:.1f} min on two processors: {names};'

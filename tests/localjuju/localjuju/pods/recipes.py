@@ -160,22 +160,26 @@ def table() -> Table:
 
 @functools.cache
 def _tables(own: Path, further: str) -> Table:
-    base = tomllib.loads(own.read_text())['base']
     recipes: dict[str, Recipe] = {}
     for file in (*([Path(further)] if further else []), own):
         for reference, recipe in _read(file).items():
             recipes.setdefault(reference, recipe)
+    base = _load(own)['base']
     return Table(base['suite'], base['packages'], recipes)
 
 
 def _read(file: Path) -> dict[str, Recipe]:
-    try:
-        entries = tomllib.loads(file.read_text()).get('images', {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SetupError(f'cannot read the images of {file}: {error}') from error
+    entries = _load(file).get('images', {})
     try:
         return {short(name): _recipe(file.parent / 'files', e) for name, e in entries.items()}
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        raise SetupError(f'cannot read the images of {file}: {error}') from error
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise SetupError(f'cannot read the images of {file}: {error}') from error
 
 

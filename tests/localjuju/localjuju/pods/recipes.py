@@ -21,7 +21,7 @@ from localjuju.pods import goprograms
 #: Names the table of a charm's author.
 FURTHER = 'LOCALJUJU_IMAGES'
 #: Part of every hash: raise it when the build makes different files from the same recipe.
-_FORMAT = 2
+_FORMAT = 1
 _PINNED = re.compile(r'[\w.-]+(\[[\w.,-]+\])?==[^\s;*]+(\s+--hash=sha256:[0-9a-f]{64})*')
 
 

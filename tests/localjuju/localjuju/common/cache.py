@@ -93,7 +93,10 @@ def clean(folder: Path, keep: Collection[Path], most: int = MOST_BYTES) -> list[
 def _used(entry: Path) -> float:
     """When an entry was last used; one that has no stamp was made before there were any."""
     stamp = _stamp(entry)
-    return (stamp if stamp.exists() else entry).lstat().st_mtime
+    try:
+        return (stamp if stamp.exists() else entry).lstat().st_mtime
+    except FileNotFoundError:  # another setup makes it again
+        return time.time()
 
 
 @contextlib.contextmanager
@@ -117,11 +120,14 @@ def _alone(entry: Path) -> Iterator[bool]:
 
 def _size(entry: Path) -> int:
     """The bytes of an entry's files; a file with several links counts in full."""
-    if not entry.is_dir():
-        return entry.lstat().st_size
-    return sum(
-        Path(folder, name).lstat().st_size for folder, _, names in os.walk(entry) for name in names
-    )
+    files = [] if entry.is_dir() else [entry]
+    for folder, _, names in os.walk(entry):
+        files += [Path(folder, name) for name in names]
+    total = 0
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # of one that is still being made
+            total += file.lstat().st_size
+    return total
 
 
 def discard(path: Path) -> None:

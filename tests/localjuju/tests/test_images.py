@@ -138,7 +138,7 @@ def test_a_reference_finds_its_recipe(reference: str, found: str | None):
 def shared(tmp_path: Path, monkeypatch) -> Path:
     """A cache in which layers are built of nothing but what their recipes place."""
     monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path / 'cache'))
-    monkeypatch.delenv(recipes.FURTHER, raising=False)
+    monkeypatch.delenv(paths.IMAGES, raising=False)
 
     def bootstrap(target: Path, suite: str, packages: object, downloads: dict) -> None:
         (target / suite).mkdir(parents=True)
@@ -238,16 +238,22 @@ def test_a_wrong_entry_is_named_with_its_table(shared: Path, monkeypatch, entry:
 
 def test_a_further_table_comes_first(shared: Path, monkeypatch):
     own = checkout(shared, 'one', '[images."app:1"]\n[images."db:1"]\n')
-    further = shared / 'further.toml'
-    further.write_text('[images."app:1"]\nworkdir = "/app"\n[images."web:1"]\n')
+    further = shared / 'mine'
+    (further / 'go/serve').mkdir(parents=True)
+    (further / 'go/serve/go.mod').write_text('module serve\n\ngo 1.25\n')
+    (further / 'table.toml').write_text(
+        '[images."app:1"]\nworkdir = "/app"\n[images."web:1"]\nprogram = { serve = "/serve" }\n'
+    )
     monkeypatch.setattr(paths, 'LOCALJUJU_DIR', own)
-    monkeypatch.setenv(recipes.FURTHER, str(further))
+    monkeypatch.setenv(paths.IMAGES, str(further / 'table.toml'))
     found = recipes.table().recipes
     assert {name: recipe.workdir for name, recipe in found.items()} == {
         'app:1': '/app',
         'web:1': '/',
         'db:1': '/',
     }
+    assert goprograms.names() == ['serve']
+    assert recipes.table().programs() == {'hooktool', 'pebble', 'serve'}
 
 
 def test_checkouts_leave_each_others_layers(shared: Path, monkeypatch):

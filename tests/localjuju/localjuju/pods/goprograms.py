@@ -1,4 +1,6 @@
-"""Go programs that the local Juju builds: each a module under ``go/``, named after its folder.
+"""Go programs that the local Juju builds: each a module in ``go/`` beside a table of images.
+
+A program has the name of its module's folder.
 
 A program's file is named after the hash of its recipe (module files, our own sources, how it is
 built), so only a changed recipe is built again, and each checkout finds its own.
@@ -45,13 +47,22 @@ _BUILD = ('go', 'build', '-trimpath', '-buildvcs=false')
 _ENVIRONMENT = {'CGO_ENABLED': '0', 'GOTOOLCHAIN': 'local', 'GOFLAGS': '-mod=readonly'}
 
 
+def _modules() -> dict[str, Path]:
+    """The folder of each program's module."""
+    folders: dict[str, Path] = {}
+    for table in paths.image_tables():
+        for file in table.parent.glob('go/*/go.mod'):
+            folders.setdefault(file.parent.name, file.parent)
+    return folders
+
+
 def _module(name: str) -> Path:
-    return paths.LOCALJUJU_DIR / 'go' / name
+    return _modules()[name]
 
 
 def names() -> list[str]:
     """All programs that can be built."""
-    return sorted(file.parent.name for file in (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod'))
+    return sorted(_modules())
 
 
 def recipe_hash(name: str) -> str:
@@ -138,8 +149,8 @@ def module_folder(name: str) -> Path:
 
 def wanted_version() -> tuple[int, ...]:
     """The lowest Go version that can build all the modules."""
-    files = (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod')
-    found = [re.search(r'^go ([\d.]+)$', file.read_text(), re.MULTILINE) for file in files]
+    texts = [(folder / 'go.mod').read_text() for folder in _modules().values()]
+    found = [re.search(r'^go ([\d.]+)$', text, re.MULTILINE) for text in texts]
     return max(tuple(map(int, match[1].split('.'))) for match in found if match)
 
 

@@ -70,7 +70,7 @@ def find(reference: str) -> Image:
             known = ', '.join(sorted(table.recipes))
             raise HopelessError(
                 f'cannot find image {reference}: tests/localjuju/images.toml knows {known};'
-                f' ${recipes.FURTHER} may name a table with more'
+                f' ${paths.IMAGES} may name a table with more'
             )
         recipe = table.recipes[name]
         own = _layer(name, recipe)

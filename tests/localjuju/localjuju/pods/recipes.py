@@ -6,7 +6,6 @@ images come beside those and before them.
 
 import functools
 import hashlib
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +17,6 @@ from localjuju.common import paths
 from localjuju.common.progress import SetupError
 from localjuju.pods import goprograms
 
-#: Names the table of a charm's author.
-FURTHER = 'LOCALJUJU_IMAGES'
 #: Part of every hash: raise it when the build makes different files from the same recipe.
 _FORMAT = 1
 _PINNED = re.compile(r'[\w.-]+(\[[\w.,-]+\])?==[^\s;*]+(\s+--hash=sha256:[0-9a-f]{64})*')
@@ -155,16 +152,16 @@ def table() -> Table:
     Raises:
         SetupError: if one of them says what no recipe has.
     """
-    return _tables(paths.LOCALJUJU_DIR / 'images.toml', os.environ.get(FURTHER, ''))
+    return _tables(paths.image_tables())
 
 
 @functools.cache
-def _tables(own: Path, further: str) -> Table:
+def _tables(files: tuple[Path, ...]) -> Table:
     recipes: dict[str, Recipe] = {}
-    for file in (*([Path(further)] if further else []), own):
+    for file in files:
         for reference, recipe in _read(file).items():
             recipes.setdefault(reference, recipe)
-    base = _load(own)['base']
+    base = _load(files[-1])['base']
     return Table(base['suite'], base['packages'], recipes)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import re
+import shutil
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -171,8 +172,9 @@ def test_the_version_of_the_required_module_is_linked_in(modules: Path, monkeypa
 
 
 @pytest.fixture
-def compiler(monkeypatch) -> None:
-    """In place of Go: what it builds says from which package."""
+def compiler(monkeypatch) -> list[str]:
+    """In place of Go: what it builds says from which package. Lists what was fetched before."""
+    fetched: list[str] = []
 
     def build(command: list[str], **_: object) -> str:
         Path(command[command.index('-o') + 1]).write_text(command[-1])
@@ -183,6 +185,8 @@ def compiler(monkeypatch) -> None:
     monkeypatch.setattr(goprograms, 'toolchain', lambda: Path('go'))
     monkeypatch.setattr(goprograms, 'run', build)
     monkeypatch.setattr(goprograms, 'say', lambda *what: contextlib.nullcontext())
+    monkeypatch.setattr(goprograms, '_fetch', fetched.append)
+    return fetched
 
 
 @pytest.mark.usefixtures('compiler')
@@ -197,6 +201,12 @@ def test_a_changed_program_is_built_beside_that_of_another_checkout(modules: Pat
     goprograms.build(both)
     assert goprograms.missing(both) == []
     assert old.exists()
+
+
+def test_while_one_is_built_the_others_are_fetched(modules: Path, compiler: list[str]):
+    shutil.copytree(modules / 'go/own', modules / 'go/third')
+    goprograms.build(['jaeger', 'own', 'third'])
+    assert compiler == ['third', 'jaeger']
 
 
 @pytest.mark.usefixtures('compiler')

@@ -6,6 +6,8 @@ A program's file is named after the hash of its recipe (module files, our own so
 built), so only a changed recipe is built again, and each checkout finds its own.
 """
 
+import concurrent.futures
+import contextlib
 import hashlib
 import os
 import re
@@ -101,15 +103,27 @@ def _about(name: str) -> tuple[str, float]:
 def build(wanted: Iterable[str]) -> None:
     """Build those of these programs that are missing, one after the other, the quickest first.
 
-    Each build uses all processors. Needs `runtime` if the machine has no Go that is new enough.
+    Each build uses all processors; meanwhile the modules of the next ones are downloaded. Needs
+    `runtime` if the machine has no Go that is new enough.
     """
     _ensure_toolchain()
     with locked('bin'):
         folder = paths.cache_dir() / 'bin'
         folder.mkdir(exist_ok=True)
-        for name in sorted(missing(wanted), key=lambda name: _about(name)[1]):
-            _build(name, built(name))
+        order = sorted(missing(wanted), key=lambda name: _about(name)[1])
+        with concurrent.futures.ThreadPoolExecutor(1) as downloads:
+            for name in order[1:]:
+                downloads.submit(_fetch, name)
+            for name in order:
+                _build(name, built(name))
         cache.clean(folder, {built(name) for name in names()}, _MOST_BYTES)
+
+
+def _fetch(name: str) -> None:
+    """Download what a program is built from; if that fails, its build says why."""
+    command = ['go', 'list', '-deps', _tool(name)]
+    with contextlib.suppress(SetupError):
+        run(command, cwd=_module(name), env=environment(), action=f'fetch {name}')
 
 
 def _build(name: str, target: Path) -> None:

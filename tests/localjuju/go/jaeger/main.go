@@ -29,7 +29,7 @@ import (
 	"github.com/jaegertracing/jaeger/pkg/config"
 	"github.com/jaegertracing/jaeger/pkg/healthcheck"
 	"github.com/jaegertracing/jaeger/pkg/metrics"
-	"github.com/jaegertracing/jaeger/pkg/telemetery"
+	telemetry "github.com/jaegertracing/jaeger/pkg/telemetery" // codespell:ignore telemetery
 	"github.com/jaegertracing/jaeger/pkg/tenancy"
 	"github.com/jaegertracing/jaeger/pkg/version"
 	"github.com/jaegertracing/jaeger/plugin/metrics/disabled"
@@ -113,11 +113,11 @@ func serve(v *viper.Viper) error {
 	service := querysvc.NewQueryService(
 		reader, dependencies, querysvc.QueryServiceOptions{Adjuster: adjust},
 	)
-	server, err := query.NewServer(service, noMetrics, answer, tenants, telemetery.Setting{
+	server, err := query.NewServer(service, noMetrics, answer, tenants, telemetry.Setting{
 		Logger:         logger,
 		TracerProvider: noop.NewTracerProvider(),
 		Metrics:        metrics.NullFactory,
-		ReportStatus:   telemetery.HCAdapter(health),
+		ReportStatus:   telemetry.HCAdapter(health),
 	})
 	if err != nil {
 		return err

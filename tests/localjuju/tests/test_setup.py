@@ -77,6 +77,29 @@ def test_an_unprivileged_user_is_told_the_command(monkeypatch):
         components._install_packages(['crun', 'git'])
 
 
+def test_two_setups_install_packages_one_after_the_other(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
+    monkeypatch.setattr(components.os, 'geteuid', lambda: 0)
+    monkeypatch.setattr(components.shutil, 'which', lambda name: name)
+    ran: list[Sequence[str]] = []
+
+    def run(command: Sequence[str], **_: object) -> str:
+        with (tmp_path / '.packages.lock').open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ran.append(command)
+        return ''
+
+    monkeypatch.setattr(components, 'run', run)
+    components._install_packages(['crun'])
+    assert [
+        next(word for word in command if word in ('update', 'install')) for command in ran
+    ] == [
+        'update',
+        'install',
+    ]
+    assert 'DPkg::Lock::Timeout=600' in ran[1]  # for the apt of somebody else
+
+
 def test_check_names_what_is_missing_and_fails(monkeypatch, capsys):
     parts = (component([], 'pods', ['x'], ['crun']), component([], 'runtime', []))
     monkeypatch.setattr(setup, 'COMPONENTS', parts)

@@ -220,7 +220,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix='packer-') as scratch:
         packers: dict[str, Packer] = {}
         try:
-            releases = {folder: release(folder) for folder in arguments.folder}
+            # In LXD, charmcraft itself finds the Ubuntu for each charm.
+            usual = '24.04' if setup.lxd() else ''
+            releases = {folder: usual or release(folder) for folder in arguments.folder}
             for name in sorted(set(releases.values())):
                 Path(scratch, name).mkdir(mode=0o700)  # its runtime folder, too
                 packers[name] = find_packer(Path(scratch, name), name)

@@ -219,6 +219,20 @@ def test_a_release_that_is_unknown_is_said(tmp_path: Path, text: str, said: str)
         pack.release(tmp_path)
 
 
+def test_in_lxd_charmcraft_finds_the_release(charm: Path, monkeypatch, tmp_path: Path, capsys):
+    (charm / 'charmcraft.yaml').write_text(YAML.replace('24.04', '20.04'))
+    (tmp_path / 'bin').mkdir()
+    charmcraft = tmp_path / 'bin/charmcraft'
+    charmcraft.write_text('#!/bin/sh\ntouch example.charm\n')
+    charmcraft.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}/bin', prepend=':')
+    monkeypatch.setattr(pack.setup, 'lxd', lambda: True)
+    assert pack.main([str(charm)]) == 0
+    monkeypatch.setattr(pack.setup, 'lxd', lambda: False)
+    assert pack.main([str(charm)]) == 1
+    assert 'must be an Ubuntu' in capsys.readouterr().err
+
+
 def test_charmcraft_takes_the_machine_for_the_charms_ubuntu(monkeypatch, tmp_path: Path):
     packer = found(monkeypatch, tmp_path / 'scratch', '3.12', '26.04')
     text = Path(packer.environment['UNIXCONFDIR'], 'os-release').read_text()

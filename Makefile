@@ -3,8 +3,9 @@ MAKEFLAGS += --always-make --no-print-directory
 
 # Everything fetched or built for this repository that is worth keeping goes here; `rm -r` it at will.
 export COORDINATED_TELEMETRY_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/coordinated-telemetry
-# uv and tox come from `make setup`.
-export PATH := $(COORDINATED_TELEMETRY_CACHE)/tools/bin:$(PATH)
+# uv and tox come from `make setup`, which names their environment after the requirements' hash.
+TOOLS := $(COORDINATED_TELEMETRY_CACHE)/tools-$(shell sha256sum < scripts/requirements/tools.txt | cut -c1-16)
+export PATH := $(TOOLS)/bin:$(PATH)
 # The local Juju is a project of its own, installed nowhere.
 export PYTHONPATH := $(CURDIR)/tests/localjuju
 # One finder serves tox, the packing and the local Juju. CHARM_PYTHON is the Python that the charms are packed for: 3.12

@@ -39,6 +39,8 @@ CURL = BUILD / 'demo.curlrc'
 JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 MODEL = 'demo'
 CHARMS = ('coordinator-charm', 'worker-charm')
+COMPONENTS = ('pack', 'pods', 'images')
+"""What has to be set up, with all that they need."""
 WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
 CHARM_NAMES = {
     'coordinator': deployment.COORDINATOR_CHARM,
@@ -150,7 +152,7 @@ def status() -> dict[str, Any]:
 def prepare(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
-        run(step, 'python3', 'scripts/setup.py')
+        run(step, 'python3', 'scripts/setup.py', *COMPONENTS)
     seconds['setup'] = step.seconds
     with terminal.step('Pack the charms') as step:
         run(step, 'python3', 'scripts/pack.py', *plan.charms)
@@ -439,16 +441,17 @@ def serves(span: Span) -> bool:
     return span.attributes.get('span.kind') == 'server'
 
 
-def show_ways_in(terminal: Terminal, inside: Inside) -> None:
+def show_ways_in(terminal: Terminal, inside: Inside, trace_id: str) -> None:
     """Forward the pages of the deployment to this machine's loopback and name them."""
-    # Debian's Prometheus and Jaeger's Go module come without their web interface.
+    # Debian's Prometheus comes without its web interface.
     pages = {
         'Entrypoint (nginx)': ('coordinator', deployment.NGINX_PORT, '/'),
         'Prometheus: targets': ('prometheus', 9090, '/api/v1/targets'),
         'Prometheus: rules': ('prometheus', 9090, '/api/v1/rules'),
         'Prometheus: a query': ('prometheus', 9090, '/api/v1/query?query=up'),
         'VictoriaLogs': ('loki', 3100, '/select/vmui/'),
-        'Jaeger: traces': ('tempo', 16686, '/api/traces?service=frontend&limit=3'),
+        'Jaeger: traces': ('tempo', 16686, '/'),
+        'Jaeger: the trace above': ('tempo', 16686, f'/trace/{trace_id}'),
     }
     terminal.heading('Look around, in another terminal or a browser')
     ports: dict[str, int] = {}
@@ -458,7 +461,7 @@ def show_ways_in(terminal: Terminal, inside: Inside) -> None:
             ports[application] = inside.model.forward(host, port)
         base = base_url(application, ports[application], tls=bool(inside.cas))
         url = f'{base}{path}'
-        terminal.say(f'   {title:22} {terminal.style(url, CYAN)}')
+        terminal.say(f'   {title:24} {terminal.style(url, CYAN)}')
     curl = 'curl'
     if inside.cas:
         write_curl(inside.cas, ports)
@@ -562,7 +565,7 @@ def show(terminal: Terminal, plan: Plan, *, stay: bool) -> bool:
         show_trace(terminal, trace_id, trees, access_log)
         write_result(cells, seconds, model.stats()['dispatches'], answers)
         if stay:
-            show_ways_in(terminal, inside)
+            show_ways_in(terminal, inside, trace_id)
             terminal.say('\n Ctrl-C tears everything down.')
             wait_for_interrupt()
             terminal.say()

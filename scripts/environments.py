@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from localjuju.common import paths, venvs
+from localjuju.common import venvs
 from localjuju.common.progress import locked, run, say
 
 _REQUIREMENTS = Path(__file__).resolve().parent / 'requirements'
@@ -11,12 +11,12 @@ _REQUIREMENTS = Path(__file__).resolve().parent / 'requirements'
 
 def tools_dir() -> Path:
     """The virtual environment with uv and tox; the Makefile knows this place too."""
-    return paths.cache_dir() / 'tools'
+    return venvs.folder('tools', _requirements('tools').read_bytes())
 
 
 def charmcraft_dir() -> Path:
     """The virtual environment with charmcraft, for packing directly on this machine."""
-    return paths.cache_dir() / 'charmcraft'
+    return venvs.folder('charmcraft', _requirements('charmcraft').read_bytes())
 
 
 def _requirements(name: str) -> Path:
@@ -25,12 +25,12 @@ def _requirements(name: str) -> Path:
 
 def tools_ready() -> bool:
     """Whether `install_tools` has nothing to do."""
-    return venvs.is_ready(tools_dir(), _requirements('tools').read_text())
+    return venvs.is_ready(tools_dir())
 
 
 def charmcraft_ready() -> bool:
     """Whether `install_charmcraft` has nothing to do."""
-    return venvs.is_ready(charmcraft_dir(), _requirements('charmcraft').read_text())
+    return venvs.is_ready(charmcraft_dir())
 
 
 def install_tools() -> None:
@@ -42,7 +42,7 @@ def install_tools() -> None:
         with say('development tools (uv, tox)'):
             venvs.make(folder, venvs.python_with_pip())
             venvs.pip_install(folder, '-r', str(wanted), action='install the tools')
-            venvs.finish(folder, wanted.read_text())
+            venvs.finish(folder)
 
 
 def has_apt(python: Path) -> bool:
@@ -62,7 +62,7 @@ def install_charmcraft() -> None:
             arguments = ['--python', str(folder / 'bin/python'), '-r', str(wanted)]
             run([*uv, *arguments], action='install charmcraft')
             _link_apt(folder)
-            venvs.finish(folder, wanted.read_text())
+            venvs.finish(folder)
 
 
 def _link_apt(folder: Path) -> None:

@@ -9,8 +9,8 @@ date.
 With charmcraft's snap and LXD, this runs `charmcraft pack`. Elsewhere charmcraft packs directly on
 this machine (--destructive-mode), and is made to believe two things: that the machine is the
 Ubuntu that the charm is for, and that no snaps need installing. Either way it works on a copy of
-the files that git knows or would add, so it leaves nothing behind and packs nothing else. A
-symbolic link becomes the file that it leads to.
+the charm's own files, with the history that git tells of them, so it leaves nothing behind and
+packs nothing else. A symbolic link becomes the file that it leads to.
 """
 
 import argparse
@@ -27,8 +27,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import charmsource
 import environments
 import setup
+from charmsource import Source
 from localjuju.common import components, pythons
 from localjuju.common.progress import SetupError
 
@@ -37,10 +39,13 @@ BUILD = CHECKOUT / 'build'
 _OS_RELEASE = """\
 NAME="Ubuntu"
 ID=ubuntu
-VERSION_ID="24.04"
-VERSION_CODENAME=noble
-PRETTY_NAME="Ubuntu 24.04"
+VERSION_ID="{release}"
+VERSION_CODENAME={codename}
+PRETTY_NAME="Ubuntu {release}"
 """
+#: What asks git for a version, in the files that say how a charm is built.
+_ASKS_GIT = re.compile(r'\bgit\b|setuptools.scm|hatch.vcs|versioningit|dunamai|dynamic.versioning')
+_BUILD_FILES = ('charmcraft.yaml', 'pyproject.toml', 'setup.py', 'setup.cfg')
 
 
 class PackError(Exception):
@@ -57,8 +62,12 @@ class Packer:
     destructive: bool
 
 
-def find_packer(scratch: Path) -> Packer:
+def find_packer(scratch: Path, release: str = '24.04') -> Packer:
     """Find the way to pack on this machine. Installs charmcraft unless its snap is there.
+
+    Args:
+        scratch: an empty folder that lasts as long as the packing.
+        release: the Ubuntu that the charms are for.
 
     Raises:
         PackError: if there is none.
@@ -67,10 +76,12 @@ def find_packer(scratch: Path) -> Packer:
         return Packer(('charmcraft', 'pack'), dict(os.environ), 'by charmcraft in LXD', False)
     try:
         components.ensure((setup.TOOLS, setup.PACK))
-        python = pythons.for_charms()
+        python = pythons.for_release(release)
     except (SetupError, pythons.PythonError) as error:
         raise PackError(str(error)) from error
-    (scratch / 'os-release').write_text(_OS_RELEASE)
+    codename = pythons.RELEASES[release][0]
+    text = _OS_RELEASE.format(release=release, codename=codename)
+    (scratch / 'os-release').write_text(text)
     # charmcraft uses the `python3` on PATH for the charm.
     (scratch / 'bin').mkdir()
     for name in 'python3', f'python{python.version}':
@@ -88,29 +99,55 @@ def find_packer(scratch: Path) -> Packer:
     # It is for this script's imports only; charmcraft must not see it.
     environment.pop('PYTHONPATH', None)
     version = environments.version('charmcraft')
-    words = f'for Python {python.version} by charmcraft {version} on this machine itself'
+    words = (
+        f'for Ubuntu {release} and Python {python.version} by charmcraft {version} on this machine'
+        ' itself'
+    )
     return Packer(
         (str(programs / 'charmcraft'), 'pack', '--destructive-mode'), environment, words, True
     )
 
 
-def source_files(folder: Path) -> list[Path]:
-    """The charm's files that git knows or would add, relative to its folder, sorted."""
-    command = ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise PackError(f'cannot list the files of {folder}: {done.stderr.strip()}')
-    found = {Path(name) for name in done.stdout.split('\0') if name}
-    return sorted(file for file in found if (folder / file).is_file())
+def release(folder: Path) -> str:
+    """The Ubuntu that a charm is packed for, as its charmcraft.yaml says.
+
+    If it names several, that is the newest one whose own Python this machine has, or the newest.
+
+    Raises:
+        PackError: if it names none that is known here.
+    """
+    charm_name(folder)
+    text = re.sub(r'(^|\s)#.*', '', (folder / 'charmcraft.yaml').read_text())
+    for pattern in (
+        r'^build-base:\s*["\']?ubuntu@([\d.]+)',
+        r'^base:\s*["\']?ubuntu@([\d.]+)',
+        r'\bubuntu@([\d.]+)',  # in the names of platforms, or in what they build on
+        r'\bchannel:\s*["\']?([\d.]+)',  # of `bases`, as it was before 24.04
+    ):
+        if named := set(re.findall(pattern, text, re.MULTILINE)):
+            break
+    known = sorted(named & pythons.RELEASES.keys(), reverse=True)
+    if not known:
+        said = ', '.join(sorted(named)) or 'none'
+        raise PackError(
+            f'cannot pack {folder}: its base must be an Ubuntu {", ".join(pythons.RELEASES)}:'
+            f' found {said}'
+        )
+    at_home = [one for one in known if pythons.find(pythons.RELEASES[one][1])]
+    return [*at_home, *known][0]
 
 
-def content_hash(folder: Path, files: Sequence[Path], packer: Packer) -> str:
+def content_hash(source: Source, files: Sequence[Path], packer: Packer) -> str:
     """The hash of everything from which a packed charm is made."""
-    digest = hashlib.sha256(f'{packer.words}\0'.encode() + Path(__file__).read_bytes())
+    scripts = [Path(__file__).read_bytes(), Path(charmsource.__file__).read_bytes()]
+    digest = hashlib.sha256(f'{packer.words}\0'.encode() + b''.join(scripts))
     for file in files:
-        mode = (folder / file).stat().st_mode & 0o111
-        content = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+        mode = (source.folder / file).stat().st_mode & 0o111
+        content = hashlib.sha256((source.folder / file).read_bytes()).hexdigest()
         digest.update(f'{file}\0{mode}\0{content}\0'.encode())
+    build = [source.folder / name for name in _BUILD_FILES]
+    if any(file.exists() and _ASKS_GIT.search(file.read_text()) for file in build):
+        digest.update(source.version().encode())
     return digest.hexdigest()
 
 
@@ -133,18 +170,18 @@ def pack(folder: Path, packer: Packer, *, force: bool = False) -> str:
     """Pack one charm unless it is up to date; say in words what was done."""
     target = target_file(folder)
     stamp = target.with_name(f'.{target.name}.hash')
-    files = source_files(folder)
-    wanted = content_hash(folder, files, packer)
+    source = charmsource.find(folder)
+    files = source.files()
+    wanted = content_hash(source, files, packer)
     if not force and target.exists() and stamp.exists() and stamp.read_text() == wanted:
         return 'up to date'
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix='pack-') as scratch:
-        copy = Path(scratch, target.stem)
-        for file in files:
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(folder / file, copy / file)
+        copy = source.copy(files, Path(scratch))
         if packer.destructive:
             _drop_build_snaps(copy / 'charmcraft.yaml')
+        for former in copy.glob('*.charm'):  # if git knows it
+            former.unlink()
         done = subprocess.run(
             packer.command,
             cwd=copy,
@@ -169,7 +206,8 @@ def pack(folder: Path, packer: Packer, *, force: bool = False) -> str:
 def _drop_build_snaps(file: Path) -> None:
     """Keep charmcraft from installing uv's snap: here uv comes from the setup's tools."""
     text = file.read_text()
-    file.write_text(re.sub(r'^\s*build-snaps:\s*\[[^\]\n]*\]\n', '', text, flags=re.MULTILINE))
+    snaps = r'^ *build-snaps:(?: *\[[^\]]*\] *\n|.*\n(?: *- .*\n)+)'
+    file.write_text(re.sub(snaps, '', text, flags=re.MULTILINE))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -180,23 +218,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     failed = False
     with tempfile.TemporaryDirectory(prefix='packer-') as scratch:
+        packers: dict[str, Packer] = {}
         try:
-            packer = find_packer(Path(scratch))
+            # In LXD, charmcraft itself finds the Ubuntu for each charm.
+            usual = '24.04' if setup.lxd() else ''
+            releases = {folder: usual or release(folder) for folder in arguments.folder}
+            for name in sorted(set(releases.values())):
+                Path(scratch, name).mkdir(mode=0o700)  # its runtime folder, too
+                packers[name] = find_packer(Path(scratch, name), name)
         except PackError as error:
             print(f'pack: {error}', file=sys.stderr)
             return 1
-        print(f'pack: {packer.words}', flush=True)
+        for words in dict.fromkeys(packer.words for packer in packers.values()):
+            print(f'pack: {words}', flush=True)
         # Directly on this machine, charmcraft keeps one processor busy most of the time.
-        workers = os.cpu_count() if packer.destructive else 1
-        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        destructive = any(packer.destructive for packer in packers.values())
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() if destructive else 1) as pool:
             jobs = {
-                pool.submit(pack, folder, packer, force=arguments.force): folder
+                pool.submit(pack, folder, packers[releases[folder]], force=arguments.force): folder
                 for folder in arguments.folder
             }
             for job in concurrent.futures.as_completed(jobs):
                 try:
                     print(f'pack: {jobs[job]}: {job.result()}', flush=True)
-                except PackError as error:
+                except (PackError, charmsource.SourceError) as error:
                     print(f'pack: {error}', file=sys.stderr, flush=True)
                     failed = True
     return 1 if failed else 0

@@ -15,6 +15,7 @@ import environments
 from localjuju import setup as localjuju_setup
 from localjuju.common import components, venvs
 from localjuju.common.components import Component, missing_programs, not_installed
+from localjuju.pods import goprograms
 
 
 def lxd() -> bool:
@@ -52,8 +53,22 @@ def _load_packages() -> Iterable[str]:
     return missing_programs({'wrk': 'wrk'})
 
 
+def _load_missing() -> Sequence[str]:
+    return goprograms.missing(['vegeta'])
+
+
+def _load_build() -> None:
+    goprograms.build(_load_missing())
+
+
 TOOLS = Component(
-    'tools', 'uv and tox', (), _tools_packages, _tools_missing, environments.install_tools
+    'tools',
+    'uv and tox',
+    (),
+    _tools_packages,
+    _tools_missing,
+    environments.install_tools,
+    lambda: 10,
 )
 PACK = Component(
     'pack',
@@ -62,8 +77,17 @@ PACK = Component(
     _pack_packages,
     _pack_missing,
     environments.install_charmcraft,
+    lambda: 20,
 )
-LOAD = Component('load', 'a load generator', (), _load_packages, list, lambda: None)
+LOAD = Component(
+    'load',
+    'load generators',
+    ('runtime',),
+    _load_packages,
+    _load_missing,
+    _load_build,
+    lambda: goprograms.seconds(_load_missing()),
+)
 COMPONENTS = (TOOLS, PACK, *localjuju_setup.COMPONENTS, LOAD)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from localjuju.common import components, runtime, venvs
 from localjuju.common.components import Component, missing_programs, no_packages
 from localjuju.common.progress import SetupError
-from localjuju.pods import debian, goprograms, images, namespaces
+from localjuju.pods import debian, goprograms, images, namespaces, recipes
 
 
 def _runtime_packages() -> Iterable[str]:
@@ -41,6 +41,14 @@ def _pods_install() -> None:
         raise SetupError(problems[0])
 
 
+def _programs_missing() -> Sequence[str]:
+    return goprograms.missing(sorted(recipes.table().programs()))
+
+
+def _programs_build() -> None:
+    goprograms.build(_programs_missing())
+
+
 def _images_packages() -> Iterable[str]:
     if not images.missing():
         return ()
@@ -57,6 +65,7 @@ COMPONENTS = (
         _runtime_packages,
         _runtime_missing,
         runtime.install,
+        lambda: 10,
     ),
     Component('pods', 'namespaces', (), _pods_packages, _pods_missing, _pods_install),
     Component(
@@ -64,8 +73,9 @@ COMPONENTS = (
         'Pebble, podinfo, the stores and the hook tools',
         ('runtime',),
         no_packages,
-        goprograms.missing,
-        goprograms.build,
+        _programs_missing,
+        _programs_build,
+        lambda: goprograms.seconds(_programs_missing()),
     ),
     Component(
         'images',
@@ -74,6 +84,7 @@ COMPONENTS = (
         _images_packages,
         images.missing,
         images.build,
+        images.seconds,
     ),
 )
 

@@ -3,17 +3,21 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import podprobe
 import pytest
 
-from localjuju.common import paths
-from localjuju.pods import namespaces
+from localjuju.common import paths, venvs
+from localjuju.pods import goprograms, namespaces
 
 try:
     namespaces.check()
@@ -26,14 +30,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What podprobe.py saw."""
     folder = tmp_path_factory.mktemp('probe')
     (folder / 'cache/bin').mkdir(parents=True)
-    for name in 'pebble', 'hooktool':
-        program = folder / 'cache/bin' / name
-        program.write_text('#!/bin/sh\necho "${0##*/} $*"\n')
-        program.chmod(0o755)
     (folder / 'work').mkdir()
     log = folder / 'log'
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('COORDINATED_TELEMETRY_CACHE', str(folder / 'cache'))
+        for name in 'pebble', 'hooktool':
+            program = goprograms.built(name)
+            program.write_text('#!/bin/sh\necho "${0##*/} $*"\n')
+            program.chmod(0o755)
         patch.setenv('PYTHONPATH', str(paths.LOCALJUJU_DIR))
         argv = [sys.executable, podprobe.__file__, str(folder / 'work')]
         pid = namespaces.launch(argv, None, log)
@@ -170,3 +174,58 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+# Two checkouts side by side
+
+
+@pytest.fixture
+def checkouts(monkeypatch, tmp_path: Path) -> Iterator[list[Path]]:
+    """The `juju` programs of two checkouts that share a cache, as one user has them."""
+    cache = tmp_path / 'cache'
+    (cache / 'bin').mkdir(parents=True)
+    monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(cache))
+    monkeypatch.setenv('LOCALJUJU_OWNER', str(os.getpid()))
+    for name in 'LOCALJUJU_HOME', 'JUJU_MODEL':
+        monkeypatch.delenv(name, raising=False)
+    python = venvs.folder('localjuju', (paths.LOCALJUJU_DIR / 'pyproject.toml').read_bytes())
+    programs = {
+        python / 'bin/python': f'exec {sys.executable} "$@"',
+        goprograms.built('pebble'): '',
+        goprograms.built('hooktool'): '',
+    }
+    for program, text in programs.items():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\n{text}\n')
+        program.chmod(0o755)
+    folders = [tmp_path / name for name in ('one', 'other')]
+    for folder in folders:
+        skipped = shutil.ignore_patterns('__pycache__', 'tests', '.*')
+        shutil.copytree(paths.LOCALJUJU_DIR, folder, ignore=skipped)
+    with tempfile.TemporaryDirectory() as runtime:  # short, for the sockets
+        monkeypatch.setenv('XDG_RUNTIME_DIR', runtime)
+        yield [folder / 'bin/juju' for folder in folders]
+
+
+def test_checkouts_run_models_of_one_name_at_the_same_time(checkouts: list[Path]):
+    def juju(program: Path, *arguments: str) -> str:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    one, other = checkouts
+    try:
+        starting = [subprocess.Popen([program, 'add-model', 'demo']) for program in checkouts]
+        assert [process.wait() for process in starting] == [0, 0]
+        juju(one, 'model-config', 'update-status-hook-interval=7s')
+        seen = [juju(p, 'model-config', 'update-status-hook-interval').strip() for p in checkouts]
+        assert seen[0] == '7s'
+        assert seen[1] != '7s'
+        juju(one, 'add-model', 'second')  # which becomes the current one of this checkout only
+        assert json.loads(juju(other, 'models', '--format', 'json'))['current-model'] == 'demo'
+        juju(one, 'destroy-model', 'demo', '--no-prompt')
+        assert json.loads(juju(other, 'status', '--format', 'json'))['model']['name'] == 'demo'
+    finally:
+        for program, name in ((one, 'demo'), (one, 'second'), (other, 'demo')):
+            command = [program, 'destroy-model', name, '--no-prompt', '--force']
+            subprocess.run(command, capture_output=True)

@@ -1,11 +1,16 @@
 """The `juju` program: its arguments, its tables, what it refuses."""
 
+import contextlib
+import socket
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from localjuju.cli import main as cli
 from localjuju.cli import tables
 from localjuju.cli.commandline import Arguments, Grammar, UsageError, pairs, seconds
-from localjuju.common import registry
+from localjuju.common import paths, registry
 
 GRAMMAR = Grammar(
     options='n|num-units config',
@@ -203,3 +208,27 @@ def test_the_status_table():
         'Integration provider  Requirer  Interface  Type     Message\n'
         'web:db                c:db      sql        regular\n'
     )
+
+
+# Models of several checkouts
+
+
+def test_checkouts_have_models_of_one_name_and_each_its_current_one(monkeypatch):
+    monkeypatch.delenv('LOCALJUJU_HOME', raising=False)
+    with contextlib.ExitStack() as stack:
+        runtime = stack.enter_context(tempfile.TemporaryDirectory())  # short, for the socket
+        monkeypatch.setenv('XDG_RUNTIME_DIR', runtime)
+        for checkout in 'one', 'other':
+            monkeypatch.setattr(paths, 'LOCALJUJU_DIR', Path('/src', checkout, 'localjuju'))
+            assert registry.names() == []
+            assert registry.current() == ''
+            registry.make_folder('demo')
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(registry.control_socket('demo')))
+            listener.listen()
+            registry.switch('demo')
+            assert registry.names() == ['demo']
+        registry.forget('demo')
+        monkeypatch.setattr(paths, 'LOCALJUJU_DIR', Path('/src/one/localjuju'))
+        assert registry.names() == ['demo']
+        assert registry.current() == 'demo'

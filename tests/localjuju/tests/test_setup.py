@@ -1,7 +1,10 @@
 """What setup brings and when it does nothing."""
 
 import contextlib
+import dataclasses
 import fcntl
+import re
+import shutil
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -43,6 +46,19 @@ def test_only_what_is_missing_is_installed():
     assert done == ['b']
 
 
+def test_what_is_missing_is_announced_with_its_time(capsys, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
+    done: list[str] = []
+    parts = [component(done, name, missing) for name, missing in (('a', ['x']), ('b', []))]
+    timed = [dataclasses.replace(p, summary=f'all of {p.name}', seconds=lambda: 90) for p in parts]
+    components.ensure(timed)
+    assert capsys.readouterr().out == (
+        f'setup: once, for about 1.5 min on two processors: all of a; kept in {tmp_path}\n'
+    )
+    components.ensure(parts)
+    assert capsys.readouterr().out == ''
+
+
 def test_packages_come_first_and_together(monkeypatch):
     done: list[str] = []
     monkeypatch.setattr(
@@ -59,6 +75,29 @@ def test_an_unprivileged_user_is_told_the_command(monkeypatch):
     command = 'sudo apt-get install --yes --no-install-recommends crun git'
     with pytest.raises(SetupError, match=f'not root; run: {command}'):
         components._install_packages(['crun', 'git'])
+
+
+def test_two_setups_install_packages_one_after_the_other(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
+    monkeypatch.setattr(components.os, 'geteuid', lambda: 0)
+    monkeypatch.setattr(components.shutil, 'which', lambda name: name)
+    ran: list[Sequence[str]] = []
+
+    def run(command: Sequence[str], **_: object) -> str:
+        with (tmp_path / '.packages.lock').open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ran.append(command)
+        return ''
+
+    monkeypatch.setattr(components, 'run', run)
+    components._install_packages(['crun'])
+    assert [
+        next(word for word in command if word in ('update', 'install')) for command in ran
+    ] == [
+        'update',
+        'install',
+    ]
+    assert 'DPkg::Lock::Timeout=600' in ran[1]  # for the apt of somebody else
 
 
 def test_check_names_what_is_missing_and_fails(monkeypatch, capsys):
@@ -134,12 +173,6 @@ def modules(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_heaviest_program_comes_last(modules: Path):
-    (modules / 'go/zebra').mkdir()
-    (modules / 'go/zebra/go.mod').touch()
-    assert goprograms.names() == ['own', 'zebra', 'jaeger']
-
-
 def test_sources_of_our_own_belong_to_the_recipe_but_tests_do_not(modules: Path):
     before = goprograms.recipe_hash('own')
     (modules / 'go/own/main_test.go').write_text('package main\n')
@@ -152,30 +185,69 @@ def test_the_newest_wanted_go_decides(modules: Path):
     assert goprograms.wanted_version() == (1, 25)
 
 
-def test_the_version_of_the_required_module_is_linked_in(modules: Path):
+def test_the_version_of_the_required_module_is_linked_in(modules: Path, monkeypatch):
+    monkeypatch.setattr(
+        goprograms, '_VERSIONS', {'jaeger': ('example.test/jaeger', 'x.latestVersion')}
+    )
     flag = goprograms._version_flag('jaeger')
-    assert flag.endswith('latestVersion=v1.62.0')
+    assert flag == '-X x.latestVersion=v1.62.0'
     assert goprograms._version_flag('own') == ''
 
 
-def test_a_built_program_gets_its_plain_name_and_replaces_the_old(modules: Path, monkeypatch):
+@pytest.fixture
+def compiler(monkeypatch) -> list[str]:
+    """In place of Go: what it builds says from which package. Lists what was fetched before."""
+    fetched: list[str] = []
+
     def build(command: list[str], **_: object) -> str:
         Path(command[command.index('-o') + 1]).write_text(command[-1])
         return ''
 
+    monkeypatch.setattr(goprograms, '_VERSIONS', {})
     monkeypatch.setattr(goprograms, 'environment', dict)
     monkeypatch.setattr(goprograms, 'toolchain', lambda: Path('go'))
     monkeypatch.setattr(goprograms, 'run', build)
-    monkeypatch.setattr(goprograms, 'say', lambda what: contextlib.nullcontext())
-    goprograms.build()
-    assert goprograms.missing() == []
-    assert paths.binary('jaeger').read_text() == 'example.test/jaeger/cmd/all'
-    old = paths.binary('own').resolve()
+    monkeypatch.setattr(goprograms, 'say', lambda *what: contextlib.nullcontext())
+    monkeypatch.setattr(goprograms, '_fetch', fetched.append)
+    return fetched
+
+
+@pytest.mark.usefixtures('compiler')
+def test_a_changed_program_is_built_beside_that_of_another_checkout(modules: Path):
+    both = ['jaeger', 'own']
+    goprograms.build(both)
+    assert goprograms.missing(both) == []
+    assert goprograms.built('jaeger').read_text() == 'example.test/jaeger/cmd/all'
+    old = goprograms.built('own')
     (modules / 'go/own/main.go').write_text('package main // changed\n')
-    assert goprograms.missing() == ['own']
-    goprograms.build()
-    assert not old.exists()
-    assert paths.binary('own').resolve() == goprograms.built('own')
+    assert goprograms.missing(both) == ['own']
+    goprograms.build(both)
+    assert goprograms.missing(both) == []
+    assert old.exists()
+
+
+def test_while_one_is_built_the_others_are_fetched(modules: Path, compiler: list[str]):
+    shutil.copytree(modules / 'go/own', modules / 'go/third')
+    goprograms.build(['jaeger', 'own', 'third'])
+    assert compiler == ['third', 'jaeger']
+
+
+@pytest.mark.usefixtures('compiler')
+def test_what_nobody_asks_for_is_not_built(modules: Path):
+    goprograms.build(['own'])
+    assert goprograms.missing(['jaeger', 'own']) == ['jaeger']
+
+
+def test_a_build_says_what_for_and_how_long(modules: Path, monkeypatch, capsys):
+    monkeypatch.setattr(goprograms, '_ABOUT', {'own': ('serves pages', 90)})
+    monkeypatch.setattr(goprograms, 'environment', dict)
+    monkeypatch.setattr(goprograms, 'run', lambda command, **_: Path(command[-2]).touch())
+    (modules / 'cache/bin').mkdir(parents=True)
+    goprograms._build('own', goprograms.built('own'))
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == 'setup: building own (Go): serves pages; about 90 s …'
+    assert re.fullmatch(r'setup: building own \(Go\): \d+ s', said[1])
+    assert goprograms.seconds(['own', 'jaeger']) == 120
 
 
 def test_an_old_go_is_not_taken(modules: Path, monkeypatch, tmp_path: Path):

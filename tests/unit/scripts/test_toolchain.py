@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import demo
 import setup
 from localjuju import setup as localjuju_setup
 from localjuju.common import components, pythons
@@ -27,6 +28,10 @@ def test_all_is_the_projects_own_and_the_local_jujus():
 def test_packing_needs_the_tools_and_nothing_of_the_local_juju():
     assert names('pack') == ['tools', 'pack']
     assert names('tools') == ['tools']
+
+
+def test_the_demo_sets_up_no_load_generator():
+    assert set(names()) - set(names(*demo.COMPONENTS)) == {'load'}
 
 
 @pytest.mark.parametrize('lxd', [False, True])

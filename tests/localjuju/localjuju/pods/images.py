@@ -9,45 +9,23 @@ than root belong to the user's subordinate ids.
 """
 
 import functools
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from localjuju.common import paths
+from localjuju.common import cache, paths
 from localjuju.common.progress import SetupError, fail, locked, run, say
-from localjuju.pods import debian, goprograms
+from localjuju.pods import debian, goprograms, pythonpackages, recipes
 from localjuju.pods.namespaces import HopelessError, PodError, unshare_command
+from localjuju.pods.recipes import Recipe
 
-#: Part of every hash: raise it when this module makes different files from the same recipe.
-_FORMAT = 1
 #: Where Pebble finds the layer that an image includes.
 _PEBBLE_LAYER = '/var/lib/pebble/default/layers/001-image.yaml'
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """An entry of images.toml, which explains the keys."""
-
-    packages: Sequence[str] = ()
-    program: Mapping[str, str] = field(default_factory=dict)
-    module: Mapping[str, str] = field(default_factory=dict)
-    folders: Sequence[str] = ()
-    links: Mapping[str, str] = field(default_factory=dict)
-    pebble: str = ''
-    only: Sequence[str] = ()
-    workdir: str = '/'
-
-    def hash(self, base: str) -> str:
-        """The hash of the image's own layer, given the base's hash."""
-        programs = [goprograms.recipe_hash(name) for name in self.program]
-        return _hash(base, repr(self), *programs)
 
 
 @dataclass(frozen=True)
@@ -58,30 +36,13 @@ class Image:
     workdir: str
 
 
-def _hash(*parts: str) -> str:
-    return hashlib.sha256('\0'.join((str(_FORMAT), *parts)).encode()).hexdigest()[:16]
-
-
 def _folder() -> Path:
     return paths.cache_dir() / 'images'
 
 
-@functools.cache
-def _table() -> tuple[str, Sequence[str], dict[str, Recipe]]:
-    """The suite and packages of the base, and the recipes by short reference."""
-    table = tomllib.loads((paths.LOCALJUJU_DIR / 'images.toml').read_text())
-    recipes = {_short(name): Recipe(**entry) for name, entry in table['images'].items()}
-    return table['base']['suite'], table['base']['packages'], recipes
-
-
-def _short(reference: str) -> str:
-    """The reference without the default registry."""
-    return re.sub(r'^docker\.io/(library/)?', '', reference)
-
-
 def _base() -> Path:
-    suite, packages, _ = _table()
-    return _folder() / f'base-{_hash(suite, *packages)}'
+    table = recipes.table()
+    return _folder() / f'base-{recipes.digest(table.suite, *table.base)}'
 
 
 def _layer(reference: str, recipe: Recipe) -> Path:
@@ -89,22 +50,38 @@ def _layer(reference: str, recipe: Recipe) -> Path:
     return _folder() / f'{name}-{recipe.hash(_base().name)}'
 
 
+def _layers() -> dict[str, Path]:
+    """The folder of each recipe's own layer, by reference, whether it exists yet or not."""
+    return {ref: _layer(ref, recipe) for ref, recipe in recipes.table().recipes.items()}
+
+
 def find(reference: str) -> Image:
-    """The root file system for an image reference, with or without ``docker.io/``.
+    """The root file system for an image reference, which this process then holds.
+
+    See `recipes.Table.find` for what a reference may leave out.
 
     Raises:
-        HopelessError: if images.toml does not know it, or it has not been built.
+        HopelessError: if no table knows it, it has not been built, or a table is wrong.
     """
-    recipes = _table()[2]
-    recipe = recipes.get(_short(reference))
-    if recipe is None:
-        known = ', '.join(sorted(recipes))
-        raise HopelessError(
-            f'cannot find image {reference}: tests/localjuju/images.toml knows {known}'
-        )
-    layer = _layer(_short(reference), recipe)
-    layers = (layer,) if recipe.only else (layer, _base())
-    if not all(folder.exists() for folder in layers):
+    try:
+        table = recipes.table()
+        name = table.find(reference)
+        if name is None:
+            known = ', '.join(sorted(table.recipes))
+            raise HopelessError(
+                f'cannot find image {reference}: tests/localjuju/images.toml knows {known};'
+                f' ${paths.IMAGES} may name a table with more'
+            )
+        recipe = table.recipes[name]
+        own = _layer(name, recipe)
+    except SetupError as error:
+        raise HopelessError(str(error)) from error
+    layers = (own,) if recipe.only else (own, _base())
+    for layer in layers:
+        if layer.exists():
+            cache.use(layer)
+    # Only what this process holds stays there.
+    if not all(layer.exists() for layer in layers):
         raise HopelessError(f'cannot find image {reference}: not built yet; run `make setup`')
     return Image(layers, recipe.workdir)
 
@@ -125,18 +102,31 @@ def host_command(reference: str, program: str) -> list[str]:
 
 
 def missing() -> list[str]:
-    """The references whose root file systems are missing or do not match their recipes."""
-    suite, _, recipes = _table()
-    wanted = {ref: _layer(ref, recipe) for ref, recipe in recipes.items()}
-    base = [] if _base().exists() else [f'Debian {suite}']
-    return base + [ref for ref, folder in wanted.items() if not folder.exists()]
+    """The references whose root file systems are missing or do not match their recipes.
+
+    What is there is dated, so that no other checkout's setup removes it.
+    """
+    lacking = [] if _there(_base()) else [f'Debian {recipes.table().suite}']
+    return lacking + [reference for reference, layer in _layers().items() if not _there(layer)]
+
+
+def _there(layer: Path) -> bool:
+    if layer.exists():
+        cache.touch(layer)
+        return True
+    return False
+
+
+def seconds() -> float:
+    """About how long `build` takes."""
+    return 20 + 2 * len(missing()) if missing() else 0
 
 
 # -- building ---------------------------------------------------------------------------------
 
 
 def build() -> None:
-    """Make what is missing, and remove what no recipe needs.
+    """Make what is missing, and remove what no checkout has used for long.
 
     Raises:
         SetupError: if there is no Debian mirror or no network, or a Go program is not built.
@@ -159,16 +149,17 @@ def _build() -> None:
     with locked('images'):
         folder = _folder()
         folder.mkdir(exist_ok=True)
-        suite, base_packages, recipes = _table()
-        todo = {r: recipe for r, recipe in recipes.items() if not _layer(r, recipe).exists()}
+        table, layers = recipes.table(), _layers()
+        todo = {r: table.recipes[r] for r, layer in layers.items() if not layer.exists()}
         work = folder / 'work'
-        _remove(work)
+        cache.discard(work)
         work.mkdir()
-        archives = {r: work / f'archives-{n}' for n, r in enumerate(todo) if todo[r].packages}
-        downloads = {archives[r]: todo[r].packages for r in archives}
+        archives = {r: work / f'archives-{n}' for n, r in enumerate(todo) if todo[r].debian}
+        downloads = {archives[r]: todo[r].debian for r in archives}
         if downloads or not _base().exists():
-            with say(f'base of the images (Debian {suite})'):
-                debian.bootstrap(work / 'base', suite, base_packages, downloads)
+            why = 'what all images share, and the packages of each; about 20 s'
+            with say(f'base of the images (Debian {table.suite})', why):
+                debian.bootstrap(work / 'base', table.suite, table.base, downloads)
             if not _base().exists():
                 (work / 'base').rename(_base())
         for reference, recipe in todo.items():
@@ -176,12 +167,11 @@ def _build() -> None:
                 layer = work / 'layer'
                 layer.mkdir()
                 _fill(layer, recipe, archives.get(reference))
-                layer.rename(_layer(reference, recipe))
-        _remove(work)
-        wanted = {_base().name, *(_layer(r, recipe).name for r, recipe in recipes.items())}
-        for old in folder.iterdir():
-            if old.name not in wanted and old.is_dir():
-                _remove(old)
+                layer.rename(layers[reference])
+                cache.touch(layers[reference])
+        cache.discard(work)
+        cache.touch(_base())
+        cache.clean(folder, {_base(), *layers.values()})
 
 
 def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
@@ -197,6 +187,13 @@ def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
             module = goprograms.module_folder(name) / inside
             command = ['cp', '-r', '--no-preserve=mode', str(module)]
             run([*command, str(_destination(layer, path))], action=f'copy {path}')
+    if recipe.python:
+        pythonpackages.install(layer, _base(), recipe.venv, recipe.python)
+    for path, file in recipe.files.items():
+        for inside, mode in file.content():
+            destination = _destination(layer, f'{path}/{inside}')
+            shutil.copyfile(file.source / inside, destination)
+            destination.chmod(mode)
     for path in recipe.folders:
         _destination(layer, path).mkdir(exist_ok=True)
     for path, target in recipe.links.items():
@@ -228,7 +225,7 @@ def _reduce(layer: Path, only: Iterable[str]) -> None:
             destination = _destination(layer, file)
             if not destination.exists():
                 shutil.copy2(_in(layers, file), destination, follow_symlinks=file != path)
-    _remove(full)
+    cache.discard(full)
 
 
 def _in(layers: Iterable[Path], path: str) -> Path:
@@ -260,11 +257,6 @@ def _libraries(layers: Sequence[Path], path: str) -> list[str]:
     return [
         functools.reduce(lambda name, root: name.replace(root, '/', 1), roots, n) for n in found
     ]
-
-
-def _remove(folder: Path) -> None:
-    # shutil.rmtree cannot remove folders that a package made read-only.
-    run(['rm', '-rf', '--one-file-system', str(folder)], action=f'remove {folder}')
 
 
 if __name__ == '__main__':

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localjuju.common import paths
-from localjuju.pods import bundle, host, images, processes
+from localjuju.common import cache
+from localjuju.pods import bundle, goprograms, host, images, processes
 from localjuju.pods.bundle import Mount
 from localjuju.pods.crun import Completed, Crun, Running
 from localjuju.pods.namespaces import PodError, in_user_namespace, launch, require_inside
@@ -66,9 +66,12 @@ class Pods:
             PodError: if `launch` did not start this process, or the kernel lacks something.
         """
         require_inside()
-        for program in 'pebble', 'hooktool':
-            if not paths.binary(program).exists():
-                raise PodError(f'cannot find the program {program}: run `make setup`')
+        programs = {name: goprograms.built(name) for name in ('pebble', 'hooktool')}
+        for name, program in programs.items():
+            if not program.exists():
+                raise PodError(f'cannot find the program {name}: run `make setup`')
+            cache.use(program)
+        self._pebble = programs['pebble']
         self.model = model
         #: A tmpfs that only the outer namespaces see. Short, because a socket's path must stay
         #: under 108 characters.
@@ -79,7 +82,7 @@ class Pods:
         self._network = Network(model, self.state)
         self._pods: dict[str, _Pod] = {}
         self._lock = threading.Lock()
-        shutil.copy(paths.binary('hooktool'), self.state / 'tools/.hooktool')
+        shutil.copy(programs['hooktool'], self.state / 'tools/.hooktool')
         for tool in tools:
             (self.state / 'tools' / tool).symlink_to('.hooktool')
 
@@ -294,7 +297,7 @@ class Pods:
             network=self._network.namespace(pod.unit),
             mounts=[
                 *self._etc_mounts(pod),
-                Mount(paths.binary('pebble').resolve(), '/charm/bin/pebble'),
+                Mount(self._pebble, '/charm/bin/pebble'),
                 Mount(shared, '/charm/container', writable=True),
             ],
             argv=f'/charm/bin/pebble run --create-dirs --hold --http :{port}'.split(),

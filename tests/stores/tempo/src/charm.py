@@ -22,6 +22,8 @@ ALWAYS = 'otlp_http'  # COS's own charm traces need it
 QUERY_PORT = 16686
 ADMIN_PORT = 14269
 BINARY = '/go/bin/all-in-one-linux'
+PAGE = '/usr/share/jaeger'
+"""The folder with the page to look at."""
 
 logger = logging.getLogger(__name__)
 
@@ -113,20 +115,11 @@ class TempoCharm(ops.CharmBase):
             'collector.otlp.http.host-port': f':{PORTS["otlp_http"]}',
             'query.http-server.host-port': f':{QUERY_PORT}',
             'query.grpc-server.host-port': '127.0.0.1:16685',
+            'query.static-files': PAGE,
             'admin.http.host-port': f'127.0.0.1:{ADMIN_PORT}',
             'memory.max-traces': '20000',
-            'log-level': 'warn',
         }
-        # Jaeger's own, older protocols: nothing here speaks them.
-        flags |= {
-            'collector.grpc-server.host-port': '127.0.0.1:14250',
-            'collector.http-server.host-port': '127.0.0.1:14268',
-            'http-server.host-port': '127.0.0.1:5778',
-            'processor.jaeger-binary.server-host-port': '127.0.0.1:6832',
-            'processor.jaeger-compact.server-host-port': '127.0.0.1:6831',
-            'processor.zipkin-compact.server-host-port': '127.0.0.1:5775',
-        }
-        environment = {'SPAN_STORAGE_TYPE': 'memory'}
+        environment: dict[str, str] = {}
         if self._tls.is_on:
             for server in ('collector.otlp.grpc', 'collector.otlp.http', 'query.http'):
                 flags |= {

@@ -60,7 +60,7 @@ lint: setup  # Check with ruff, pyright, codespell and charmlint; check vendored
 	@$(SAY_SKIPPED)
 
 load: setup pack  # Change and break things under a constant load, into build/load.json; takes about ten minutes
-	@$(TOX) -e integration -- -s -m load $(ARGS)
+	@$(TOX) -e integration -- -n 0 -s -m load $(ARGS)
 
 lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest versions
 	@python3 scripts/lock.py $(ARGS)

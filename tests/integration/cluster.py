@@ -90,13 +90,19 @@ class Cluster(abc.ABC):
             OSError: nothing is there.
         """
 
-    def run_hook(self, unit: str, hook: str) -> dict[str, int]:
+    def run_hook(self, unit: str, hook: str, *, later: float = 0) -> dict[str, int]:
         """Run a hook of a unit now, such as update-status, and wait for its end.
+
+        Args:
+            unit: its name.
+            hook: the name of the hook.
+            later: as if so many seconds had passed, for this unit's agent and charm alone. What is
+                due by then, such as secret-expired, comes first.
 
         Returns:
             How often it called each hook tool.
         """
-        self._lacks(f'run {hook} of {unit} on demand')
+        self._lacks(f'run {hook} of {unit} on demand, {later} seconds ahead')
 
     def _lacks(self, operation: str, why: str = 'Juju has no command for it') -> NoReturn:
         pytest.skip(f'{type(self).__name__} cannot {operation}: {why}')
@@ -121,8 +127,8 @@ class LocalCluster(Cluster):
     def hopeless(self) -> dict[str, str]:
         return self._model.hopeless()
 
-    def run_hook(self, unit: str, hook: str) -> dict[str, int]:
-        return self._model.run_hook(unit, hook)['tools']
+    def run_hook(self, unit: str, hook: str, *, later: float = 0) -> dict[str, int]:
+        return self._model.run_hook(unit, hook, later=later)['tools']
 
     def http(
         self,

@@ -13,26 +13,49 @@ from pathlib import Path
 import pytest
 
 # pytest rewrites the assertions of tests only, so that they show what they compared.
-pytest.register_assert_rewrite('checks', 'model', 'switching', 'traffic')
+pytest.register_assert_rewrite('checks', 'model', 'switching', 'tls_baseline', 'traffic')
 
 import jubilant
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import baseline
 import deployment
+import tls_baseline
 from clients import LocalStores, StoreError, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
 from deployment import ROOT
 from localjuju import client
 from localjuju.common import pythons
-from model import Model, watched
+from model import Model, end_run_in_vain, watched
 
 LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 PROGRAM = Path(os.environ.get('JUJU') or LOCAL_JUJU)
 IS_LOCAL = PROGRAM == LOCAL_JUJU
 
 
-@pytest.fixture(scope='session', autouse=True)
-def packed_charms() -> None:
+SHARED_MODELS = {
+    'shared_model': ('flows', 'life_cycle', 'quiet', 'relations', 'rules'),
+    'tls_model': ('store_tls', 'tls_hops'),
+}
+"""The modules whose tests share a model, by the fixture that gives it to them."""
+
+
+class ByModel(LoadScopeScheduling):
+    """Runs the tests of different models side by side, and those of one model in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition('::')[0]).stem.removeprefix('test_')
+        return next((name for name, modules in SHARED_MODELS.items() if module in modules), module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModel:
+    """With several processes, each takes one model after the other."""
+    return ByModel(config, log)
+
+
+def pytest_sessionstart() -> None:
     """Say at once what is missing, rather than in each test."""
     charms = (deployment.coordinator(), deployment.worker('worker'))
     missing = [str(application.charm) for application in charms if not application.charm.exists()]
@@ -40,6 +63,15 @@ def packed_charms() -> None:
         pytest.exit(f'not packed: {", ".join(missing)}; run `make pack`', returncode=3)
     # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hold `SHARED_MODELS` to the tests: a module that it lacks would get a model of its own."""
+    for item in items:
+        module = item.path.stem.removeprefix('test_')
+        for name in SHARED_MODELS.keys() & {*getattr(item, 'fixturenames', ())}:
+            if module not in SHARED_MODELS[name]:
+                raise pytest.UsageError(f'{name} is not said to be shared by test_{module}.py')
 
 
 @pytest.fixture
@@ -56,10 +88,11 @@ def find_python() -> Callable[[str], Path]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failed test what its model looked like then."""
+    """Show with a failed test what its model looked like then; end the run if it is in vain."""
     report = yield
+    end_run_in_vain(item.session, call.excinfo.value if call.excinfo else None)
     models = [v for v in getattr(item, 'funcargs', {}).values() if isinstance(v, Model)]
     if report.failed and models:
         model = models[0]
@@ -110,6 +143,16 @@ def shared_model() -> Iterator[Model]:
     if not IS_LOCAL:
         pytest.skip('the charms of the stores run on the local Juju only; with COS Lite: later')
     with temporary_model('telemetry') as model:
+        yield model
+
+
+@pytest.fixture(scope='session')
+def tls_model() -> Iterator[Model]:
+    """The deployment of `tls_baseline`, in the state in which the test before left it."""
+    if not IS_LOCAL:
+        pytest.skip('the stores and the sniffer run on the local Juju only')
+    with temporary_model('tls') as model:
+        tls_baseline.deploy(model)
         yield model
 
 

@@ -45,7 +45,7 @@ def main(pem: str, port: str, *addresses: str) -> None:
 
 def answer(connection: socket.socket, context: ssl.SSLContext) -> None:
     """Answer a connection, and say whether it sent a request."""
-    connection.settimeout(2)
+    connection.settimeout(20)
     try:
         with connection, context.wrap_socket(connection, server_side=True) as served:
             if not served.recv(10000):

@@ -19,15 +19,31 @@ from deployment import COORDINATOR_CHARM, WORKER_CHARM, Application, deploy_argu
 CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: 'workload'}
 """The container that serves, by charm."""
 
+PATIENCE = 300.0
+"""For how many seconds anything is waited for. No promise of the charms: what is right comes soon,
+but no test may fail because the machine is busy, and a failure may take its time."""
+
 T = TypeVar('T')
 
 
-def eventually(check: Callable[[], T], *, timeout: float = 60, every: float = 0.3) -> T:
+class HopelessError(Exception):
+    """Waiting is in vain. What a unit lacks (a Python, an image) those of all tests lack, too."""
+
+
+def end_run_in_vain(session: pytest.Session, error: BaseException | None) -> None:
+    """Let no further test begin after this error, if waiting is in vain for all of them."""
+    if isinstance(error, HopelessError):
+        session.shouldfail = str(error)
+
+
+def eventually(check: Callable[[], T], *, timeout: float = PATIENCE, every: float = 0.3) -> T:
     """Call `check` until it passes, and return what it returned.
 
     Not yet is an AssertionError, or an OSError or StoreError when something does not answer. After
     `timeout` seconds the last of them is raised, so that the report shows what was still wrong.
-    The whole test run ends as soon as a unit is in an error that does not pass: see `watched`.
+
+    Raises:
+        HopelessError: a unit is in an error that does not pass; see `watched`.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -92,13 +108,14 @@ class Model:
     def end_if_hopeless(self) -> None:
         """End the test run, with the reason, when waiting for a unit of the model is in vain.
 
-        What such a unit lacks (a Python, an image) the units of all other tests lack, too.
+        Raises:
+            HopelessError: it is; conftest.py ends the run then.
         """
         if reasons := self.cluster.hopeless():
             listed = ''.join(f'\n{unit}: {why}' for unit, why in reasons.items())
-            pytest.exit(f'units are in an error that does not pass:{listed}', returncode=1)
+            raise HopelessError(f'units are in an error that does not pass:{listed}')
 
-    def wait(self, ready: Callable[[jubilant.Status], bool], *, timeout: float = 180) -> None:
+    def wait(self, ready: Callable[[jubilant.Status], bool], *, timeout: float = PATIENCE) -> None:
         """Wait until a status holds and all agents are idle."""
 
         def hopeless(_: jubilant.Status) -> bool:
@@ -113,11 +130,11 @@ class Model:
             timeout=timeout,
         )
 
-    def wait_active(self, *, timeout: float = 240) -> None:
+    def wait_active(self) -> None:
         """Wait until every unit is active and all agents are idle."""
-        self.wait(jubilant.all_active, timeout=timeout)
+        self.wait(jubilant.all_active)
 
-    def wait_status(self, application: str, wanted: str, *, timeout: float = 90) -> None:
+    def wait_status(self, application: str, wanted: str, *, timeout: float = PATIENCE) -> None:
         """Wait until each unit of an application has a status, as `status: message`.
 
         The message is a prefix, so that what is not asserted may be said after it.
@@ -181,8 +198,7 @@ class Model:
             lambda status: (
                 {name: len(app.units) for name, app in status.apps.items()} == units
                 and jubilant.all_active(status)
-            ),
-            timeout=240,
+            )
         )
 
     def topology(self, unit: str) -> dict[str, str]:
@@ -192,7 +208,7 @@ class Model:
         charm = self.juju.status().apps[unit.partition('/')[0]].charm_name
         return telemetry.topology(self.juju.model.rpartition(':')[2], uuid, unit, charm)
 
-    def check_telemetry(self, *units: str, timeout: float = 60) -> None:
+    def check_telemetry(self, *units: str) -> None:
         """Wait until all flows of some units are in their stores, labelled as they must be."""
         for unit in units:
             wanted = self.topology(unit)
@@ -205,7 +221,7 @@ class Model:
                 ]
                 assert not missing, f'{wanted["juju_unit"]}: {"; ".join(missing)}'
 
-            eventually(check, timeout=timeout)
+            eventually(check)
 
     def scraped_units(self) -> set[str]:
         """The units of both charms that the scraper has targets for."""

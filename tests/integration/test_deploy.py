@@ -58,14 +58,14 @@ def test_a_worker_with_all_roles_is_asked_exactly_twice(model: Model) -> None:
         asked = {path: count - before.get(path, 0) for path, count in after.items()}
         assert {path: count for path, count in asked.items() if count} == {'echo': 1, 'headers': 1}
 
-    eventually(check, timeout=10)
+    eventually(check)
 
 
 def test_a_worker_waits_for_a_coordinator_that_has_no_unit(model: Model) -> None:
     model.juju.remove_relation('coordinator:cluster', 'worker:cluster')
     model.wait_status('worker', 'blocked: [cluster] not related to a coordinator')
     model.scale('coordinator', 0)
-    eventually(lambda: _no_units(model, 'coordinator'), timeout=90)
+    eventually(lambda: _no_units(model, 'coordinator'))
     model.integrate(('coordinator:cluster', 'worker:cluster'))
     model.wait_status('worker', "waiting: [cluster] waiting for the coordinator's configuration")
     model.scale('coordinator', 1)

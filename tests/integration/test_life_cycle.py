@@ -94,7 +94,7 @@ def test_a_workload_that_is_killed_is_back(deployed: Model) -> None:
         assert started(deployed, 'frontend/0') > before
         trace_id_of(echo(deployed, 'coordinator'))
 
-    eventually(is_back, timeout=20)
+    eventually(is_back)
 
 
 def test_a_new_leader_goes_on_where_the_old_one_was(deployed: Model) -> None:

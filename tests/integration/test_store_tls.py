@@ -1,8 +1,12 @@
-"""The stores' own TLS: what their listeners show, and whom charms, workloads and Pebble trust."""
+"""The stores' own TLS: what their listeners show, and whom charms, workloads and Pebble trust.
+
+In an order in which each test finds the state that it needs or the next one.
+"""
 
 import contextlib
 import dataclasses
 import json
+import secrets
 import ssl
 import time
 from collections.abc import Iterator
@@ -10,39 +14,26 @@ from collections.abc import Iterator
 import pytest
 
 import deployment
+import listeners
+import tls_baseline
+from deployment import STORE_TLS
 from model import Model, eventually
+from switching import RENEWAL
+from tls_baseline import MESSAGES, UNITS, turn_off
 from traffic import echo, trace_id_of
 
 CA = deployment.CERTIFICATES.name
-LISTENERS = {
-    'prometheus': (9090,),
-    'loki': (3100,),
-    'tempo': (4317, 4318, 16686),
-}
-"""The ports that a store opens, by its application."""
+LISTENERS = listeners.STORE_PORTS
 EACH = [(application, port) for application, ports in LISTENERS.items() for port in ports]
-TRACE = '0af7651916cd43dd8448eb211c80319c'
-
-
-@pytest.fixture(scope='module')
-def deployed_stores(model: Model) -> Model:
-    """The three stores and a CA, unrelated."""
-    model.deploy(*deployment.STORES, deployment.CERTIFICATES)
-    model.wait_active()
-    return model
 
 
 @pytest.fixture
-def stores(deployed_stores: Model) -> Model:
-    """The same with TLS at all three."""
-    apps = deployed_stores.juju.status().apps
-    for one, other in deployment.STORE_TLS:
-        application, _, endpoint = one.partition(':')
-        if endpoint not in apps[application].relations:
-            deployed_stores.integrate((one, other))
-    deployed_stores.wait_active()
-    eventually(lambda: certificates(deployed_stores))
-    return deployed_stores
+def stores(tls_model: Model) -> Model:
+    """The deployment with TLS at all three stores, and perhaps elsewhere."""
+    there = tls_baseline.related(tls_model)
+    tls_baseline.relate(tls_model, *there, *(each for each in STORE_TLS if each not in there))
+    eventually(lambda: certificates(tls_model))
+    return tls_model
 
 
 def authority(model: Model) -> str:
@@ -107,11 +98,11 @@ def push_line(model: Model, text: str) -> None:
     push(model, path, {'streams': streams}, target='loki/0', port=3100)
 
 
-def push_span(model: Model) -> None:
-    """Send the only span of a trace."""
-    now = time.time_ns()
+def push_span(model: Model) -> str:
+    """Send the only span of a trace; return the trace's id."""
+    now, trace_id = time.time_ns(), secrets.token_hex(16)
     span = {
-        'traceId': TRACE,
+        'traceId': trace_id,
         'spanId': 'b7ad6b7169203331',
         'name': 'over TLS',
         'kind': 2,
@@ -121,6 +112,7 @@ def push_span(model: Model) -> None:
     service = {'key': 'service.name', 'value': {'stringValue': 'other'}}
     spans = {'resource': {'attributes': [service]}, 'scopeSpans': [{'spans': [span]}]}
     push(model, '/v1/traces', {'resourceSpans': [spans]}, target='tempo', port=4318)
+    return trace_id
 
 
 @pytest.mark.parametrize(('application', 'port'), EACH)
@@ -164,54 +156,53 @@ def test_grpc_is_spoken_over_tls(stores: Model) -> None:
 
 def test_what_is_sent_over_tls_is_found_over_tls(stores: Model) -> None:
     push_line(stores, 'over TLS')
-    push_span(stores)
+    trace_id = push_span(stores)
 
-    eventually(lambda: check_arrived(stores))
+    eventually(lambda: check_arrived(stores, trace_id))
 
 
-def check_arrived(model: Model) -> None:
+def check_arrived(model: Model, trace_id: str) -> None:
     """Assert that all three stores answer, and that two have what they were sent."""
-    assert model.stores.targets() == []
+    assert model.scraped_units() == {*UNITS}
     assert 'over TLS' in [line.text for line in model.stores.lines('other/0')]
-    [node] = model.stores.trace(TRACE)
+    check_has_span(model, trace_id)
+
+
+def check_has_span(model: Model, trace_id: str) -> None:
+    [node] = model.stores.trace(trace_id)
     assert node.span.name == 'over TLS'
 
 
 def test_prometheus_is_reloaded_over_tls(stores: Model) -> None:
     before = processes(stores)
-    stores.juju.config('prometheus', {'scrape-interval': '3s'})
 
-    def is_reloaded() -> None:
+    def is_reloaded(interval: str) -> None:
         path = '/api/v1/status/config'
         answer = stores.cluster.http('prometheus', 9090, path, context=trusting(stores))
-        assert 'scrape_interval: 3s' in answer.json()['data']['yaml']
+        assert f'scrape_interval: {interval}' in answer.json()['data']['yaml']
 
-    eventually(is_reloaded)
+    stores.juju.config('prometheus', {'scrape-interval': '3s'})
+    eventually(lambda: is_reloaded('3s'))
+    stores.juju.config('prometheus', reset='scrape-interval')
+    eventually(lambda: is_reloaded('2s'))
     assert processes(stores) == before
 
 
 def test_a_certificate_is_renewed_without_a_restart(stores: Model) -> None:
-    """The CA issues some for a minute, which are renewed after nine tenths of it."""
-    model = stores
-    remove_tls(model)
-    model.juju.config(CA, {'certificate-validity': 60})
-    model.integrate(*deployment.STORE_TLS)
-    eventually(lambda: certificates(model))
-    push_span(model)
-    before, started = certificates(model), processes(model)
-    model.juju.config(CA, {'certificate-validity': 86400})
+    trace_id = push_span(stores)
+    eventually(lambda: check_has_span(stores, trace_id))
+    before, started = certificates(stores), processes(stores)
+    for application in LISTENERS:
+        stores.cluster.run_hook(f'{application}/0', 'update-status', later=RENEWAL)
 
     def is_renewed() -> None:
-        for application in LISTENERS:
-            # The local Juju looks at its secrets' time before each hook, else twice a minute.
-            model.cluster.run_hook(f'{application}/0', 'update-status')
-        now = certificates(model)
-        for application, shown in now.items():
+        for application, shown in certificates(stores).items():
             assert len(shown) == 1
             assert shown.isdisjoint(before[application])
 
-    eventually(is_renewed, timeout=120, every=3)
-    assert processes(model) == started
+    eventually(is_renewed)
+    assert processes(stores) == started
+    check_has_span(stores, trace_id)
 
 
 def processes(model: Model) -> dict[str, str]:
@@ -223,91 +214,50 @@ def processes(model: Model) -> dict[str, str]:
     }
 
 
-def remove_tls(model: Model) -> None:
-    """Remove the relations to the CA, and wait until the stores are asked without TLS again."""
-    for one, other in deployment.STORE_TLS:
-        model.juju.remove_relation(one, other)
-
-    def is_plain() -> None:
-        for application, port, path in (
-            ('prometheus', 9090, '/-/ready'),
-            ('loki', 3100, '/health'),
-            ('tempo', 16686, '/api/services'),
-        ):
-            assert model.cluster.http(application, port, path).status == 200
-
-    eventually(is_plain)
-    model.wait_active()
-
-
-def test_without_the_ca_nothing_of_it_is_left(stores: Model) -> None:
-    remove_tls(stores)
-    assert stores.stores.targets() == []
-    assert stores.stores.lines('nobody/0') == []
-    assert stores.stores.trace(TRACE) == ()
-    for application in LISTENERS:
-        there = stores.juju.ssh(f'{application}/0', 'ls', '/etc/store-tls', container=application)
-        assert there.split() == []
-    owners = {secret.owner for secret in stores.juju.secrets()}
-    assert owners <= {CA}
-
-
 # The charms beside the stores
 
-PAIR = (deployment.coordinator(), deployment.worker('worker'))
-UNITS = ('coordinator/0', 'worker/0')
-TRUST = ('coordinator:receive-ca-cert', f'{CA}:send-ca-cert')
 ANOTHER_CA = dataclasses.replace(deployment.CERTIFICATES, name='another-ca')
 ANOTHER = ('coordinator:receive-ca-cert', f'{ANOTHER_CA.name}:send-ca-cert')
-MESSAGES = {'coordinator': '1 worker (backend 1, frontend 1)', 'worker': 'ready: all'}
 CA_FILE = '/etc/ssl/certs/coordinated-telemetry.pem'
 
 
 @pytest.fixture
-def related(stores: Model) -> Model:
-    """A coordinator and a worker related to the stores."""
-    stores.converge(
-        [*PAIR, *deployment.STORES, deployment.CERTIFICATES],
-        [
-            *deployment.STORE_TLS,
-            *deployment.cluster_relations(PAIR[1:]),
-            *deployment.TELEMETRY.values(),
-        ],
-    )
+def untrusting(stores: Model) -> Model:
+    """The deployment with TLS at the stores alone, when nobody tells the others their CA."""
+    tls_baseline.relate(stores, *STORE_TLS)
     return stores
 
 
 @pytest.fixture
-def untrusting(related: Model) -> Model:
-    """The same, when nobody tells them the CA of the stores."""
-    if CA in providers(related):
-        related.juju.remove_relation(*TRUST)
-    return related
+def trusting_units(stores: Model) -> Model:
+    """The deployment with TLS at the stores alone, and their CA known to all."""
+    tls_baseline.relate(stores, *STORE_TLS, deployment.STORES_CA)
+    check_messages(stores)
+    return stores
 
 
 @pytest.fixture
-def pair(related: Model) -> Model:
-    """The same with the CA of the stores."""
-    if CA not in providers(related):
-        related.integrate(TRUST)
-    for application, message in MESSAGES.items():
-        wait_for_message(related, application, message)
-    related.wait_active()
-    return related
+def another_ca(trusting_units: Model) -> Iterator[Model]:
+    """The same, and another CA beside it, which nobody knows yet."""
+    trusting_units.deploy(ANOTHER_CA)
+    yield trusting_units
+    trusting_units.juju.remove_application(ANOTHER_CA.name)
 
 
-def providers(model: Model) -> set[str]:
-    """The applications that tell the coordinator whom to trust."""
-    relations = model.juju.status().apps['coordinator'].relations
-    return {relation.related_app for relation in relations.get('receive-ca-cert', [])}
+def check_messages(model: Model, note: str = '') -> None:
+    """Wait until all units say what they serve and nothing else.
 
-
-def wait_for_message(model: Model, application: str, message: str) -> None:
-    """Wait until all units of an application say this and nothing else."""
+    Args:
+        model: the model.
+        note: what they say beside it; `{}` stands for the unit's pod.
+    """
 
     def check() -> None:
-        units = model.units(application).values()
-        assert {unit.workload_status.message for unit in units} == {message}
+        units = model.units(*MESSAGES).items()
+        assert {name: unit.workload_status.message for name, unit in units} == {
+            unit: MESSAGES[unit.partition('/')[0]] + note.format(unit.replace('/', '-'))
+            for unit in UNITS
+        }
 
     eventually(check)
 
@@ -328,8 +278,9 @@ def check_untrusting(model: Model) -> None:
     for unit in UNITS:
         assert model.log_targets(unit) == []
         assert ca_file(model, unit) is None
-    environment = model.plan('worker/0')['services']['podinfo']['environment']
-    assert not [name for name in environment if name.startswith('OTEL_EXPORTER')]
+    for unit in UNITS[1:]:
+        environment = model.plan(unit)['services']['podinfo']['environment']
+        assert not [name for name in environment if name.startswith('OTEL_EXPORTER')]
 
 
 def check_last_line(model: Model, text: str) -> None:
@@ -347,63 +298,87 @@ def check_logged(model: Model) -> None:
     eventually(check)
 
 
+def check_nothing_is_sent(model: Model) -> None:
+    """Let everything happen that could be told to the stores, and assert that nothing of it is."""
+    model.wait_active()
+    since = time.time_ns()
+    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    for unit in UNITS:
+        model.cluster.run_hook(unit, 'update-status')
+    text = f'the last one: {secrets.token_hex(8)}'
+    push_line(model, text)
+    trace_id = push_span(model)
+    eventually(lambda: check_last_line(model, text))
+    eventually(lambda: check_has_span(model, trace_id))
+    for unit in UNITS:
+        assert [line for line in model.stores.lines(unit) if line.time >= since] == []
+        assert [span for span in model.stores.spans(unit) if span.start >= since] == []
+
+
 def test_without_their_ca_nothing_is_sent_to_the_stores(untrusting: Model) -> None:
     check_untrusting(untrusting)
-    eventually(lambda: trace_id_of(echo(untrusting, 'coordinator')))
-    for unit in UNITS:
-        untrusting.cluster.run_hook(unit, 'update-status')
-    push_line(untrusting, 'the last one')
-    eventually(lambda: check_last_line(untrusting, 'the last one'))
-    for unit in UNITS:
-        assert untrusting.stores.lines(unit) == []
-        assert untrusting.stores.spans(unit) == []
+    check_nothing_is_sent(untrusting)
 
 
-def test_with_their_ca_every_flow_of_charms_and_workloads_arrives(pair: Model) -> None:
+def test_with_their_ca_every_flow_of_charms_and_workloads_arrives(trusting_units: Model) -> None:
+    model = trusting_units
     for unit in UNITS:
-        [target] = pair.log_targets(unit)
+        [target] = model.log_targets(unit)
         assert target.startswith('https://loki-0.')
-        assert (ca_file(pair, unit) or '').strip() == authority(pair).strip()
-    check_logged(pair)
-    pair.check_telemetry(*UNITS)
+        assert (ca_file(model, unit) or '').strip() == authority(model).strip()
+    check_logged(model)
+    for _ in range(8):  # enough for each worker to get one
+        trace_id_of(echo(model, 'coordinator'))
+    model.check_telemetry(*UNITS)
 
     def from_both_containers() -> None:
-        lines = pair.stores.lines('coordinator/0', charm_logs=False)
+        lines = model.stores.lines('coordinator/0', charm_logs=False)
         services = {line.labels['pebble_service'] for line in lines}
         assert services == {'nginx', 'nginx-prometheus-exporter'}
 
     eventually(from_both_containers)
 
 
-def test_without_the_relation_the_trust_ends_and_with_it_again_it_is_back(pair: Model) -> None:
-    pair.juju.remove_relation(*TRUST)
-    check_untrusting(pair)
-    pair.wait_active()
-    before = {unit: len(pair.stores.spans(unit, charm=True)) for unit in UNITS}
-    for unit in UNITS:
-        pair.cluster.run_hook(unit, 'update-status')
-    push_span(pair)
-    assert {unit: len(pair.stores.spans(unit, charm=True)) for unit in UNITS} == before
+def test_without_the_relation_the_trust_ends_and_with_it_again_it_is_back(
+    trusting_units: Model,
+) -> None:
+    trusting_units.juju.remove_relation(*deployment.STORES_CA)
+    check_untrusting(trusting_units)
+    check_nothing_is_sent(trusting_units)
 
-    pair.integrate(TRUST)
-    for application, message in MESSAGES.items():
-        wait_for_message(pair, application, message)
-    check_logged(pair)
+    trusting_units.integrate(deployment.STORES_CA)
+    check_messages(trusting_units)
+    check_logged(trusting_units)
 
 
-def test_a_ca_that_comes_late_is_trusted_by_a_new_pod(pair: Model) -> None:
-    pair.deploy(ANOTHER_CA)
-    pair.integrate(ANOTHER)
-    note = 'workload logs may not reach loki/0: restart the pod {} to trust the new CA'
+def test_a_ca_that_comes_late_is_trusted_by_a_new_pod(another_ca: Model) -> None:
+    model = another_ca
+    model.integrate(ANOTHER)
+    why = 'workload logs may not reach loki/0: restart the pod {} to trust the new CA'
+    check_messages(model, f'; {why}')
+    check_logged(model)
     for unit in UNITS:
-        application, pod = unit.partition('/')[0], unit.replace('/', '-')
-        wait_for_message(pair, application, f'{MESSAGES[application]}; {note.format(pod)}')
-    check_logged(pair)
+        model.cluster.delete_pod(unit)
+    check_messages(model)
+    model.wait_active()
     for unit in UNITS:
-        pair.cluster.delete_pod(unit)
-    for application, message in MESSAGES.items():
-        wait_for_message(pair, application, message)
-    pair.wait_active()
-    for unit in UNITS:
-        assert (ca_file(pair, unit) or '').count('BEGIN CERTIFICATE') == 2
-    check_logged(pair)
+        assert (ca_file(model, unit) or '').count('BEGIN CERTIFICATE') == 2
+    check_logged(model)
+
+
+def test_without_tls_nothing_of_it_is_left_at_the_stores(stores: Model) -> None:
+    turn_off(stores)
+    for application, port, path in (
+        ('prometheus', 9090, '/-/ready'),
+        ('loki', 3100, '/health'),
+        ('tempo', 16686, '/api/services'),
+    ):
+        assert stores.cluster.http(application, port, path).status == 200
+    assert stores.scraped_units() == {*UNITS}
+    assert stores.stores.lines('nobody/0') == []
+    assert stores.stores.trace(secrets.token_hex(16)) == ()
+    for application in LISTENERS:
+        there = stores.juju.ssh(f'{application}/0', 'ls', '/etc/store-tls', container=application)
+        assert there.split() == []
+    owners = {secret.owner.partition('/')[0] for secret in stores.juju.secrets()}
+    assert owners.isdisjoint(LISTENERS)

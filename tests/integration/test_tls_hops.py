@@ -19,80 +19,30 @@ import pytest
 import deployment
 import listeners
 import switching
+import tls_baseline
 from capture import Capture, Stream, capturing, in_network
-from cluster import LocalCluster
 from deployment import NGINX_PORT
 from model import Model, eventually
+from tls_baseline import turn_off, turn_on
 from traffic import echo, trace_id_of
 
-# Two of each role: one serves while the other restarts.
-WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
-CA = deployment.CERTIFICATES.name
-RELATIONS = (*deployment.cluster_relations(WORKERS), *deployment.TELEMETRY.values())
-TLS = (deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS)
-OURS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_names))
+OURS = tls_baseline.UNITS
+LISTENERS = tls_baseline.LISTENERS
 IMPOSTOR = Path(__file__).with_name('impostor.py')
-LISTENERS = switching.of_units(OURS)
-
-
-@pytest.fixture(scope='module')
-def plain(model: Model) -> Model:
-    """A coordinator, two workers for each role, the stores and a CA; nothing has TLS."""
-    if not isinstance(model.cluster, LocalCluster):
-        pytest.skip('the stores and the sniffer run on the local Juju')
-    coordinator = deployment.coordinator()
-    model.deploy(coordinator, *WORKERS, *deployment.STORES, deployment.CERTIFICATES)
-    model.integrate(*RELATIONS)
-    model.wait_active()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
-    return model
 
 
 @pytest.fixture
-def without_tls(plain: Model) -> Model:
-    """The same, brought back to it if a test left TLS on."""
-    turn_off(plain)
-    return plain
+def without_tls(tls_model: Model) -> Model:
+    """The deployment without TLS."""
+    turn_off(tls_model)
+    return tls_model
 
 
 @pytest.fixture
-def tls(plain: Model) -> Model:
-    """The same with TLS, and nothing served without it any more."""
-    turn_on(plain)
-    return plain
-
-
-def is_on(model: Model) -> bool:
-    """Whether the coordinator is related to a CA."""
-    return 'certificates' in model.juju.status().apps['coordinator'].relations
-
-
-def turn_on(model: Model) -> None:
-    """Give everything TLS, and wait until nothing is without it."""
-    if not is_on(model):
-        model.integrate(*TLS)
-    model.wait_active()
-    eventually(lambda: switching.check_tls_alone(model, *LISTENERS), timeout=180, every=1)
-    eventually(lambda: check_scheme_of_targets(model, 'https'))
-
-
-def turn_off(model: Model) -> None:
-    """Take TLS from everything, and wait until nothing is with it."""
-    if is_on(model):
-        for one, other in TLS:
-            model.juju.remove_relation(one, other)
-    model.wait_active()
-    eventually(lambda: switching.check_plain_alone(model, *LISTENERS), timeout=180, every=1)
-    eventually(lambda: check_scheme_of_targets(model, 'http'))
-
-
-def check_scheme_of_targets(model: Model, scheme: str) -> None:
-    """Assert that each unit of ours is scraped with success, and so."""
-    targets = [one for one in model.stores.targets() if one.labels.get('juju_unit') in OURS]
-    assert {(one.labels['juju_unit'], one.health) for one in targets} == {
-        (unit, 'up') for unit in OURS
-    }
-    assert [one.url for one in targets if not one.url.startswith(f'{scheme}://')] == []
+def tls(tls_model: Model) -> Model:
+    """The deployment with TLS, and nothing served without it."""
+    turn_on(tls_model)
+    return tls_model
 
 
 class Gets(threading.Thread):
@@ -231,7 +181,7 @@ def exchange(model: Model, folder: Path, *, context: ssl.SSLContext | None) -> t
     with capturing(switching.name_of(model), folder) as capture:
         assert trace_id_of(echo(model, 'coordinator/0', traceparent=parent, context=context))
         switching.update_status(model)
-        eventually(has_arrived, timeout=60, every=1)
+        eventually(has_arrived, every=1)
     return trace_id, capture
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import random
 import socket
+from collections.abc import Generator
 
 import hypothesis
 import pytest
@@ -33,6 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     seed, factor = config.option.hypothesis_seed, os.environ.get('FUZZ', '1')
     return f'fuzzing: FUZZ={factor} (times more examples) --hypothesis-seed={seed}'
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let reports travel between processes: what a test logs need not be text that UTF-8 holds."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors='backslashreplace').decode()) for title, text in report.sections
+    ]
+    return report
 
 
 def _addresses(real, host, *arguments, **options):

@@ -200,9 +200,17 @@ class Model:
         """Kill a workload container; it comes back with an empty plan."""
         self.request('restart-container', unit=unit, container=container)
 
-    def run_hook(self, unit: str, hook: str) -> dict[str, Any]:
-        """Run a hook without parameters, such as update-status, now; return its `stats` entry."""
-        return self.request('run-hook', unit=unit, hook=hook)
+    def run_hook(self, unit: str, hook: str, *, later: float = 0) -> dict[str, Any]:
+        """Run a hook without parameters, such as update-status, now; return its `stats` entry.
+
+        Args:
+            unit: its name.
+            hook: the name of the hook.
+            later: as if so many seconds had passed, for this unit alone. Its agent runs what is
+                due by then first, such as secret-expired, and its charm sees the clock ahead;
+                everything else, its workloads too, goes by the real one.
+        """
+        return self.request('run-hook', unit=unit, hook=hook, later=later)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -41,6 +41,8 @@ class FakePods:
         self.script: Callable[[Charm], Any] = lambda charm: None
         self.pods: dict[str, Path] = {}
         self.events: list[tuple[str, str]] = []
+        #: How far ahead each unit's dispatches saw the clock.
+        self.later: list[tuple[str, str, float]] = []
         self.services: dict[str, tuple[set[tuple[str, int]], set[str]]] = {}
         #: Why no pod can be made, if none can.
         self.broken: PodError | None = None
@@ -66,7 +68,10 @@ class FakePods:
         self.events.append((unit, 'pod deleted'))
         del self.pods[unit]
 
-    def dispatch(self, unit: str, env: Mapping[str, str], timeout: float) -> Completed:
+    def dispatch(
+        self, unit: str, env: Mapping[str, str], timeout: float, later: float = 0.0
+    ) -> Completed:
+        self.later.append((unit, env['JUJU_HOOK_NAME'], later))
         self.events.append((unit, env['JUJU_DISPATCH_PATH'].removeprefix('hooks/')))
         if self.exit:
             return Completed(self.exit, b'', b'')

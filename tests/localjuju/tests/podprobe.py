@@ -27,6 +27,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(('', 8080), Handler).serve_forever()
 """
 GET = 'import urllib.request as u; print(u.urlopen("http://{}", timeout=5).read().decode())'
+CLOCKS = 'import time; print(time.time(), time.monotonic())'
 DISPATCH = """#!/bin/sh
 echo "$GREETING from $(pwd)"
 config-get --format=json
@@ -47,7 +48,7 @@ def get(host: str, port: int) -> str:
 
 def settled(host: str, port: int) -> str:
     """As `get`, once the server there has come up."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (answer := get(host, port)) == 'ConnectionRefusedError' and time.monotonic() < deadline:
         time.sleep(0.02)
     return answer
@@ -77,16 +78,20 @@ def probe(workdir: Path) -> dict[str, object]:
     seen['addresses'] = addresses
 
     def run(unit: str, *argv: str) -> str:
-        done = pods.exec(unit, None, argv, timeout=20)
+        done = pods.exec(unit, None, argv, timeout=60)
         return (done.stdout or done.stderr).decode().strip()
 
-    done = pods.dispatch('a/0', {'GREETING': 'two words'}, 20)
+    done = pods.dispatch('a/0', {'GREETING': 'two words'}, 60)
     seen['dispatch'] = [done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()]
+    (workdir / 'a-0/charm/dispatch').write_text('#!/bin/sh\nexec python3 -c "$CLOCKS"\n')
+    for name, later in ('clocks', 0.0), ('clocks ahead', 86400.0):
+        done = pods.dispatch('a/0', {'CLOCKS': CLOCKS}, 60, later)
+        seen[name] = [float(word) for word in done.stdout.split()]
     broken = workdir / 'b-0/charm/dispatch'
     broken.write_text('#!/nonexistent/python\n')
-    seen['no interpreter'] = pods.dispatch('b/0', {}, 20).returncode
+    seen['no interpreter'] = pods.dispatch('b/0', {}, 60).returncode
     broken.chmod(0o644)
-    seen['no program'] = pods.dispatch('b/0', {}, 20).returncode
+    seen['no program'] = pods.dispatch('b/0', {}, 60).returncode
     seen['stdin'] = pods.exec('a/0', None, ['cat'], stdin=b'in').stdout.decode()
     seen['folders'] = [
         pods.exec('a/0', None, ['pwd'], cwd=cwd).stdout.decode().strip()

@@ -62,7 +62,7 @@ class Running:
     def deploy(self, app: str, **arguments: Any) -> None:
         self.ask('deploy', path=str(self.charm), app=app, **arguments)
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    def wait(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
         """Wait until a condition holds, looking at each change and a little later."""
         deadline = time.monotonic() + seconds
         changes = self.controller.changes
@@ -295,7 +295,7 @@ def test_a_destroyed_model_ends_when_its_last_application_is_gone(running: Runni
     running.deploy('a')
     running.settle()
     running.ask('destroy-model')
-    assert running.controller.ended.wait(10)
+    assert running.controller.ended.wait(60)
     assert running.pods.of('a/0')[-3:] == ['stop', 'remove', 'pod deleted']
 
 
@@ -392,6 +392,24 @@ def test_a_hook_runs_on_request_and_gives_its_entry(running: Running):
     assert (entry['unit'], entry['hook'], entry['exit']) == ('a/0', 'update-status', 0)
     with pytest.raises(ModelError, match='cannot run in-relation-joined'):
         running.ask('run-hook', unit='a/0', hook='in-relation-joined')
+
+
+def test_a_hook_runs_as_if_it_were_later(running: Running):
+    def script(charm: Charm) -> None:
+        if charm.env['JUJU_HOOK_NAME'] == 'start':
+            charm.tool('secret-add', '--owner', 'unit', '--expire', '1h', 'password=one')
+
+    running.pods.script = script
+    running.deploy('a', units=2)
+    running.settle()
+    running.pods.later.clear()
+    running.ask('run-hook', unit='a/0', hook='update-status', later=3601)
+    assert running.pods.later == [
+        ('a/0', 'secret-expired', 3601),
+        ('a/0', 'update-status', 3601),
+    ]
+    running.ask('run-hook', unit='a/0', hook='update-status')
+    assert running.pods.later[-1] == ('a/0', 'update-status', 0)
 
 
 def test_a_leader_is_deposed_on_request(running: Running):

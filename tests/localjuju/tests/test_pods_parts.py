@@ -103,7 +103,7 @@ def test_wait_tells_whether_all_have_ended():
     try:
         assert not processes.wait([pidfd], 0)
         process.kill()
-        assert processes.wait([pidfd], 10)
+        assert processes.wait([pidfd], 60)
     finally:
         os.close(pidfd)
         process.wait()
@@ -116,7 +116,7 @@ def test_kill_tree_ends_the_children_too():
     child = os.pidfd_open(int(process.stdout.readline()))
     try:
         processes.kill_tree(process.pid)
-        assert processes.wait([child], 10)
+        assert processes.wait([child], 60)
         assert process.wait() == -signal.SIGKILL
     finally:
         os.close(child)

@@ -104,7 +104,7 @@ class Heard:
         self._queue.put(('healthy', healthy))
 
     def next(self) -> tuple[Any, ...]:
-        return self._queue.get(timeout=10)
+        return self._queue.get(timeout=60)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import programs
 from coordinator.source import nginx_client_tls
 
-SECONDS = 20
+SECONDS = 120
 """How long anything here may take before it has failed."""
 MEBIBYTE = 2**20
 

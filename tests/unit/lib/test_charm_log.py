@@ -457,25 +457,36 @@ def test_a_redirect_is_not_taken_for_a_store_that_took_the_records(path, store, 
     assert loki.lines == ['INFO charm: one'] * 2
 
 
+# So many time limits that a busy machine takes far less, and a fault all of them.
+MANY = 100
+
+
 def test_stores_that_hang_cost_one_time_limit_in_all(path, hanging, impatient):
     started = time.monotonic()
-    dispatch(path, 'one', urls=[f'{hanging}/{number}' for number in range(10)])
-    assert 0.3 <= time.monotonic() - started < 2.0
+    dispatch(path, 'one', urls=[f'{hanging}/{number}' for number in range(MANY)])
+    limit = charm_log.CharmLog.TIMEOUT
+    assert limit <= time.monotonic() - started < MANY / 2 * limit
 
 
-def test_a_store_that_hangs_does_not_keep_lines_from_the_others(path, hanging, store, monkeypatch):
-    monkeypatch.setattr(charm_log.CharmLog, 'TIMEOUT', 2.0)
-    loki = store()
-    dispatch(path, 'one', urls=[hanging, loki.url])
-    assert loki.lines == ['INFO charm: one']
+def test_a_store_that_hangs_does_not_keep_lines_from_the_others(path, store):
+    arrived = threading.Event()
+
+    def take(_: int) -> int:
+        arrived.set()
+        return 204
+
+    loki = store(take)
+    slow = store(lambda _: 204 if arrived.wait(20) else 500)
+    dispatch(path, 'one', urls=[slow.url, loki.url])
+    assert loki.lines == slow.lines == ['INFO charm: one']
 
 
 def test_a_store_that_hangs_costs_nothing_in_the_next_dispatches(path, hanging, impatient, clock):
     dispatch(path, 'one', urls=[hanging])
     started = time.monotonic()
-    for _ in range(20):
+    for _ in range(MANY):
         dispatch(path, 'two')
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < MANY / 2 * charm_log.CharmLog.TIMEOUT
 
 
 def test_stores_that_answer_byte_by_byte_cost_one_time_limit_in_all(path, impatient):
@@ -484,7 +495,7 @@ def test_stores_that_answer_byte_by_byte_cost_one_time_limit_in_all(path, impati
     with socket.create_server(('127.0.0.1', 0)) as server, contextlib.ExitStack() as connections:
 
         def drip():
-            clients = [connections.enter_context(server.accept()[0]) for _ in range(10)]
+            clients = [connections.enter_context(server.accept()[0]) for _ in range(MANY)]
             for byte in b'HTTP/1.1 204 No Content\r\n' + b'X: y\r\n' * 1000:
                 if stop.wait(0.05):
                     return
@@ -495,11 +506,12 @@ def test_stores_that_answer_byte_by_byte_cost_one_time_limit_in_all(path, impati
         dripping.start()
         started = time.monotonic()
         url = f'http://127.0.0.1:{server.getsockname()[1]}'
-        dispatch(path, 'one', urls=[f'{url}/{number}' for number in range(10)])
+        dispatch(path, 'one', urls=[f'{url}/{number}' for number in range(MANY)])
         elapsed = time.monotonic() - started
         stop.set()
         dripping.join()
-    assert 0.3 <= elapsed < 2.0
+    limit = charm_log.CharmLog.TIMEOUT
+    assert limit <= elapsed < MANY / 2 * limit
     assert 'one' in path.read_text()
 
 

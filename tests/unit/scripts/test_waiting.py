@@ -1,6 +1,7 @@
 """The integration tests' waits end at once when waiting is in vain."""
 
 import json
+import types
 from typing import cast
 
 import jubilant
@@ -8,7 +9,7 @@ import pytest
 
 import model
 from cluster import Cluster
-from model import Model, eventually, watched
+from model import HopelessError, Model, end_run_in_vain, eventually, watched
 
 REASON = 'cannot run the charm: it was packed for Python 3.12, which this machine lacks'
 
@@ -41,13 +42,13 @@ def never() -> None:
 
 
 def test_a_wait_for_a_status_ends_the_run_with_the_reason():
-    with pytest.raises(pytest.exit.Exception, match=f'frontend/0: {REASON}'):
+    with pytest.raises(HopelessError, match=f'frontend/0: {REASON}'):
         stuck({'frontend/0': REASON}).wait(lambda _: False, timeout=3600)
 
 
 def test_any_other_wait_ends_the_run_with_the_reason():
     with (
-        pytest.raises(pytest.exit.Exception, match=f'frontend/0: {REASON}'),
+        pytest.raises(HopelessError, match=f'frontend/0: {REASON}'),
         watched(stuck({'frontend/0': REASON})),
     ):
         eventually(never, timeout=3600)
@@ -66,7 +67,10 @@ def test_an_error_that_may_pass_is_waited_for():
     stuck({}).wait(lambda _: next(answers), timeout=3600)
 
 
-def test_a_run_that_ends_so_has_failed():
-    with pytest.raises(pytest.exit.Exception) as caught:
-        stuck({'frontend/0': REASON}).end_if_hopeless()
-    assert caught.value.returncode == 1
+@pytest.mark.parametrize(
+    ('error', 'ends'), [(HopelessError('why'), 'why'), (AssertionError(), False), (None, False)]
+)
+def test_only_such_an_error_ends_the_run(error, ends):
+    session = types.SimpleNamespace(shouldfail=False)
+    end_run_in_vain(cast('pytest.Session', session), error)
+    assert session.shouldfail == ends

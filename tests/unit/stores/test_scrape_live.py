@@ -20,7 +20,7 @@ from authority import authority
 from prometheus.src import scrape
 from stores.test_scrape import provider
 
-SECONDS = 30
+SECONDS = 120
 """How long anything here may take before it has failed."""
 
 

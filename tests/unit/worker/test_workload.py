@@ -80,7 +80,7 @@ def test_no_configuration_takes_long_to_check(text):
     except ValueError:
         pass
     # With PyYAML's safe_load the first took minutes.
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60
 
 
 # Running

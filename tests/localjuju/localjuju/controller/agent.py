@@ -108,7 +108,7 @@ class Agent:
         with self.changes:
             if uniter.synchronize(self.model, self.unit):
                 self.changes.announce()
-            event = uniter.next_event(self.model, self.unit, self._clock())
+            event = uniter.next_event(self.model, self.unit, self._clock() + self.unit.later)
             if event is None:
                 self._settle()
                 return False

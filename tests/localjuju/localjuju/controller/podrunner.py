@@ -242,7 +242,7 @@ class PodRunner(threading.Thread):
                 argv = ['/bin/bash', '-c', event.task.command]
                 done = self._pods.exec(self.unit.name, None, argv, env=env, timeout=timeout)
             else:
-                done = self._pods.dispatch(self.unit.name, env, timeout)
+                done = self._pods.dispatch(self.unit.name, env, timeout, self.unit.later)
         except PodError as e:
             return Outcome(1, stderr=str(e))
         return _outcome(done)

@@ -105,7 +105,8 @@ class Unit:
     ``failed`` is one that failed and will be retried with the same event, and
     ``needs_kubernetes`` whether it failed for want of the Kubernetes API. ``config`` is what the
     last config-changed announced, None before the first. ``settled`` is the generation of the
-    model (`agent.Changes`) in which the agent last found nothing to do.
+    model (`agent.Changes`) in which the agent last found nothing to do. ``later`` is how many
+    seconds ahead the agent and the charm see the clock, while a hook runs as if it were later.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Unit:
     status_set: bool = False
     agent: Status = dataclasses.field(default_factory=lambda: Status('allocating'))
     settled: int = -1
+    later: float = 0.0
     ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     state: dict[str, str] = dataclasses.field(default_factory=dict)
     ready_containers: set[str] = dataclasses.field(default_factory=set)

@@ -25,6 +25,7 @@ PROGRAMS = {
     'dnsmasq': 'dnsmasq-base',
     'crun': 'crun',
     'catatonit': 'catatonit',
+    'faketime': 'faketime',  # and its library, which moves the clock of a charm
 }
 ROOTLESS_PROGRAMS = {'newuidmap': 'uidmap', 'newgidmap': 'uidmap'}
 

@@ -157,13 +157,16 @@ class Pods:
 
     # -- running things -----------------------------------------------------------------------
 
-    def dispatch(self, unit: str, env: Mapping[str, str], timeout: float) -> Completed:
+    def dispatch(
+        self, unit: str, env: Mapping[str, str], timeout: float, later: float = 0.0
+    ) -> Completed:
         """Run the charm's ``./dispatch`` in the charm container.
 
         Args:
             unit: the unit.
             env: added to the container's environment.
             timeout: seconds, after which it and everything that it started are killed.
+            later: how many seconds ahead of now the charm sees the clock.
 
         Returns:
             How it ended: with 126 or 127 if it, or its interpreter, cannot be run.
@@ -174,6 +177,8 @@ class Pods:
         charm = self._running(self._pod(unit), _CHARM)
         # A shell's exit codes distinguish a dispatch that cannot run from one that fails.
         argv = ['/bin/sh', '-c', 'exec ./dispatch']
+        if later:
+            env = {**env, **host.clock_ahead(later)}
         return self._crun.execute(charm, argv, stdin=b'', env=env, timeout=timeout)
 
     def exec(

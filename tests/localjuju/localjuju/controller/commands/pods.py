@@ -125,18 +125,20 @@ def _restart_container(controller: Controller, unit: str, container: str) -> Non
 
 
 @command('run-hook')
-def _run_hook(controller: Controller, unit: str, hook: str) -> dict[str, Any]:
+def _run_hook(controller: Controller, unit: str, hook: str, later: float = 0.0) -> dict[str, Any]:
     if hook not in _PLAIN_HOOKS:
         raise ModelError(f'cannot run {hook}: not one of {", ".join(_PLAIN_HOOKS)}')
     with controller.changes:
         target = controller.model.unit(unit)
         event = Event(hook)
         target.requested.append(event)
+        target.later = later
         controller.changes.announce()
         while any(waiting is event for waiting in target.requested):
             if target.failed == event:
                 target.requested = [r for r in target.requested if r is not event]
                 break
             controller.changes.wait(controller.changes.generation)
+        target.later = 0.0
         entries = [e for e in controller.stats if (e['unit'], e['hook']) == (target.name, hook)]
         return entries[-1]

@@ -68,7 +68,7 @@ class Event:
     """One hook, action or command that a unit runs.
 
     ``kind`` is Juju's kind of hook (``relation-joined``, ``pebble-ready``, ``install``…);
-    ``subject`` is the endpoint or container that prefixes the hook's name.
+    ``subject`` is the endpoint, container or store that prefixes the hook's name.
     """
 
     kind: str
@@ -83,6 +83,7 @@ class Event:
     secret: str = ''
     label: str = ''
     revision: int = 0
+    storage: str = ''
     task: Task | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -104,7 +105,8 @@ class Unit:
     ``queued`` is a hook that must run next (such as start after the first config-changed);
     ``failed`` is one that failed and will be retried with the same event. ``config`` is what the
     last config-changed announced, None before the first. ``settled`` is the generation of the
-    model (`agent.Changes`) in which the agent last found nothing to do.
+    model (`agent.Changes`) in which the agent last found nothing to do. ``attached`` holds the
+    storage whose storage-attached ran.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Unit:
     ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     state: dict[str, str] = dataclasses.field(default_factory=dict)
     ready_containers: set[str] = dataclasses.field(default_factory=set)
+    attached: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def app(self) -> str:

@@ -1,6 +1,7 @@
 """A running controller with fake pods: requests in, events out, what a model leaves behind."""
 
 import contextlib
+import dataclasses
 import functools
 import socket
 import threading
@@ -299,6 +300,122 @@ def test_a_destroyed_model_ends_when_its_last_application_is_gone(running: Runni
     assert running.pods.of('a/0')[-3:] == ['stop', 'remove', 'pod deleted']
 
 
+# Storage
+
+STORED = f"""{METADATA}
+storage:
+  data: {{type: filesystem, location: /srv}}
+containers:
+  web: {{resource: image, mounts: [{{storage: data, location: /var/www}}]}}
+"""
+
+
+def data(running: Running, unit: str) -> Path:
+    """The folder that a unit's pod mounts at /srv."""
+    return running.pods.mounts[unit]['/srv'].source
+
+
+@pytest.fixture
+def stored(running: Running) -> Running:
+    """A controller with an application `a` that has storage."""
+    running.write('metadata.yaml', STORED)
+    running.deploy('a', storage=['data=2G'])
+    running.settle()
+    return running
+
+
+def test_the_charm_and_its_workload_mount_the_same_folder(stored: Running):
+    mount = stored.pods.mounts['a/0']['/srv']
+    assert mount.writable
+    assert stored.pods.mounts['a/0 web'] == {
+        '/var/www': dataclasses.replace(mount, target='/var/www')
+    }
+    # Whoever the workload runs as may write.
+    assert mount.source.stat().st_mode & 0o777 == 0o777
+
+
+def test_data_stays_while_pods_come_and_go(stored: Running):
+    (data(stored, 'a/0') / 'file').write_text('mine')
+    for kill in (False, True):
+        stored.ask('delete-pod', unit='a/0', kill=kill)
+        stored.settle()
+        assert (data(stored, 'a/0') / 'file').read_text() == 'mine'
+    stored.ask('refresh', app='a', path=str(stored.charm))
+    stored.settle()
+    assert (data(stored, 'a/0') / 'file').read_text() == 'mine'
+    assert stored.pods.of('a/0').count('data-storage-attached') == 1
+
+
+def test_data_stays_when_its_unit_goes_and_returns_with_it(stored: Running):
+    stored.ask('scale', app='a', to=2)
+    stored.wait(lambda: 'a/1' in stored.pods.pods)
+    stored.settle()
+    (data(stored, 'a/1') / 'file').write_text('mine')
+    stored.ask('scale', app='a', to=1)
+    stored.wait(lambda: 'a/1' not in stored.controller.model.application('a').units)
+    assert 'attachments' not in stored.ask('storage')['storage']['data/1']
+    stored.ask('scale', app='a', to=2)
+    stored.wait(lambda: 'a/1' in stored.pods.pods)
+    assert (data(stored, 'a/1') / 'file').read_text() == 'mine'
+
+
+def test_detached_storage_is_removed_with_its_data(stored: Running):
+    folder = data(stored, 'a/0')
+    assert stored.ask('remove-storage', ids=['data/0', 'x/1']) == {
+        'data/0': 'storage is attached', 'x/1': 'storage "x/1" not found',
+    }  # fmt: skip
+    stored.ask('remove-application', app='a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    assert stored.pods.of('a/0')[-4:] == [
+        'data-storage-detaching', 'stop', 'remove', 'pod deleted',
+    ]  # fmt: skip
+    shown = stored.ask('show-storage', ids=['data/0'])['data/0']
+    assert shown['status']['current'] == 'detached'
+    assert folder.exists()
+    assert stored.ask('remove-storage', ids=['data/0']) == {}
+    assert not folder.exists()
+    assert stored.ask('storage') == {}
+    with pytest.raises(ModelError, match='storage instance "data/0" not found'):
+        stored.ask('show-storage', ids=['data/0'])
+
+
+@pytest.mark.parametrize('force', [False, True])
+def test_storage_goes_with_its_application_on_request(stored: Running, force: bool):
+    folder = data(stored, 'a/0')
+    stored.ask('remove-application', app='a', destroy_storage=True, force=force)
+    stored.wait(lambda: not stored.controller.model.applications)
+    stored.wait(lambda: not folder.exists())
+    assert stored.ask('storage') == {}
+
+
+def test_a_model_with_storage_is_not_destroyed_by_accident(stored: Running):
+    for arguments, why in (
+        ({}, r'1 volume\(s\)\n    1 filesystem\(s\)'),
+        ({'force': True}, '"--destroy-storage" option'),
+        ({'release_storage': True}, '--release-storage is not supported locally'),
+    ):
+        with pytest.raises(ModelError, match=why):
+            stored.ask('destroy-model', **arguments)
+    assert not stored.controller.model.destroying
+    stored.ask('destroy-model', destroy_storage=True)
+    assert stored.controller.ended.wait(10)
+
+
+def test_storage_is_shown_as_jubilant_reads_it(stored: Running):
+    statustypes = pytest.importorskip('jubilant.statustypes')
+    shown = statustypes.Status._from_dict(stored.ask('status')).storage
+    assert shown.storage['data/0'].attachments.units['a/0'].location == '/srv'
+    assert shown.storage['data/0'].status.current == 'attached'
+    assert (shown.filesystems['0'].size, shown.filesystems['0'].pool) == (2048, 'kubernetes')
+    assert shown.filesystems['0'].attachments.containers['a/0'].mount_point == '/srv'
+    assert shown.volumes['0'].storage == 'data/0'
+    assert not shown.volumes['0'].attachments.containers['a/0'].read_only
+    stored.ask('remove-application', app='a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    shown = statustypes.Status._from_dict(stored.ask('status')).storage
+    assert shown.storage['data/0'].attachments is None
+
+
 # Config
 
 
@@ -335,6 +452,7 @@ def test_config_is_refused(running: Running, arguments, why):
         ({'config': {'colour': 'x'}}, 'unknown option "colour"'),
         ({'resources': {'imagee': 'known'}}, 'unrecognized resource "imagee"'),
         ({'resources': {'image': 'unknown'}}, 'cannot find image unknown'),
+        ({'storage': ['data=1G']}, 'charm "tiny" has no store called "data"'),
         ({'base': 'ubuntu@22.04'}, 'base "ubuntu@22.04" is not the charm\'s'),
         ({'path': '/nowhere'}, 'cannot read charm /nowhere: no such file'),
     ],

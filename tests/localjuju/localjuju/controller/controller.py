@@ -12,6 +12,7 @@ from localjuju.controller import charmfile, modelconfig
 from localjuju.controller.agent import Changes
 from localjuju.controller.debuglog import DebugLog
 from localjuju.controller.podrunner import PodRunner
+from localjuju.controller.volumes import Volumes
 from localjuju.model.application import Application
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Life, Task
@@ -60,6 +61,7 @@ class Controller:
         self._charms_dir = workdir / 'charms'
         self.units_dir.mkdir(parents=True)
         self._charms_dir.mkdir()
+        self.volumes = Volumes(workdir / 'storage', model.storages, self.changes)
         self._unpacking = threading.Lock()
         self._unpacked: dict[tuple[str, int, int], Path] = {}
         self.runners: dict[str, PodRunner] = {}

@@ -44,6 +44,26 @@ def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
         (['deploy', './x', '--to', 'lxd:1'], 'option --to is not supported by the local Juju'),
         (['deploy', 'postgresql-k8s'], 'cannot deploy "postgresql-k8s": only a path'),
         (['deploy'], 'no charm specified'),
+        (['deploy', './x', '--attach-storage', 'd/0'], '--attach-storage cannot be used on k8s'),
+        (['add-unit', 'app', '--attach-storage', 'd/0'], 'k8s models only support --num-units'),
+        (['remove-unit', 'app', '--destroy-storage'], 'k8s models only support --num-units'),
+        (['refresh', 'a', '--path', 'x', '--storage', 'd=1G'], '--storage cannot be used'),
+        (
+            ['add-storage', 'app/0', 'data=1G'],
+            'Juju command "add-storage" not supported on container models',
+        ),
+        (['attach-storage', 'app/0', 'data/0'], 'Juju command "attach-storage" not supported'),
+        (['detach-storage', 'data/0', '--force'], 'Juju command "detach-storage" not supported'),
+        (
+            ['remove-storage', 'data/0', '--force'],
+            'forced detachment of storage on container models not supported',
+        ),
+        (['remove-storage', 'data/0', '--no-destroy'], '--no-destroy is not supported'),
+        (['show-storage'], 'no storage id specified'),
+        (
+            ['destroy-model', 'm', '--destroy-storage', '--release-storage'],
+            '--destroy-storage and --release-storage cannot both be specified',
+        ),
         (['offer', 'x:y'], 'juju offer is not supported by the local Juju; see "juju help"'),
         (['remove-unit', 'app/0'], 'application name must be specified'),
         (['remove-unit', 'app'], 'specify the number of units'),
@@ -172,3 +192,56 @@ def test_the_status_table():
         'Integration provider  Requirer  Interface  Type     Message\n'
         'web:db                c:db      sql        regular\n'
     )
+
+
+UNIT_STORAGE = {
+    'storage': {
+        'data/10': {
+            'kind': 'filesystem',
+            'status': {'current': 'attached'},
+            'attachments': {'units': {'web/10': {'location': '/srv'}}},
+        },
+        'data/2': {
+            'kind': 'filesystem',
+            'status': {'current': 'pending', 'message': 'soon'},
+            'attachments': {'units': {'web/2': {'location': '/srv'}}},
+        },
+        'data/0': {'kind': 'filesystem', 'status': {'current': 'detached'}},
+    },
+    'filesystems': {
+        '0': {'storage': 'data/0', 'size': 1536, 'provider-id': 'x',
+              'status': {'current': 'detached'}},
+        '2': {'storage': 'data/2', 'size': 500, 'provider-id': 'y',
+              'status': {'current': 'pending', 'message': 'soon'},
+              'attachments': {'containers': {'web/2': {'mount-point': '/srv'}}}},
+        '10': {'storage': 'data/10', 'size': 20480, 'provider-id': 'z',
+               'status': {'current': 'attached'},
+               'attachments': {'containers': {'web/10': {'mount-point': '/srv'}}}},
+    },
+}  # fmt: skip
+
+
+def test_the_storage_table():
+    """Units in their order, what is detached last."""
+    assert tables.storage(UNIT_STORAGE) == (
+        'Unit    Storage ID  Type        Pool        Size     Status    Message\n'
+        'web/2   data/2      filesystem  kubernetes  500 MiB  pending   soon\n'
+        'web/10  data/10     filesystem  kubernetes  20 GiB   attached\n'
+        '        data/0      filesystem  kubernetes  1.5 GiB  detached\n'
+    )
+
+
+def test_storage_in_the_status_table_shows_where_it_is():
+    header, first, *_ = tables.storage(UNIT_STORAGE, in_status=True).splitlines()
+    assert header.split('  ')[0] == 'Storage Unit'
+    assert header.split().index('Mountpoint') == header.split().index('Pool') + 1
+    assert first.split() == [
+        'web/2', 'data/2', 'filesystem', 'kubernetes', '/srv', '500', 'MiB', 'pending', 'soon',
+    ]  # fmt: skip
+
+
+def test_the_table_of_file_systems():
+    assert tables.filesystems(UNIT_STORAGE['filesystems']).splitlines()[:2] == [
+        'Unit    Storage ID  ID  Provider ID  Mountpoint  Size     State     Message',
+        '        data/0      0   x                        1.5 GiB  detached',
+    ]

@@ -8,7 +8,7 @@ from localjuju.cli.program import chosen_model, command, say, show
 
 @command(
     'deploy',
-    options='config resource n|num-units base',
+    options='config resource n|num-units base storage attach-storage',
     switches='trust',
     # Constraints request a size of pod; here a pod has whatever the machine has.
     ignored='force constraints=',
@@ -19,6 +19,8 @@ def _deploy(arguments: Arguments) -> None:
         raise UsageError(f'cannot deploy "{charm}": only a path (./… or /…) is supported locally')
     if len(rest) > 1:
         raise UsageError(f'unrecognized args: {rest[1:]}')
+    if arguments.all('attach-storage'):
+        raise UsageError('--attach-storage cannot be used on k8s models')
     texts, files = _config_options(arguments)
     name = chosen_model(arguments).request(
         'deploy',
@@ -30,6 +32,7 @@ def _deploy(arguments: Arguments) -> None:
         resources=pairs(arguments.all('resource')),
         trust=arguments.has('trust'),
         base=arguments.one('base'),
+        storage=arguments.all('storage'),
     )
     say(f'Deploying "{name}" from local charm "{charm}"')
 
@@ -43,7 +46,7 @@ def _config_options(arguments: Arguments) -> tuple[dict[str, str], str]:
 
 @command(
     'refresh',
-    options='path config resource',
+    options='path config resource storage',
     switches='trust',
     ignored='force force-base force-units',
 )
@@ -51,6 +54,8 @@ def _refresh(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
     if not arguments.one('path') and not arguments.all('resource'):
         raise UsageError('cannot refresh without --path: only local charms are supported')
+    if arguments.all('storage'):
+        raise UsageError('--storage cannot be used with refresh on k8s models')
     path = arguments.one('path')
     chosen_model(arguments).request(
         'refresh',
@@ -62,14 +67,23 @@ def _refresh(arguments: Arguments) -> None:
     )
 
 
-@command('add-unit', options='n|num-units')
+@command('add-unit', options='n|num-units attach-storage')
 def _add_unit(arguments: Arguments) -> None:
+    if arguments.all('attach-storage'):
+        raise UsageError('k8s models only support --num-units, not --attach-storage')
     (app,) = arguments.take('application')
     chosen_model(arguments).request('scale', app=app, by=arguments.number('num-units', 1))
 
 
-@command('remove-unit', options='num-units', ignored='no-prompt y yes destroy-storage no-wait')
+@command(
+    'remove-unit',
+    options='num-units',
+    switches='destroy-storage',
+    ignored='no-prompt y yes no-wait',
+)
 def _remove_unit(arguments: Arguments) -> None:
+    if arguments.has('destroy-storage'):
+        raise UsageError('k8s models only support --num-units, not --destroy-storage')
     (app,) = arguments.take('application')
     if '/' in app:
         raise UsageError('application name must be specified with --num-units, not a unit name')
@@ -89,13 +103,18 @@ def _scale_application(arguments: Arguments) -> None:
 
 @command(
     'remove-application',
-    switches='force',
-    ignored='no-prompt y yes destroy-storage no-wait',
+    switches='force destroy-storage',
+    ignored='no-prompt y yes no-wait',
 )
 def _remove_application(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     for app in arguments.take('application', more=True):
-        model.request('remove-application', app=app, force=arguments.has('force'))
+        model.request(
+            'remove-application',
+            app=app,
+            force=arguments.has('force'),
+            destroy_storage=arguments.has('destroy-storage'),
+        )
 
 
 @command('config', options='format reset file')

@@ -65,13 +65,21 @@ def _launch(name: str, log: Path, config: dict[str, str]) -> None:
 
 @command(
     'destroy-model',
-    switches='force',
-    ignored='no-prompt y yes destroy-storage release-storage no-wait t= timeout=',
+    switches='force destroy-storage release-storage',
+    ignored='no-prompt y yes no-wait t= timeout=',
 )
 def _destroy_model(arguments: Arguments) -> None:
     (reference,) = arguments.take('model')
     model = Model(reference)
-    model.request('destroy-model', force=arguments.has('force'))
+    destroy, release = arguments.has('destroy-storage'), arguments.has('release-storage')
+    if destroy and release:
+        raise UsageError('--destroy-storage and --release-storage cannot both be specified')
+    model.request(
+        'destroy-model',
+        force=arguments.has('force'),
+        destroy_storage=destroy,
+        release_storage=release,
+    )
     said = ''
     while registry.is_running(model.name):
         with contextlib.suppress(RequestError, registry.RegistryError):
@@ -155,7 +163,10 @@ def _model_config(arguments: Arguments) -> None:
 
 
 @command(
-    'status', options='format', switches='relations integrations', ignored='color no-color utc'
+    'status',
+    options='format',
+    switches='relations integrations storage',
+    ignored='color no-color utc',
 )
 def _status(arguments: Arguments) -> None:
     model = chosen_model(arguments)
@@ -169,6 +180,8 @@ def _status(arguments: Arguments) -> None:
         wanted = arguments.has('relations') or arguments.has('integrations')
         relations = model.request('relations') if wanted else ()
         print(tables.status(status, relations), end='')
+        if arguments.has('storage') and status['storage']:
+            print(f'\n{tables.storage(status["storage"], in_status=True)}', end='')
     else:
         show(model, status, form)
 

@@ -32,9 +32,10 @@ def _storage(arguments: Arguments) -> None:
 
 @command('show-storage', options='format')
 def _show_storage(arguments: Arguments) -> None:
+    ids = arguments.take('storage id', more=True)
     form = arguments.format('yaml', 'json')
     model = chosen_model(arguments)
-    show(model, model.request('show-storage', ids=arguments.take('storage id', more=True)), form)
+    show(model, model.request('show-storage', ids=ids), form)
 
 
 @command('remove-storage', switches='force no-destroy')

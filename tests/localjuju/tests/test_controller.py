@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any, cast
 import pytest
 from fakepods import Charm, FakePods
 
+from localjuju.cli import main as cli
 from localjuju.client import Model as Client
 from localjuju.client import RequestError
 from localjuju.common import registry
@@ -576,6 +578,30 @@ def test_a_client_connects_and_forwards(client: Client):
 
 def _plain(host: str, port: int) -> socket.socket:
     return socket.create_connection((host, port))
+
+
+def test_the_program_shows_and_removes_storage(stored: Running, client: Client, capsys):
+    def said(*argv: str) -> str:
+        cli.main([*argv, '-m', client.name])
+        out, err = capsys.readouterr()
+        return out + err
+
+    assert said('storage').splitlines()[1].split() == [
+        'a/0', 'data/0', 'filesystem', 'kubernetes', '2.0', 'GiB', 'attached',
+    ]  # fmt: skip
+    shown = json.loads(said('storage', '--format', 'json'))
+    assert shown.keys() == {'storage', 'filesystems', 'volumes'}
+    assert json.loads(said('storage', '--filesystem', '--format=json')).keys() == {'filesystems'}
+    assert said('show-storage', 'data/0').startswith('data/0:\n  kind: filesystem\n')
+    assert 'Mountpoint' not in said('status')
+    assert '/srv' in said('status', '--storage')
+    with pytest.raises(SystemExit):
+        said('remove-storage', 'data/0')
+    assert 'failed to remove data/0: storage is attached' in capsys.readouterr().err
+    said('remove-application', 'a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    assert said('remove-storage', 'data/0') == 'removing data/0\n'
+    assert said('storage') == 'No storage to display.\n'
 
 
 # Jubilant

@@ -290,12 +290,18 @@ def test_a_minimum_size_is_read(text, mib):
     ],
 )
 def test_a_charm_with_other_storage_cannot_follow(stores, why):
-    made = world(DATA, CACHE)
+    made = world(DATA, CACHE, texts=('cache=1',))
     app = made.model.application('a')
     with pytest.raises(ModelError, match=why) as caught:
         made.model.refresh(app, charm(stores={store.name: store for store in stores}))
     assert str(caught.value).startswith('cannot upgrade application "a": ')
     assert app.charm_version == 1
+
+
+def test_a_charm_may_drop_a_store_that_nobody_uses():
+    made = world(DATA, CACHE)
+    made.model.refresh(made.model.application('a'), charm(stores={'data': DATA}))
+    assert made.model.application('a').charm_version == 2
 
 
 def test_a_charm_that_follows_leaves_the_storage_alone():

@@ -114,7 +114,8 @@ class Model:
                     f'cannot upgrade application "{app.name}": would break relation "{relation}"'
                 )
         try:
-            storage.check_upgrade(app.charm.stores, charm.stores)
+            in_use = {i.store.name for i in self.storages.claimed_by(app.name) if i.unit}
+            storage.check_upgrade(app.charm.stores, charm.stores, in_use)
         except ModelError as e:
             raise ModelError(f'cannot upgrade application "{app.name}": {e}') from None
         app.charm = dataclasses.replace(charm, revision=app.charm.revision + 1)

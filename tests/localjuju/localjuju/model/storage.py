@@ -8,7 +8,7 @@ storage ends it.
 import dataclasses
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from localjuju.common import sizes
 from localjuju.model.charmmeta import ModelError, Store
@@ -255,7 +255,9 @@ def _check(charm: str, store: Store, asked: Directive) -> None:
         )
 
 
-def check_upgrade(old: Mapping[str, Store], new: Mapping[str, Store]) -> None:
+def check_upgrade(
+    old: Mapping[str, Store], new: Mapping[str, Store], in_use: Collection[str]
+) -> None:
     """Refuse the stores of a charm that cannot follow another one.
 
     Raises ModelError, with Juju's words. A store that only the new charm has would need another
@@ -263,8 +265,10 @@ def check_upgrade(old: Mapping[str, Store], new: Mapping[str, Store]) -> None:
     """
     for name, store in old.items():
         if name not in new:
-            kind = 'required' if store.least else 'in-use'
-            raise ModelError(f'{kind} storage "{name}" removed')
+            if store.least or name in in_use:
+                kind = 'required' if store.least else 'in-use'
+                raise ModelError(f'{kind} storage "{name}" removed')
+            continue
         after = new[name]
         for what, before, now in (
             ('read-only', store.read_only, after.read_only),

@@ -403,6 +403,18 @@ def test_a_model_with_storage_is_not_destroyed_by_accident(stored: Running):
     assert stored.controller.ended.wait(10)
 
 
+def test_a_failed_storage_hook_shows_as_juju_names_it(running: Running):
+    def script(charm: Charm) -> None:
+        assert charm.env['JUJU_HOOK_NAME'] != 'data-storage-attached'
+
+    running.pods.script = script
+    running.write('metadata.yaml', STORED)
+    running.deploy('a')
+    running.wait(lambda: running.controller.model.unit('a/0').failed)
+    unit = running.ask('status')['applications']['a']['units']['a/0']
+    assert unit['workload-status']['message'] == 'hook failed: "storage-attached"'
+
+
 def test_storage_is_shown_as_jubilant_reads_it(stored: Running):
     statustypes = pytest.importorskip('jubilant.statustypes')
     shown = statustypes.Status._from_dict(stored.ask('status')).storage

@@ -31,8 +31,10 @@ def _status(status: Status, **more: str) -> dict[str, str]:
 
 def workload_status(unit: Unit) -> Status:
     """A unit's workload status, which a failed hook overrides."""
-    if unit.failed:
-        return Status('error', f'hook failed: "{unit.failed.hook}"', unit.agent.since)
+    if failed := unit.failed:
+        # Juju names the store of a storage hook nowhere in the status.
+        name = failed.kind if failed.storage else failed.hook
+        return Status('error', f'hook failed: "{name}"', unit.agent.since)
     return unit.workload
 
 

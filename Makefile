@@ -27,6 +27,7 @@ TOX = tox run
 # For `make lint`; the hook before each commit runs only the quick one.
 LINTERS = lint,static$(if $(CHARMLINT_PYTHON),$(comma)charmlint)
 CHARMS = coordinator-charm worker-charm
+EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
 STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
 
 help:  # Display this help
@@ -53,6 +54,7 @@ format: tools  # Format the code and fix what ruff can fix
 	@$(TOX) -e format
 
 integration: setup pack  # Run the Jubilant tests, e.g. make integration ARGS='-k flows'; JUJU=juju uses a real Juju
+	@python3 scripts/pack.py $(EXAMPLES)
 	@$(TOX) -e integration -- $(ARGS)
 
 lint: setup  # Check with ruff, pyright, codespell and charmlint; check vendored copies and alert rules

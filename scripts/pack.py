@@ -2,9 +2,9 @@
 
     python scripts/pack.py [--force] FOLDER …
 
-A folder in `tests/stores` gives build/stores/NAME.charm, any other folder build/NAME.charm, where
-NAME is the charm's name. A charm that was packed from the same files with the same tools is up to
-date.
+A folder in `tests/stores` gives build/stores/NAME.charm, one in `tests/localjuju/examples` gives
+build/examples/NAME.charm, any other folder build/NAME.charm, where NAME is the charm's name. A
+charm that was packed from the same files with the same tools is up to date.
 
 With charmcraft's snap and LXD, this runs `charmcraft pack`. Elsewhere charmcraft packs directly on
 this machine (--destructive-mode), and is made to believe two things: that the machine is the
@@ -162,7 +162,10 @@ def charm_name(folder: Path) -> str:
 
 def target_file(folder: Path) -> Path:
     """The path of a folder's packed charm."""
-    group = 'stores' if folder.resolve().parts[-3:-1] == ('tests', 'stores') else ''
+    parents = '/'.join(folder.resolve().parent.parts)
+    group = 'stores' if parents.endswith('/tests/stores') else ''
+    if '/tests/localjuju/examples' in parents:
+        group = 'examples'
     return BUILD / group / f'{charm_name(folder)}.charm'
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / 'tests' / 'localjuju' / 'examples'
 
 
 def constants(module: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localjuju.common import wire
-from localjuju.pods.pods import Completed, Container, PodError
+from localjuju.pods.pods import Completed, Container, Mount, PodError
 
 
 @dataclasses.dataclass
@@ -40,6 +40,8 @@ class FakePods:
         self.state = state
         self.script: Callable[[Charm], Any] = lambda charm: None
         self.pods: dict[str, Path] = {}
+        #: By unit (its charm container) or ``unit container``, then by place in there.
+        self.mounts: dict[str, dict[str, Mount]] = {}
         self.events: list[tuple[str, str]] = []
         #: How far ahead each unit's dispatches saw the clock.
         self.later: list[tuple[str, str, float]] = []
@@ -51,7 +53,13 @@ class FakePods:
         self._lock = threading.Lock()
         self._count = 1
 
-    def create(self, unit: str, containers: Sequence[Container], unit_dir: Path) -> str:
+    def create(
+        self,
+        unit: str,
+        containers: Sequence[Container],
+        unit_dir: Path,
+        mounts: Sequence[Mount] = (),
+    ) -> str:
         if self.broken:
             raise self.broken
         assert unit not in self.pods
@@ -59,6 +67,10 @@ class FakePods:
         with self._lock:
             self._count += 1
             self.pods[unit] = unit_dir
+            self.mounts[unit] = {m.target: m for m in mounts}
+            self.mounts |= {
+                f'{unit} {c.name}': {m.target: m for m in c.mounts} for c in containers
+            }
             self.events.append((unit, 'pod made'))
             return f'10.1.0.{self._count}'
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from localjuju.model import hooktools
-from localjuju.pods.pods import JUJU_DIR, PodError, Pods
+from localjuju.pods.pods import JUJU_DIR, Mount, PodError, Pods
 
 SERVER = """
 import http.server, socket
@@ -68,13 +68,17 @@ def probe(workdir: Path) -> dict[str, object]:
     pods = Pods('probe', workdir, hooktools.NAMES)
     seen: dict[str, object] = {}
     addresses = {}
+    volume = workdir / 'volume'
+    volume.mkdir()
+    places = '/var/lib/juju/storage/data/0', '/srv/read-only'
+    mounts = [Mount(volume, places[0], writable=True), Mount(volume, places[1])]
     for unit in 'a/0', 'a/1', 'b/0':
         folder = workdir / unit.replace('/', '-')
         (folder / 'charm').mkdir(parents=True)
         (folder / 'charm/dispatch').write_text(DISPATCH)
         (folder / 'charm/dispatch').chmod(0o755)
         (folder / 'charm/server.py').write_text(SERVER)
-        addresses[unit] = pods.create(unit, (), folder)
+        addresses[unit] = pods.create(unit, (), folder, mounts if unit == 'a/0' else ())
     seen['addresses'] = addresses
 
     def run(unit: str, *argv: str) -> str:
@@ -93,6 +97,9 @@ def probe(workdir: Path) -> dict[str, object]:
     broken.chmod(0o644)
     seen['no program'] = pods.dispatch('b/0', {}, 60).returncode
     seen['stdin'] = pods.exec('a/0', None, ['cat'], stdin=b'in').stdout.decode()
+    write = 'echo kept > {0}/file && cat {1}/file; echo x > {1}/other'
+    seen['storage'] = pods.exec('a/0', None, ['sh', '-c', write.format(*places)]).stdout.decode()
+    seen['read-only storage'] = sorted(file.name for file in volume.iterdir())
     seen['folders'] = [
         pods.exec('a/0', None, ['pwd'], cwd=cwd).stdout.decode().strip()
         for cwd in (None, JUJU_DIR)
@@ -128,7 +135,8 @@ def probe(workdir: Path) -> dict[str, object]:
 
     pods.delete('a/0')
     seen['deleted'] = get('a-0.a-endpoints.probe.svc.cluster.local', 8080)
-    seen['new address'] = pods.create('a/0', (), workdir / 'a-0')
+    seen['new address'] = pods.create('a/0', (), workdir / 'a-0', mounts)
+    seen['storage of a new pod'] = run('a/0', 'cat', f'{places[0]}/file')
     try:
         pods.create('a/0', (), workdir / 'a-0')
     except PodError as error:

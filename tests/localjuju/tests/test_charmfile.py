@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localjuju.controller import charmfile
-from localjuju.model.charmmeta import Action, Endpoint, ModelError, Option
+from localjuju.model.charmmeta import Action, Endpoint, ModelError, Option, Store
 
 METADATA = """
 name: web
@@ -92,7 +92,17 @@ def test_a_charm_is_read(tmp_path, packed, split):
 @pytest.mark.parametrize(
     ('metadata', 'why'),
     [
-        ('name: x\nstorage: {data: {type: filesystem}}', 'uses storage: not supported locally'),
+        ('name: x\nstorage: {d: {type: block}}', 'block storage on a container model not supp'),
+        ('name: x\nstorage: {d: {type: tape}}', 'type "tape" is not known'),
+        ('name: x\nstorage: {d: {shared: true}}', 'store "d": shared storage support not impl'),
+        (
+            'name: x\nstorage: {d: {location: /var/lib/juju/storage/d}}',
+            'must not fall within "/var/lib/juju/storage"',
+        ),
+        (
+            'name: x\ncontainers: {c: {resource: r, mounts: [{storage: d, location: /d}]}}',
+            'container "c": storage "d" is not declared',
+        ),
         ('name: x\nsubordinate: true', 'uses subordinate'),
         ('name: x\nresources: {r: {type: file}}', 'only oci-image is supported'),
         ('name: x\nrequires: {e: {interface: i, scope: container}}', 'scope container'),
@@ -104,6 +114,30 @@ def test_a_charm_is_read(tmp_path, packed, split):
 def test_a_charm_that_needs_more_is_refused(tmp_path, metadata, why):
     with pytest.raises(ModelError, match=why):
         charmfile.read(folder(tmp_path / 'charm', **{'metadata.yaml': metadata}))
+
+
+def test_storage_is_read(tmp_path):
+    metadata = """
+name: x
+containers:
+  c:
+    resource: r
+    mounts:
+      - {storage: data, location: /one}
+      - {storage: data, location: /two}
+      - {storage: logs}
+storage:
+  data: {type: filesystem, location: /srv/, minimum-size: 2G, read-only: true}
+  logs: {type: filesystem, multiple: {range: 0-2}, minimum-size: 700}
+  bare:
+"""
+    charm = charmfile.read(folder(tmp_path / 'charm', **{'metadata.yaml': metadata}))
+    assert charm.stores == {
+        'data': Store('data', 2048, 1, 1, '/srv', read_only=True),
+        'logs': Store('logs', 700, 0, 2),
+        'bare': Store('bare'),
+    }
+    assert charm.mounts == {'c': {'data': ('/one', '/two'), 'logs': ('',)}}
 
 
 @pytest.mark.parametrize('place', ['venv', 'venv/lib/python3.12/site-packages'])

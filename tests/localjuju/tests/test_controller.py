@@ -1,7 +1,9 @@
 """A running controller with fake pods: requests in, events out, what a model leaves behind."""
 
 import contextlib
+import dataclasses
 import functools
+import json
 import socket
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import Any, cast
 import pytest
 from fakepods import Charm, FakePods
 
+from localjuju.cli import main as cli
 from localjuju.client import Model as Client
 from localjuju.client import RequestError
 from localjuju.common import registry
@@ -299,6 +302,134 @@ def test_a_destroyed_model_ends_when_its_last_application_is_gone(running: Runni
     assert running.pods.of('a/0')[-3:] == ['stop', 'remove', 'pod deleted']
 
 
+# Storage
+
+STORED = f"""{METADATA}
+storage:
+  data: {{type: filesystem, location: /srv}}
+containers:
+  web: {{resource: image, mounts: [{{storage: data, location: /var/www}}]}}
+"""
+
+
+def data(running: Running, unit: str) -> Path:
+    """The folder that a unit's pod mounts at /srv."""
+    return running.pods.mounts[unit]['/srv'].source
+
+
+@pytest.fixture
+def stored(running: Running) -> Running:
+    """A controller with an application `a` that has storage."""
+    running.write('metadata.yaml', STORED)
+    running.deploy('a', storage=['data=2G'])
+    running.settle()
+    return running
+
+
+def test_the_charm_and_its_workload_mount_the_same_folder(stored: Running):
+    mount = stored.pods.mounts['a/0']['/srv']
+    assert mount.writable
+    assert stored.pods.mounts['a/0 web'] == {
+        '/var/www': dataclasses.replace(mount, target='/var/www')
+    }
+    # Whoever the workload runs as may write.
+    assert mount.source.stat().st_mode & 0o777 == 0o777
+
+
+def test_data_stays_while_pods_come_and_go(stored: Running):
+    (data(stored, 'a/0') / 'file').write_text('mine')
+    for kill in (False, True):
+        stored.ask('delete-pod', unit='a/0', kill=kill)
+        stored.settle()
+        assert (data(stored, 'a/0') / 'file').read_text() == 'mine'
+    stored.ask('refresh', app='a', path=str(stored.charm))
+    stored.settle()
+    assert (data(stored, 'a/0') / 'file').read_text() == 'mine'
+    assert stored.pods.of('a/0').count('data-storage-attached') == 1
+
+
+def test_data_stays_when_its_unit_goes_and_returns_with_it(stored: Running):
+    stored.ask('scale', app='a', to=2)
+    stored.wait(lambda: 'a/1' in stored.pods.pods)
+    stored.settle()
+    (data(stored, 'a/1') / 'file').write_text('mine')
+    stored.ask('scale', app='a', to=1)
+    stored.wait(lambda: 'a/1' not in stored.controller.model.application('a').units)
+    assert 'attachments' not in stored.ask('storage')['storage']['data/1']
+    stored.ask('scale', app='a', to=2)
+    stored.wait(lambda: 'a/1' in stored.pods.pods)
+    assert (data(stored, 'a/1') / 'file').read_text() == 'mine'
+
+
+def test_detached_storage_is_removed_with_its_data(stored: Running):
+    folder = data(stored, 'a/0')
+    assert stored.ask('remove-storage', ids=['data/0', 'x/1']) == {
+        'data/0': 'storage is attached', 'x/1': 'storage "x/1" not found',
+    }  # fmt: skip
+    stored.ask('remove-application', app='a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    assert stored.pods.of('a/0')[-4:] == [
+        'data-storage-detaching', 'stop', 'remove', 'pod deleted',
+    ]  # fmt: skip
+    shown = stored.ask('show-storage', ids=['data/0'])['data/0']
+    assert shown['status']['current'] == 'detached'
+    assert folder.exists()
+    assert stored.ask('remove-storage', ids=['data/0']) == {}
+    assert not folder.exists()
+    assert stored.ask('storage') == {}
+    with pytest.raises(ModelError, match='storage instance "data/0" not found'):
+        stored.ask('show-storage', ids=['data/0'])
+
+
+@pytest.mark.parametrize('force', [False, True])
+def test_storage_goes_with_its_application_on_request(stored: Running, force: bool):
+    folder = data(stored, 'a/0')
+    stored.ask('remove-application', app='a', destroy_storage=True, force=force)
+    stored.wait(lambda: not stored.controller.model.applications)
+    stored.wait(lambda: not folder.exists())
+    assert stored.ask('storage') == {}
+
+
+def test_a_model_with_storage_is_not_destroyed_by_accident(stored: Running):
+    for arguments, why in (
+        ({}, r'1 volume\(s\)\n    1 filesystem\(s\)'),
+        ({'force': True}, '"--destroy-storage" option'),
+        ({'release_storage': True}, '--release-storage is not supported locally'),
+    ):
+        with pytest.raises(ModelError, match=why):
+            stored.ask('destroy-model', **arguments)
+    assert not stored.controller.model.destroying
+    stored.ask('destroy-model', destroy_storage=True)
+    assert stored.controller.ended.wait(10)
+
+
+def test_a_failed_storage_hook_shows_as_juju_names_it(running: Running):
+    def script(charm: Charm) -> None:
+        assert charm.env['JUJU_HOOK_NAME'] != 'data-storage-attached'
+
+    running.pods.script = script
+    running.write('metadata.yaml', STORED)
+    running.deploy('a')
+    running.wait(lambda: running.controller.model.unit('a/0').failed)
+    unit = running.ask('status')['applications']['a']['units']['a/0']
+    assert unit['workload-status']['message'] == 'hook failed: "storage-attached"'
+
+
+def test_storage_is_shown_as_jubilant_reads_it(stored: Running):
+    statustypes = pytest.importorskip('jubilant.statustypes')
+    shown = statustypes.Status._from_dict(stored.ask('status')).storage
+    assert shown.storage['data/0'].attachments.units['a/0'].location == '/srv'
+    assert shown.storage['data/0'].status.current == 'attached'
+    assert (shown.filesystems['0'].size, shown.filesystems['0'].pool) == (2048, 'kubernetes')
+    assert shown.filesystems['0'].attachments.containers['a/0'].mount_point == '/srv'
+    assert shown.volumes['0'].storage == 'data/0'
+    assert not shown.volumes['0'].attachments.containers['a/0'].read_only
+    stored.ask('remove-application', app='a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    shown = statustypes.Status._from_dict(stored.ask('status')).storage
+    assert shown.storage['data/0'].attachments is None
+
+
 # Config
 
 
@@ -335,6 +466,7 @@ def test_config_is_refused(running: Running, arguments, why):
         ({'config': {'colour': 'x'}}, 'unknown option "colour"'),
         ({'resources': {'imagee': 'known'}}, 'unrecognized resource "imagee"'),
         ({'resources': {'image': 'unknown'}}, 'cannot find image unknown'),
+        ({'storage': ['data=1G']}, 'charm "tiny" has no store called "data"'),
         ({'base': 'ubuntu@22.04'}, 'base "ubuntu@22.04" is not the charm\'s'),
         ({'path': '/nowhere'}, 'cannot read charm /nowhere: no such file'),
     ],
@@ -476,6 +608,30 @@ def test_a_client_connects_and_forwards(client: Client):
 
 def _plain(host: str, port: int) -> socket.socket:
     return socket.create_connection((host, port))
+
+
+def test_the_program_shows_and_removes_storage(stored: Running, client: Client, capsys):
+    def said(*argv: str) -> str:
+        cli.main([*argv, '-m', client.name])
+        out, err = capsys.readouterr()
+        return out + err
+
+    assert said('storage').splitlines()[1].split() == [
+        'a/0', 'data/0', 'filesystem', 'kubernetes', '2.0', 'GiB', 'attached',
+    ]  # fmt: skip
+    shown = json.loads(said('storage', '--format', 'json'))
+    assert shown.keys() == {'storage', 'filesystems', 'volumes'}
+    assert json.loads(said('storage', '--filesystem', '--format=json')).keys() == {'filesystems'}
+    assert said('show-storage', 'data/0').startswith('data/0:\n  kind: filesystem\n')
+    assert 'Mountpoint' not in said('status')
+    assert '/srv' in said('status', '--storage')
+    with pytest.raises(SystemExit):
+        said('remove-storage', 'data/0')
+    assert 'failed to remove data/0: storage is attached' in capsys.readouterr().err
+    said('remove-application', 'a')
+    stored.wait(lambda: not stored.controller.model.applications)
+    assert said('remove-storage', 'data/0') == 'removing data/0\n'
+    assert said('storage') == 'No storage to display.\n'
 
 
 # Jubilant

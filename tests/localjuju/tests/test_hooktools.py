@@ -148,7 +148,12 @@ def _equal(one, other):
             'juju-reboot is not supported when running units on Kubernetes',
         ),
         ('a/0', ['pod-spec-set'], 1, 'pod-spec-set is not supported by the local Juju'),
-        ('a/0', ['storage-get', J, '-s', 'data/0'], 1, 'storage "data/0" not found'),
+        (
+            'a/0',
+            ['storage-get', J, '-s', 'data/0'],
+            2,
+            'invalid value "data/0" for option -s: storage not found',
+        ),
     ],
 )
 def test_refuses(world: World, unit, argv, code, stderr):

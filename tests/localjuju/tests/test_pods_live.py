@@ -132,6 +132,18 @@ def test_a_new_pod_gets_a_new_address(seen: dict[str, Any]):
     assert seen['new address'] not in seen['addresses'].values()
 
 
+def test_storage_is_one_folder_wherever_it_is_mounted(seen: dict[str, Any]):
+    assert seen['storage'] == 'kept\n'
+
+
+def test_read_only_storage_cannot_be_written(seen: dict[str, Any]):
+    assert seen['read-only storage'] == ['file']
+
+
+def test_storage_outlives_its_pod(seen: dict[str, Any]):
+    assert seen['storage of a new pod'] == 'kept'
+
+
 def test_a_pod_is_not_made_twice(seen: dict[str, Any]):
     assert seen['twice'] == 'cannot create the pod of a/0: it exists'
 

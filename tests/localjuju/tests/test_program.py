@@ -67,6 +67,24 @@ def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
         (['deploy', './x', '--to=1', '--bogus'], 'option --bogus is not supported'),
         (['deploy', './x', '--trust=maybe'], 'invalid value "maybe" for option --trust'),
         (['deploy'], 'no charm specified'),
+        (
+            ['deploy', './x', '--attach-storage', 'd/0'],
+            'option --attach-storage is not supported by the local Juju: Juju',
+        ),
+        (
+            ['add-unit', 'app', '--attach-storage', 'd/0'],
+            'option --attach-storage is not supported',
+        ),
+        (['remove-unit', 'app', '--destroy-storage'], 'on Kubernetes there is only --num-units'),
+        (['add-storage', 'app/0', 'data=1G'], 'Juju cannot do it on container models'),
+        (['detach-storage', 'data/0', '--force'], 'Juju cannot do it on container models'),
+        (['remove-storage', 'data/0', '--force'], 'on container models Juju cannot'),
+        (['remove-storage', 'data/0', '--no-destroy'], '--no-destroy is not supported'),
+        (['show-storage'], 'no storage id specified'),
+        (
+            ['destroy-model', 'm', '--destroy-storage', '--release-storage'],
+            '--destroy-storage and --release-storage cannot both be specified',
+        ),
         (['--debug', 'deploy'], 'no charm specified'),
         (['bootstrap', 'x', 'y'], 'juju bootstrap is not supported by the local Juju: there are'),
         (['nonesuch'], 'juju: "nonesuch" is not a juju command. See "juju --help".'),
@@ -232,3 +250,56 @@ def test_checkouts_have_models_of_one_name_and_each_its_current_one(monkeypatch)
         monkeypatch.setattr(paths, 'LOCALJUJU_DIR', Path('/src/one/localjuju'))
         assert registry.names() == ['demo']
         assert registry.current() == 'demo'
+
+
+UNIT_STORAGE = {
+    'storage': {
+        'data/10': {
+            'kind': 'filesystem',
+            'status': {'current': 'attached'},
+            'attachments': {'units': {'web/10': {'location': '/srv'}}},
+        },
+        'data/2': {
+            'kind': 'filesystem',
+            'status': {'current': 'pending', 'message': 'soon'},
+            'attachments': {'units': {'web/2': {'location': '/srv'}}},
+        },
+        'data/0': {'kind': 'filesystem', 'status': {'current': 'detached'}},
+    },
+    'filesystems': {
+        '0': {'storage': 'data/0', 'size': 1536, 'provider-id': 'x',
+              'status': {'current': 'detached'}},
+        '2': {'storage': 'data/2', 'size': 500, 'provider-id': 'y',
+              'status': {'current': 'pending', 'message': 'soon'},
+              'attachments': {'containers': {'web/2': {'mount-point': '/srv'}}}},
+        '10': {'storage': 'data/10', 'size': 20480, 'provider-id': 'z',
+               'status': {'current': 'attached'},
+               'attachments': {'containers': {'web/10': {'mount-point': '/srv'}}}},
+    },
+}  # fmt: skip
+
+
+def test_the_storage_table():
+    """Units in their order, what is detached last."""
+    assert tables.storage(UNIT_STORAGE) == (
+        'Unit    Storage ID  Type        Pool        Size     Status    Message\n'
+        'web/2   data/2      filesystem  kubernetes  500 MiB  pending   soon\n'
+        'web/10  data/10     filesystem  kubernetes  20 GiB   attached\n'
+        '        data/0      filesystem  kubernetes  1.5 GiB  detached\n'
+    )
+
+
+def test_storage_in_the_status_table_shows_where_it_is():
+    header, first, *_ = tables.storage(UNIT_STORAGE, in_status=True).splitlines()
+    assert header.split('  ')[0] == 'Storage Unit'
+    assert header.split().index('Mountpoint') == header.split().index('Pool') + 1
+    assert first.split() == [
+        'web/2', 'data/2', 'filesystem', 'kubernetes', '/srv', '500', 'MiB', 'pending', 'soon',
+    ]  # fmt: skip
+
+
+def test_the_table_of_file_systems():
+    assert tables.filesystems(UNIT_STORAGE['filesystems']).splitlines()[:2] == [
+        'Unit    Storage ID  ID  Provider ID  Mountpoint  Size     State     Message',
+        '        data/0      0   x                        1.5 GiB  detached',
+    ]

@@ -32,6 +32,7 @@ def charm(name: str = 'charm', **declared: Any) -> Charm:
         declared.get('resources', {}),
         options,
         declared.get('actions', {'greet': Action('greet')}),
+        stores=declared.get('stores', {}),
     )
 
 

@@ -54,11 +54,13 @@ def test_a_charm_is_packed_under_its_name_from_what_git_would_take(charm: Path):
     ]
 
 
-def test_a_store_goes_to_a_folder_of_its_own(charm: Path):
+def test_stores_and_examples_go_to_folders_of_their_own(charm: Path):
     assert pack.target_file(charm) == pack.BUILD / 'example-k8s.charm'
     for stores, target in (
         ('tests/stores', 'stores/loki.charm'),
         ('stores', 'loki.charm'),  # a checkout of this name
+        ('tests/localjuju/examples', 'examples/loki.charm'),
+        ('tests/localjuju/examples/several', 'examples/loki.charm'),
     ):
         folder = charm / stores / 'loki'
         folder.mkdir(parents=True)

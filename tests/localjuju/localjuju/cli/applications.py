@@ -12,10 +12,10 @@ from localjuju.client import Model
     'deploy',
     takes='<charm> [<application>]',
     about='Deploy a charm: a path (./… or /…), or a name that charms.toml maps to a local charm.',
-    options='base channel config n|num-units resource revision',
+    options='base channel config n|num-units resource revision storage',
     switches='trust',
     ignored='constraints= force',
-    refused='attach-storage= bind= device= dry-run map-machines= overlay= storage= to=',
+    refused='attach-storage= bind= device= dry-run map-machines= overlay= to=',
     lenient=True,
 )
 def _deploy(arguments: Arguments) -> None:
@@ -36,6 +36,7 @@ def _deploy(arguments: Arguments) -> None:
         resources={**charm.resources, **pairs(arguments.all('resource'))},
         trust=arguments.has('trust'),
         base=arguments.one('base'),
+        storage=arguments.all('storage'),
         store=charm.store(),
     )
     name = deployed['name']
@@ -121,9 +122,9 @@ def _add_unit(arguments: Arguments) -> None:
     takes='<application>',
     about='Remove the units with the highest numbers; --num-units says how many.',
     options='num-units',
-    ignored='destroy-storage no-prompt no-wait y|yes',
-    refused='dry-run force',
-    reasons={'force': 'on Kubernetes there is only --num-units'},
+    ignored='no-prompt no-wait y|yes',
+    refused='destroy-storage dry-run force',
+    reasons=dict.fromkeys(('destroy-storage', 'force'), 'on Kubernetes there is only --num-units'),
 )
 def _remove_unit(arguments: Arguments) -> None:
     (app,) = arguments.take('application')
@@ -147,14 +148,19 @@ def _scale_application(arguments: Arguments) -> None:
     'remove-application',
     takes='<application>…',
     about='Remove applications; --force leaves out their hooks.',
-    switches='force',
-    ignored='destroy-storage no-prompt no-wait y|yes',
+    switches='destroy-storage force',
+    ignored='no-prompt no-wait y|yes',
     refused='dry-run',
 )
 def _remove_application(arguments: Arguments) -> None:
     model = chosen_model(arguments)
     for app in arguments.take('application', more=True):
-        model.request('remove-application', app=app, force=arguments.has('force'))
+        model.request(
+            'remove-application',
+            app=app,
+            force=arguments.has('force'),
+            destroy_storage=arguments.has('destroy-storage'),
+        )
 
 
 @command(

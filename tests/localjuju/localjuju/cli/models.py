@@ -90,13 +90,21 @@ def _launch(name: str, log: Path, config: dict[str, str], owner: owners.Owner) -
     'destroy-model',
     takes='<model>',
     about='Remove a model with all that is in it; --force leaves out the hooks.',
-    switches='force',
-    ignored='destroy-storage no-prompt no-wait release-storage t|timeout= y|yes',
+    switches='destroy-storage force release-storage',
+    ignored='no-prompt no-wait t|timeout= y|yes',
 )
 def _destroy_model(arguments: Arguments) -> None:
     (reference,) = arguments.take('model')
     model = Model(reference)
-    model.request('destroy-model', force=arguments.has('force'))
+    destroy, release = arguments.has('destroy-storage'), arguments.has('release-storage')
+    if destroy and release:
+        raise UsageError('--destroy-storage and --release-storage cannot both be specified')
+    model.request(
+        'destroy-model',
+        force=arguments.has('force'),
+        destroy_storage=destroy,
+        release_storage=release,
+    )
     said = ''
     while registry.is_running(model.name):
         with contextlib.suppress(RequestError, registry.RegistryError):
@@ -223,9 +231,9 @@ def _model_constraints(arguments: Arguments) -> None:
         '* stands for any characters.'
     ),
     options='format',
-    switches='integrations relations',
+    switches='integrations relations storage',
     ignored='color no-color retry-count= retry-delay= utc',
-    refused='storage watch=',
+    refused='watch=',
 )
 def _status(arguments: Arguments) -> None:
     model = chosen_model(arguments)
@@ -238,6 +246,8 @@ def _status(arguments: Arguments) -> None:
         wanted = arguments.has('relations') or arguments.has('integrations')
         relations = model.request('relations') if wanted else ()
         print(tables.status(status, relations), end='')
+        if arguments.has('storage') and status['storage']:
+            print(f'\n{tables.storage(status["storage"], in_status=True)}', end='')
     else:
         show(model, status, form)
     if status['applications']:

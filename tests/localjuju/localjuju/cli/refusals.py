@@ -6,7 +6,8 @@ _ONE_USER = 'there is one user, admin'
 _NO_MACHINES = 'a Kubernetes model has no machines'
 _NO_SPACES = 'there is one network, alpha'
 _NO_STORE = 'nothing here talks to Charmhub; charms.toml maps its names to local charms'
-_NO_STORAGE = 'charms with storage are not supported'
+_FIXED_STORAGE = 'Juju cannot do it on container models either'
+_ONE_POOL = 'there is one storage pool, kubernetes'
 _NO_OFFERS = 'relations between models are not supported'
 _NO_BUNDLES = 'bundles are not supported: deploy and integrate the applications one by one'
 _POD_SIZE = 'a pod has whatever the machine has'
@@ -16,7 +17,7 @@ _NO_INGRESS = 'nothing is reachable from outside; use localjuju.client to connec
 
 #: Flag → why it is refused, wherever a command refuses it.
 FLAGS = {
-    'attach-storage': _NO_STORAGE,
+    'attach-storage': _FIXED_STORAGE,
     'background': _NO_HISTORY,
     'bind': _NO_SPACES,
     'device': _ONE_MACHINE,
@@ -33,7 +34,7 @@ FLAGS = {
     'query': 'wait-for only waits for an application to be active',
     'remote': 'it is for charms older than sidecar charms',
     'schema': 'it is in the charm itself',
-    'storage': _NO_STORAGE,
+    'storage': _FIXED_STORAGE,
     'switch': 'an application keeps its charm: deploy the other one beside it',
     'to': _ONE_MACHINE,
     'via': _NO_OFFERS,
@@ -69,10 +70,10 @@ _GROUPS = {
         'agree agreements attach-resource charm-resources download find info list-agreements '
         'list-charm-resources list-resources resources'
     ),
-    _NO_STORAGE: (
-        'add-storage attach-storage create-storage-pool detach-storage import-filesystem '
-        'list-storage list-storage-pools remove-storage remove-storage-pool show-storage storage '
-        'storage-pools update-storage-pool'
+    _FIXED_STORAGE: 'add-storage attach-storage detach-storage import-filesystem',
+    _ONE_POOL: (
+        'create-storage-pool list-storage-pools remove-storage-pool storage-pools '
+        'update-storage-pool'
     ),
     _NO_OFFERS: (
         'consume find-offers list-offers offer offers remove-offer remove-saas resume-relation '

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from localjuju.common import sizes
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Columns two spaces apart, as wide as their widest cell; those in `right` align right.
@@ -82,6 +84,48 @@ def _unit(name: str, unit: dict[str, Any]) -> tuple[str, ...]:
 
 def _aside(agent: dict[str, Any]) -> str:
     return f'({agent["message"]})' if agent.get('message') else ''
+
+
+def storage(shown: dict[str, Any], *, in_status: bool = False) -> str:
+    """`juju storage` from its JSON, or (with mount points) its part of `juju status --storage`."""
+    sizes_of = {f['storage']: f['size'] for f in shown['filesystems'].values()}
+    rows = []
+    for identity, one in shown['storage'].items():
+        units = one.get('attachments', {}).get('units', {})
+        # What is detached comes last.
+        for unit in units or ['']:
+            mount = (units[unit]['location'] if unit else '',) if in_status else ()
+            size = sizes.binary(sizes_of[identity] * 2**20)
+            status = one['status']
+            rows.append(
+                (unit, identity, one['kind'], 'kubernetes', *mount, size, status['current'],
+                 status.get('message', ''))
+            )  # fmt: skip
+    rows.sort(key=lambda row: (not row[0], _by_number(row[0]), _by_number(row[1])))
+    first, mount = ('Storage Unit', ('Mountpoint',)) if in_status else ('Unit', ())
+    header = (first, 'Storage ID', 'Type', 'Pool', *mount, 'Size', 'Status', 'Message')
+    return table(header, rows)
+
+
+def filesystems(shown: dict[str, Any]) -> str:
+    """`juju storage --filesystem` from its JSON."""
+    rows = []
+    for number, one in shown.items():
+        attachments = one.get('attachments', {}).get('containers', {})
+        for unit in attachments or ['']:
+            mount = attachments[unit]['mount-point'] if unit else ''
+            size, status = sizes.binary(one['size'] * 2**20), one['status']
+            rows.append(
+                (unit, one['storage'], number, one['provider-id'], mount, size, status['current'],
+                 status.get('message', ''))
+            )  # fmt: skip
+    header = ('Unit', 'Storage ID', 'ID', 'Provider ID', 'Mountpoint', 'Size', 'State', 'Message')
+    return table(header, rows)
+
+
+def _by_number(identity: str) -> tuple[str, int]:
+    name, _, number = identity.partition('/')
+    return name, int(number or 0)
 
 
 def tree(value: Any, indent: int = 0) -> str:

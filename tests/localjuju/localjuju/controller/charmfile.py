@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 
 from localjuju.controller import kubernetes
-from localjuju.model.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role
+from localjuju.model import storage
+from localjuju.model.charmmeta import Action, Charm, Endpoint, ModelError, Option, Role, Store
 
 _ROLES: tuple[Role, ...] = ('provides', 'requires', 'peers')
 #: What a charm may declare but the local Juju does not have; such a charm is refused.
-_UNSUPPORTED = ('storage', 'devices', 'subordinate', 'payloads', 'functions')
+_UNSUPPORTED = ('devices', 'subordinate', 'payloads', 'functions')
 
 
 def read(path: Path) -> Charm:
@@ -39,16 +40,21 @@ def read(path: Path) -> Charm:
     for name, resource in resources.items():
         if resource.get('type') != 'oci-image':
             raise ModelError(f'resource "{name}": only oci-image is supported locally')
+    containers = metadata.get('containers') or {}
+    declared = metadata.get('storage') or {}
+    stores = {n: _store(metadata['name'], n, s or {}) for n, s in declared.items()}
     return Charm(
         name=metadata['name'],
         source=str(path),
         endpoints=_endpoints(metadata),
-        containers={n: c['resource'] for n, c in (metadata.get('containers') or {}).items()},
+        containers={n: c['resource'] for n, c in containers.items()},
         resources={n: r.get('upstream-source') for n, r in resources.items()},
         options={n: _option(n, o) for n, o in (config.get('options') or {}).items()},
         actions={n: _action(n, a or {}) for n, a in actions.items()},
         base=_base(files.get('manifest.yaml') or {}),
         kubernetes=kubernetes.clients(_file_names(path)),
+        stores=stores,
+        mounts={n: _mounts(n, c.get('mounts') or (), stores) for n, c in containers.items()},
     )
 
 
@@ -120,6 +126,35 @@ def _action(name: str, declared: Mapping[str, Any]) -> Action:
         more.pop('required', None)
     schema = {'type': 'object', **more, 'properties': params}
     return Action(name, str(declared.get('description', '')), params, schema)
+
+
+def _store(charm: str, name: str, declared: Mapping[str, Any]) -> Store:
+    kind = declared.get('type', 'filesystem')
+    if kind == 'block':
+        raise ModelError(f'storage "{name}": block storage on a container model not supported')
+    if kind != 'filesystem':
+        raise ModelError(f'storage "{name}": type "{kind}" is not known')
+    if declared.get('shared'):
+        raise ModelError(f'charm "{charm}" store "{name}": shared storage support not implemented')
+    location = str(declared.get('location') or '').rstrip('/')
+    if location.startswith(storage.ROOT):
+        raise ModelError(f'invalid location "{location}": must not fall within "{storage.ROOT}"')
+    multiple = declared.get('multiple') or {}
+    least, most = storage.counts(str(multiple['range'])) if 'range' in multiple else (1, 1)
+    minimum = storage.minimum_size(str(declared.get('minimum-size') or '0'))
+    return Store(name, minimum, least, most, location, declared.get('read-only') is True)
+
+
+def _mounts(
+    container: str, declared: Iterable[Mapping[str, Any]], stores: Mapping[str, Store]
+) -> dict[str, tuple[str, ...]]:
+    mounts: dict[str, tuple[str, ...]] = {}
+    for mount in declared:
+        name = mount.get('storage', '')
+        if name not in stores:
+            raise ModelError(f'container "{container}": storage "{name}" is not declared')
+        mounts[name] = (*mounts.get(name, ()), str(mount.get('location') or ''))
+    return mounts
 
 
 def _base(manifest: Mapping[str, Any]) -> tuple[str, str]:

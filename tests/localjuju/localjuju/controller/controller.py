@@ -14,6 +14,7 @@ from localjuju.controller.constraints import Value
 from localjuju.controller.debuglog import DebugLog
 from localjuju.controller.podrunner import PodRunner
 from localjuju.controller.requests import Requests
+from localjuju.controller.volumes import Volumes
 from localjuju.model.application import Application
 from localjuju.model.model import Model
 from localjuju.model.unitstate import Life, Task
@@ -64,6 +65,7 @@ class Controller:
         self._charms_dir = workdir / 'charms'
         self.units_dir.mkdir(parents=True)
         self._charms_dir.mkdir()
+        self.volumes = Volumes(workdir / 'storage', model.storages, self.changes)
         self._unpacking = threading.Lock()
         self._unpacked: dict[tuple[str, int, int], Path] = {}
         self.runners: dict[str, PodRunner] = {}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from localjuju.common import wire
-from localjuju.controller import charmfile
+from localjuju.controller import charmfile, volumes
 from localjuju.controller.agent import Agent, Changes, Outcome
 from localjuju.controller.debuglog import DebugLog
 from localjuju.model import record, rollout, uniter
@@ -41,6 +41,7 @@ class Owner(Protocol):
     log: DebugLog
     stats: list[dict[str, Any]]
     units_dir: Path
+    volumes: volumes.Volumes
     update_status_interval: float
 
     def update_services(self) -> None:
@@ -147,11 +148,15 @@ class PodRunner(threading.Thread):
         app = self.agent.model.application(self.unit.app)
         with self._changes:
             charm, images = app.charm, dict(app.images)
-        containers = [Container(n, images[r]) for n, r in charm.containers.items()]
+            stored = self.agent.model.storages.of(self.unit.name)
         try:
             self._unpack()
             self._listen()
-            address = self._pods.create(self.unit.name, containers, self._folder)
+            mounts = self._controller.volumes.mounts(charm, stored)
+            containers = [
+                Container(n, images[r], mounts.workloads[n]) for n, r in charm.containers.items()
+            ]
+            address = self._pods.create(self.unit.name, containers, self._folder, mounts.charm)
         except (PodError, OSError) as e:
             log.warning('%s: %s', self.unit.name, e)
             self._pod_failed = True
@@ -168,6 +173,8 @@ class PodRunner(threading.Thread):
         self._has_pod = True
         with self._changes:
             rollout.pod_is_up(self.unit, address)
+            for instance in stored:
+                instance.since = instance.since or time.time()
             if self._pod_failed:
                 self._pod_failed = False
                 self.unit.workload = Status('waiting', 'installing agent', time.time())
@@ -211,7 +218,7 @@ class PodRunner(threading.Thread):
 
     def _end(self) -> None:
         with self._changes:
-            self.agent.model.bury(self.unit)
+            self.agent.model.bury(self.unit, time.time())
             for task in self.unit.tasks:
                 task.status, task.message = 'failed', 'unit is gone'
             self._changes.announce()
@@ -220,6 +227,7 @@ class PodRunner(threading.Thread):
             self._controller.forget(self.unit.name)
             self.agent.model.remove_unit(self.unit)
             self._changes.announce()
+        self._controller.volumes.sweep()
 
     def _unpack(self) -> None:
         """Make the charm folder hold the application's charm, if it does not yet."""

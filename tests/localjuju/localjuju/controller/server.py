@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localjuju.common import registry, wire
-from localjuju.controller.commands import applications, models, pods, secrets, tasks
+from localjuju.controller.commands import applications, models, pods, secrets, storage, tasks
 from localjuju.controller.commands.table import COMMANDS
 from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
@@ -19,7 +19,7 @@ from localjuju.pods.pods import PodError
 log = logging.getLogger(__name__)
 
 #: Importing them registers their commands.
-_MODULES = (applications, models, pods, secrets, tasks)
+_MODULES = (applications, models, pods, secrets, storage, tasks)
 
 
 def run(controller: Controller, command: str, arguments: Mapping[str, Any]) -> Any:

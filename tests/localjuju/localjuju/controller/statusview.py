@@ -1,11 +1,10 @@
 """A model as Juju shows it: the JSON of `juju status`, `show-unit`, `show-model`, `config`."""
 
-import datetime
-import time
 from typing import Any
 
 from localjuju import JUJU_VERSION
-from localjuju.controller import kubernetes
+from localjuju.controller import kubernetes, storageview
+from localjuju.controller.stamps import stamp
 from localjuju.model.application import Application
 from localjuju.model.model import Model
 from localjuju.model.relation import Relation
@@ -23,15 +22,8 @@ _SEVERITY = {
 }
 
 
-def _stamp(seconds: float, form: str = '%d %b %Y %H:%M:%S') -> str:
-    """A time (0 is now) as Juju prints it: local, with ``Z`` or ``+01:00``."""
-    moment = datetime.datetime.fromtimestamp(seconds or time.time(), datetime.UTC).astimezone()
-    offset = moment.strftime('%z')
-    return moment.strftime(form) + ('Z' if offset == '+0000' else f'{offset[:3]}:{offset[3:]}')
-
-
 def _status(status: Status, **more: str) -> dict[str, str]:
-    shown = {'current': status.current, 'since': _stamp(status.since), **more}
+    shown = {'current': status.current, 'since': stamp(status.since), **more}
     if status.message:
         shown['message'] = status.message
     return shown
@@ -39,9 +31,11 @@ def _status(status: Status, **more: str) -> dict[str, str]:
 
 def workload_status(unit: Unit) -> Status:
     """A unit's workload status, which a failed hook overrides."""
-    if unit.failed:
+    if failed := unit.failed:
+        # Juju names the store of a storage hook nowhere in the status.
+        name = failed.kind if failed.storage else failed.hook
         why = f': {kubernetes.NEEDED}' if unit.needs_kubernetes else ''
-        return Status('error', f'hook failed: "{unit.failed.hook}"{why}', unit.agent.since)
+        return Status('error', f'hook failed: "{name}"{why}', unit.agent.since)
     return unit.workload
 
 
@@ -78,7 +72,7 @@ def status(model: Model, generation: int) -> dict[str, Any]:
             'version': JUJU_VERSION,
             'model-status': {
                 'current': 'destroying' if model.destroying else 'available',
-                'since': _stamp(0),
+                'since': stamp(0),
             },
             'sla': 'unsupported',
         },
@@ -87,8 +81,8 @@ def status(model: Model, generation: int) -> dict[str, Any]:
             app.name: _application(model, app, generation)
             for app in sorted(model.applications.values(), key=lambda a: a.name)
         },
-        'storage': {},
-        'controller': {'timestamp': _stamp(0, '%H:%M:%S')},
+        'storage': storageview.storage(model),
+        'controller': {'timestamp': stamp(0, '%H:%M:%S')},
     }
 
 
@@ -259,7 +253,7 @@ def task(task: Task) -> dict[str, Any]:
         'unit': task.unit,
         'status': task.status,
         'finished': task.finished,
-        'timing': {what: _stamp(at) for what, at in task.times.items()},
+        'timing': {what: stamp(at) for what, at in task.times.items()},
     }
     if task.results:
         shown['results'] = task.results

@@ -1,15 +1,20 @@
 """An application: its charm, its config, its units."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from localjuju.model.charmmeta import Charm, ConfigValue
+from localjuju.model.storage import Directive
 from localjuju.model.unitstate import Life, Status, Unit
 
 
 @dataclasses.dataclass
 class Application:
-    """An application. ``settings`` are the config values that the user set."""
+    """An application. ``settings`` are the config values that the user set.
+
+    ``directives`` say what storage each unit gets.
+    """
 
     name: str
     charm: Charm
@@ -17,6 +22,7 @@ class Application:
     settings: dict[str, ConfigValue]
     scale: int
     trust: bool = False
+    directives: Mapping[str, Directive] = dataclasses.field(default_factory=dict)
     life: Life = Life.ALIVE
     units: dict[str, Unit] = dataclasses.field(default_factory=dict)
     leader: str = ''

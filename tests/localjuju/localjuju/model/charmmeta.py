@@ -47,13 +47,34 @@ class Action:
 
 
 @dataclasses.dataclass(frozen=True)
+class Store:
+    """Storage as a charm declares it, always a file system.
+
+    ``minimum`` is in MiB; ``least`` and ``most`` bound a unit's instances (None: no bound).
+    """
+
+    name: str
+    minimum: int = 0
+    least: int = 1
+    most: int | None = 1
+    location: str = ''
+    read_only: bool = False
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether a unit may have several instances."""
+        return self.most != 1
+
+
+@dataclasses.dataclass(frozen=True)
 class Charm:
     """What the local Juju needs to know about a charm, from its metadata.
 
     ``source`` is the .charm file or unpacked folder; ``containers`` maps a container to the
-    resource that is its image; ``resources`` maps an image resource to its upstream source.
-    ``channel`` is that of a charm from Charmhub, empty for a local one; ``kubernetes`` names the
-    clients of the Kubernetes API that it brings.
+    resource that is its image; ``resources`` maps an image resource to its upstream source;
+    ``mounts`` maps a container to the stores in it, each with its locations there. ``channel`` is
+    that of a charm from Charmhub, empty for a local one; ``kubernetes`` names the clients of the
+    Kubernetes API that it brings.
     """
 
     name: str
@@ -67,6 +88,8 @@ class Charm:
     base: tuple[str, str] = ('ubuntu', '24.04')
     channel: str = ''
     kubernetes: tuple[str, ...] = ()
+    stores: Mapping[str, Store] = dataclasses.field(default_factory=dict)
+    mounts: Mapping[str, Mapping[str, tuple[str, ...]]] = dataclasses.field(default_factory=dict)
 
     @property
     def url(self) -> str:

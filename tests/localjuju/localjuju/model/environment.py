@@ -37,6 +37,10 @@ def environment(model: Model, unit: Unit, event: Event, context: str) -> dict[st
         variables['JUJU_REMOTE_APP'] = event.remote_app
         if event.departing:
             variables['JUJU_DEPARTING_UNIT'] = event.departing
+    elif event.storage:
+        variables['JUJU_STORAGE_ID'] = event.storage
+        variables['JUJU_STORAGE_LOCATION'] = model.storages.find(event.storage).location
+        variables['JUJU_STORAGE_KIND'] = 'filesystem'
     elif event.subject:
         variables['JUJU_WORKLOAD_NAME'] = event.subject
     if event.notice[0]:

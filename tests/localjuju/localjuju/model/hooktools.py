@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 from localjuju.model.hookcontext import HookContext
 from localjuju.model.toolargs import Arguments, ToolError, UsageError, render
-from localjuju.model.tools import actions, ports, relations, secrets, state, units
+from localjuju.model.tools import actions, ports, relations, secrets, state, storages, units
 from localjuju.model.tools.table import TOOLS
 
 #: Importing them registers their tools.
-_MODULES = (actions, ports, relations, secrets, state, units)
+_MODULES = (actions, ports, relations, secrets, state, storages, units)
 #: The names of all tools, for the links in a charm's container.
 NAMES = tuple(sorted(TOOLS))
 #: Tools that print nothing but still take ``--format``.

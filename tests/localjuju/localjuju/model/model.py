@@ -10,6 +10,7 @@ Invariants:
 - A relation exists until the last unit in its scope has left. Its databags, those of departed
   units included, exist as long as the relation.
 - An application has a leader whenever it has a living unit.
+- A storage instance is attached to one unit at most, and only while that unit exists.
 """
 
 import dataclasses
@@ -17,7 +18,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localjuju.model import secretstore
+from localjuju.model import secretstore, storage
 from localjuju.model.application import Application
 from localjuju.model.charmmeta import Charm, ConfigValue, ModelError, Role
 from localjuju.model.relation import End, Relation
@@ -33,6 +34,7 @@ class Model:
         self.applications: dict[str, Application] = {}
         self.relations: dict[int, Relation] = {}
         self.secrets = secretstore.Store(self.leader_of, self.relations)
+        self.storages = storage.Storages()
         self.destroying = False
         self._next_relation = 0
         self._next_task = 1
@@ -78,13 +80,15 @@ class Model:
         settings: Mapping[str, ConfigValue] | None = None,
         images: Mapping[str, str] | None = None,
         trust: bool = False,
+        directives: Mapping[str, storage.Directive] | None = None,
     ) -> Application:
-        """Add an application with its peer relations and its units."""
+        """Add an application with its peer relations, its units and their storage."""
         if name in self.applications:
             raise ModelError(f'application already exists: {name}')
         app = Application(
             name, charm, dict(images or {}), dict(settings or {}), scale=scale, trust=trust
         )
+        app.directives = dict(directives or {})
         self.applications[name] = app
         self._add_peer_relations(app)
         self.reconcile_scale(app)
@@ -99,7 +103,8 @@ class Model:
     def refresh(self, app: Application, charm: Charm) -> None:
         """Give an application a new charm; its units run upgrade-charm.
 
-        Raises ModelError if the new charm lacks an endpoint that is in use.
+        Raises ModelError if the new charm lacks an endpoint that is in use, or its storage does
+        not follow the present one.
         """
         for relation in self.relations_of(app.name):
             old = relation.end(app.name).endpoint
@@ -108,6 +113,11 @@ class Model:
                 raise ModelError(
                     f'cannot upgrade application "{app.name}": would break relation "{relation}"'
                 )
+        try:
+            in_use = {i.store.name for i in self.storages.claimed_by(app.name) if i.unit}
+            storage.check_upgrade(app.charm.stores, charm.stores, in_use)
+        except ModelError as e:
+            raise ModelError(f'cannot upgrade application "{app.name}": {e}') from None
         # Charmhub numbers its revisions; the local ones of an application count up from 0.
         local = 0 if app.charm.channel else app.charm.revision + 1
         app.charm = charm if charm.channel else dataclasses.replace(charm, revision=local)
@@ -133,6 +143,7 @@ class Model:
         for name in wanted:
             if name not in app.units:
                 app.units[name] = Unit(name)
+                self.storages.attach(name, app.charm.stores, app.directives)
                 if not app.leader:
                     self._set_leader(app, name)
         for unit in app.units.values():
@@ -145,10 +156,11 @@ class Model:
             if unit.name in relation.scope:
                 relation.leaving.add(unit.name)
 
-    def bury(self, unit: Unit) -> None:
+    def bury(self, unit: Unit, now: float = 0.0) -> None:
         """Record that a unit has run its last hook: the others see it gone, another one leads."""
         app = self.application(unit.app)
         unit.life = Life.DEAD
+        self.storages.detach_all(unit.name, now)
         for relation in list(self.relations.values()):
             self.leave_scope(relation, unit.name)
         self.secrets.forget_consumer(unit.name)
@@ -165,9 +177,14 @@ class Model:
         else:
             self._forget_if_gone(app)
 
-    def destroy_application(self, app: Application) -> None:
-        """Let an application die: its relations break, its units stop."""
+    def destroy_application(self, app: Application, *, destroy_storage: bool = False) -> None:
+        """Let an application die: its relations break, its units stop.
+
+        The storage of its units is detached, or destroyed with them.
+        """
         app.life = Life.DYING
+        if destroy_storage:
+            self.storages.destroy(i for unit in app.units for i in self.storages.of(unit))
         app.scale = 0
         for relation in self.relations_of(app.name):
             if not relation.is_peer:
@@ -184,6 +201,7 @@ class Model:
         for relation in relations:
             del self.relations[relation.id]
         self.secrets.remove_owned_by(app.name)
+        self.storages.release(app.name)
         self.applications.pop(app.name, None)
 
     # Leadership

@@ -96,6 +96,11 @@ def commit(
             unit.leader_version = event.version
         case 'update-status':
             unit.update_status_due = False
+        case 'storage-attached':
+            unit.attached.add(event.storage)
+        case 'storage-detaching':
+            unit.attached.discard(event.storage)
+            model.storages.detach(event.storage, now)
         case _:
             if event.relation is not None:
                 _commit_relation(model, unit, event)

@@ -6,8 +6,8 @@ without a hook: the unit enters the scope of new relations, and accepts or resig
 Called again, it gives the same answer.
 
 The order of precedence is that of Juju's uniter: pending upgrade, relation-created, leadership,
-workload, secrets, actions, commands, queued or failed hook, then everything else (install,
-upgrade, config-changed, relations, update-status).
+workload, secrets, actions, commands, storage, queued or failed hook, then everything else
+(install, upgrade, config-changed, relations, update-status).
 """
 
 import functools
@@ -47,6 +47,8 @@ def next_event(model: Model, unit: Unit, now: float) -> Event | None:
             return event
     if unit.tasks and unit.installed and (unit.queued is None or not unit.tasks[0].action):
         return _task(unit)
+    if event := _storage(model, unit):
+        return event
     if not unit.leader:
         unit.queued = None if unit.queued == _LEADER_ELECTED else unit.queued
         unit.failed = None if unit.failed == _LEADER_ELECTED else unit.failed
@@ -142,6 +144,23 @@ def _secret(model: Model, unit: Unit, now: float) -> Event | None:
 def _task(unit: Unit) -> Event:
     task = unit.tasks[0]
     return Event('action' if task.action else 'exec', task=task)
+
+
+def _storage(model: Model, unit: Unit) -> Event | None:
+    """The next storage hook.
+
+    On Kubernetes storage comes with the pod, so its first hook waits for install, and for a
+    queued start. A dying unit loses its storage before anything else.
+    """
+    if not unit.installed or unit.failed or (unit.queued and not unit.started):
+        return None
+    alive = unit.life is Life.ALIVE
+    for instance in model.storages.of(unit.name):
+        if alive == (instance.id in unit.attached):
+            continue
+        kind = 'storage-attached' if alive else 'storage-detaching'
+        return Event(kind, instance.store.name, storage=instance.id)
+    return None
 
 
 def _retry(unit: Unit, now: float) -> Event | None:

@@ -68,7 +68,7 @@ class Event:
     """One hook, action or command that a unit runs.
 
     ``kind`` is Juju's kind of hook (``relation-joined``, ``pebble-ready``, ``install``…);
-    ``subject`` is the endpoint or container that prefixes the hook's name.
+    ``subject`` is the endpoint, container or store that prefixes the hook's name.
     """
 
     kind: str
@@ -83,6 +83,7 @@ class Event:
     secret: str = ''
     label: str = ''
     revision: int = 0
+    storage: str = ''
     task: Task | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -107,6 +108,7 @@ class Unit:
     last config-changed announced, None before the first. ``settled`` is the generation of the
     model (`agent.Changes`) in which the agent last found nothing to do. ``later`` is how many
     seconds ahead the agent and the charm see the clock, while a hook runs as if it were later.
+    ``attached`` holds the storage whose storage-attached ran.
     """
 
     name: str
@@ -145,6 +147,7 @@ class Unit:
     ports: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     state: dict[str, str] = dataclasses.field(default_factory=dict)
     ready_containers: set[str] = dataclasses.field(default_factory=set)
+    attached: set[str] = dataclasses.field(default_factory=set)
 
     @property
     def app(self) -> str:

@@ -23,7 +23,7 @@ from localjuju.pods.crun import Completed, Crun, Running
 from localjuju.pods.namespaces import PodError, in_user_namespace, launch, require_inside
 from localjuju.pods.network import Network, hosts, pod_name, run
 
-__all__ = ['JUJU_DIR', 'Completed', 'Container', 'PodError', 'Pods', 'launch']
+__all__ = ['JUJU_DIR', 'Completed', 'Container', 'Mount', 'PodError', 'Pods', 'launch']
 
 _CHARM = 'charm'
 #: The working directory of the charm container.
@@ -35,10 +35,14 @@ _FIRST_HEALTH_PORT = 38813
 
 @dataclass(frozen=True)
 class Container:
-    """A workload container: its name and the upstream image reference, as in images.toml."""
+    """A workload container: its name and the upstream image reference, as in images.toml.
+
+    ``mounts`` are folders of the host that appear in it, in each of its lives.
+    """
 
     name: str
     image: str
+    mounts: tuple[Mount, ...] = ()
 
 
 @dataclass
@@ -88,7 +92,13 @@ class Pods:
 
     # -- life cycle ---------------------------------------------------------------------------
 
-    def create(self, unit: str, containers: Sequence[Container], unit_dir: Path) -> str:
+    def create(
+        self,
+        unit: str,
+        containers: Sequence[Container],
+        unit_dir: Path,
+        mounts: Sequence[Mount] = (),
+    ) -> str:
         """Start the unit's pod and return its address.
 
         Workload containers run Pebble (``--hold``) with an empty plan; its socket may need some
@@ -99,6 +109,7 @@ class Pods:
             containers: the workloads.
             unit_dir: holds ``charm/``, the unpacked charm; the whole folder appears, writable, as
                 /var/lib/juju/agents/unit-app-0 in the charm container.
+            mounts: more folders of the host that appear in the charm container.
 
         Raises:
             PodError: if an image is unknown or not built, no Python fits the charm, or the pod
@@ -118,7 +129,7 @@ class Pods:
                 self._write_etc(pod)
                 for name in sorted(found):
                     self._start_workload(pod, name, found[name])
-                self._start_charm(pod, unit_dir)
+                self._start_charm(pod, unit_dir, mounts)
             except BaseException:
                 self._remove(pod, grace=0)
                 raise
@@ -304,6 +315,7 @@ class Pods:
                 *self._etc_mounts(pod),
                 Mount(self._pebble, '/charm/bin/pebble'),
                 Mount(shared, '/charm/container', writable=True),
+                *self._spec(pod, container).mounts,
             ],
             argv=f'/charm/bin/pebble run --create-dirs --hold --http :{port}'.split(),
             env={
@@ -316,7 +328,7 @@ class Pods:
         )
         self._start(pod, _workload(container), folder, spec)
 
-    def _start_charm(self, pod: _Pod, unit_dir: Path) -> None:
+    def _start_charm(self, pod: _Pod, unit_dir: Path, more: Sequence[Mount]) -> None:
         folder = pod.folder / 'charm'
         mounts = host.prepare(folder / 'rootfs')
         python = host.charm_python(unit_dir / 'charm')
@@ -342,6 +354,7 @@ class Pods:
         for container in pod.specs:
             target = f'/charm/containers/{container}'
             mounts.append(Mount(self._shared(pod, container), target, writable=True))
+        mounts += more
         spec = bundle.Spec(
             title=f'the charm of {pod.unit}',
             hostname=pod_name(pod.unit),

@@ -3,13 +3,14 @@
 import dataclasses
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from localjuju.controller import charmfile, kubernetes, statusview, yamltext
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
+from localjuju.model import storage as storages
 from localjuju.model.application import Application
 from localjuju.model.charmmeta import Charm, ModelError, parse_settings
 
@@ -28,6 +29,7 @@ def _deploy(
     trust: bool = False,
     base: str = '',
     store: Mapping[str, Any] | None = None,
+    storage: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Deploy; the answer has the application's name and notes for the user.
 
@@ -39,6 +41,7 @@ def _deploy(
     _check_name(name)
     settings = parse_settings(charm, {**_config_file(config_file, name), **(config or {})})
     images = _images(controller, charm, resources or {}, {})
+    directives = storages.directives(charm.name, charm.stores, storage)
     with controller.changes:
         if controller.model.destroying:
             raise ModelError(f'model "{controller.model.name}" is being destroyed')
@@ -50,7 +53,13 @@ def _deploy(
     address = controller.address_of_service(name)
     with controller.changes:
         added = controller.model.add_application(
-            name, charm, scale=units, settings=settings, images=images, trust=trust
+            name,
+            charm,
+            scale=units,
+            settings=settings,
+            images=images,
+            trust=trust,
+            directives=directives,
         )
         added.address = address
         added.since = time.time()
@@ -176,10 +185,12 @@ def _scale(controller: Controller, app: str, to: int | None = None, by: int = 0)
 
 
 @command('remove-application')
-def _remove_application(controller: Controller, app: str, force: bool = False) -> None:
+def _remove_application(
+    controller: Controller, app: str, force: bool = False, destroy_storage: bool = False
+) -> None:
     with controller.changes:
         application = controller.model.application(app)
-        controller.model.destroy_application(application)
+        controller.model.destroy_application(application, destroy_storage=destroy_storage)
         if force:
             _force(controller, application)
         controller.changes.announce()

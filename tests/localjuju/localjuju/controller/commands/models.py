@@ -142,12 +142,40 @@ def _set_model_constraints(controller: Controller, texts: tuple[str, ...]) -> No
 
 
 @command('destroy-model')
-def _destroy_model(controller: Controller, force: bool = False) -> None:
+def _destroy_model(
+    controller: Controller,
+    force: bool = False,
+    destroy_storage: bool = False,
+    release_storage: bool = False,
+) -> None:
     """Let all applications die. The controller ends when the last one is gone."""
     with controller.changes:
+        if not destroy_storage:
+            _check_storage(controller, release_storage)
         controller.model.destroying = True
         for application in list(controller.model.applications.values()):
-            controller.model.destroy_application(application)
+            controller.model.destroy_application(application, destroy_storage=destroy_storage)
         if force:
             controller.ended.set()
         controller.changes.announce()
+
+
+def _check_storage(controller: Controller, release: bool) -> None:
+    """Refuse to destroy a model whose storage would go with it unless that was said."""
+    model = controller.model
+    count = len(model.storages.instances)
+    if not count:
+        return
+    if release:
+        raise ModelError(
+            f'cannot destroy model "{model.name}": --release-storage is not supported locally, '
+            'the storage is part of the model; use --destroy-storage'
+        )
+    raise ModelError(
+        f'cannot destroy model "{model.name}"\n\n'
+        'The model has persistent storage remaining:\n'
+        f'    {count} volume(s)\n'
+        f'    {count} filesystem(s)\n\n'
+        'To destroy the storage, run the destroy-model\n'
+        'command again with the "--destroy-storage" option.\n'
+    )

@@ -1,4 +1,4 @@
-"""What Juju keeps for a charm: its state, and storage (there is none here)."""
+"""The state that Juju keeps for a charm."""
 
 from typing import Any
 
@@ -9,8 +9,6 @@ from localjuju.model.toolargs import (
     parse_mapping,
 )
 from localjuju.model.tools.table import tool
-
-# State
 
 
 @tool('state-get', options='format', switches='strict')
@@ -34,21 +32,3 @@ def _state_set(context: HookContext, arguments: Arguments) -> None:
 @tool('state-delete')
 def _state_delete(context: HookContext, arguments: Arguments) -> None:
     context.state[arguments.required(0, 'missing required key')] = None
-
-
-# Storage: no charm with storage can be deployed, so there never is any
-
-
-@tool('storage-list', options='format')
-def _storage_list(*_: object) -> Any:
-    return []
-
-
-@tool('storage-get', options='format s')
-def _storage_get(_: HookContext, arguments: Arguments) -> Any:
-    raise ToolError(f'storage "{arguments.text("s")}" not found')
-
-
-@tool('storage-add')
-def _storage_add(*_: object) -> Any:
-    raise ToolError('cannot add storage: not supported by the local Juju')

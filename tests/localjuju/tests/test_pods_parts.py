@@ -60,10 +60,10 @@ def test_a_service_without_endpoints_translates_nothing():
 
 
 def test_only_what_a_pod_sends_to_itself_changes_its_source():
-    text = network.ruleset([service([('tcp', 80)], ['10.1.0.2', '10.1.0.3'])])
+    text = network.ruleset([service([('tcp', 80)], ['10.1.0.2', '10.1.0.3'])], network.Subnets())
     pairs = '10.1.0.2 . 10.1.0.2, 10.1.0.3 . 10.1.0.3'
     assert f'ip saddr . ip daddr {{ {pairs} }} snat to 10.1.0.1' in text
-    assert 'snat' not in network.ruleset([service([('tcp', 80)], [])])
+    assert 'snat' not in network.ruleset([service([('tcp', 80)], [])], network.Subnets())
 
 
 # The OCI configuration

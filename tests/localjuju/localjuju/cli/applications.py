@@ -133,7 +133,7 @@ def _trust(arguments: Arguments) -> None:
 
 @command('integrate', 'relate')
 def _integrate(arguments: Arguments) -> None:
-    one, other = arguments.take('application', 'other application')
+    one, other = arguments.take('application, or offer', 'other application, or offer')
     chosen_model(arguments).request('integrate', one=one, other=other)
 
 

@@ -10,15 +10,17 @@ from typing import NoReturn
 
 from localjuju.cli import applications as cli_applications
 from localjuju.cli import models as cli_models
+from localjuju.cli import offers as cli_offers
 from localjuju.cli import program
 from localjuju.cli import secrets as cli_secrets
 from localjuju.cli import tasks as cli_tasks
 from localjuju.cli.commandline import Arguments, UsageError
 from localjuju.client import RequestError
 from localjuju.common import registry
+from localjuju.common.offerurl import UrlError
 
 #: Importing them registers their commands.
-_MODULES = (cli_applications, cli_models, cli_secrets, cli_tasks)
+_MODULES = (cli_applications, cli_models, cli_offers, cli_secrets, cli_tasks)
 
 
 def _usage() -> NoReturn:
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (
         UsageError,
         RequestError,
+        UrlError,
         registry.RegistryError,
         program.TasksFailedError,
         OSError,

@@ -44,7 +44,8 @@ def main() -> None:
     logging.basicConfig(format='%(asctime)s %(levelname)s %(message)s', level=logging.INFO)
     folder = registry.folder(arguments.name)
     try:
-        pods = Pods(arguments.name, folder, hooktools.NAMES)
+        number = registry.number(arguments.name)
+        pods = Pods(arguments.name, folder, hooktools.NAMES, number)
     except PodError as e:
         sys.exit(f'ERROR {e}')
     controller = Controller(Model(arguments.name), pods, pods.state / 'model')
@@ -60,6 +61,8 @@ def main() -> None:
     draft.rename(path)
     threading.Thread(target=server.serve, args=(controller, listener), daemon=True).start()
     _await_owner(arguments.owner_fd, controller)
+    if controller.ended.is_set():
+        controller.exchange.end()
     registry.forget(arguments.name)
     # No cleanup of threads and pods: the kernel ends them all with this process.
     os._exit(0)

@@ -1,6 +1,7 @@
 """Answers the requests of `client.Model` on a controller's socket."""
 
 import contextlib
+import io
 import logging
 import os
 import socket
@@ -9,7 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from localjuju.common import registry, wire
-from localjuju.controller.commands import applications, models, pods, secrets, tasks
+from localjuju.controller.commands import (
+    applications,
+    crossmodel,
+    models,
+    pods,
+    secrets,
+    tasks,
+)
 from localjuju.controller.commands.table import COMMANDS
 from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
@@ -19,7 +27,7 @@ from localjuju.pods.pods import PodError
 log = logging.getLogger(__name__)
 
 #: Importing them registers their commands.
-_MODULES = (applications, models, pods, secrets, tasks)
+_MODULES = (applications, crossmodel, models, pods, secrets, tasks)
 
 
 def run(controller: Controller, command: str, arguments: Mapping[str, Any]) -> Any:
@@ -46,7 +54,7 @@ def _answer(controller: Controller, connection: socket.socket) -> None:
         descriptor = None
         try:
             result = run(controller, request['command'], request['arguments'])
-            if isinstance(result, socket.socket):
+            if isinstance(result, socket.socket | io.BufferedReader):
                 with result:
                     descriptor = os.dup(result.fileno())
                 result = None

@@ -1,4 +1,4 @@
-"""Applications and their relations."""
+"""Applications and the end of their relations; how they begin is in `crossmodel`."""
 
 import dataclasses
 import time
@@ -11,6 +11,7 @@ import yaml
 from localjuju.controller import charmfile, statusview
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
+from localjuju.model import crossmodel
 from localjuju.model.application import Application
 from localjuju.model.charmmeta import Charm, ModelError, parse_settings
 
@@ -131,6 +132,16 @@ def _scale(controller: Controller, app: str, to: int | None = None, by: int = 0)
 def _remove_application(controller: Controller, app: str, force: bool = False) -> None:
     with controller.changes:
         application = controller.model.application(app)
+        connected = crossmodel.consumers_of(controller.model, app)
+        if connected and not force:
+            many = 's' if len(connected) > 1 else ''
+            raise ModelError(
+                f'cannot destroy application "{app}": '
+                f'application is used by {len(connected)} consumer{many}'
+            )
+        if force:
+            for relation in controller.model.relations_of(app):
+                crossmodel.sever(controller.model, relation)
         controller.model.destroy_application(application)
         if force:
             _force(controller, application)
@@ -174,13 +185,6 @@ def _trust(controller: Controller, app: str, trust: bool) -> None:
 
 
 # Relations
-
-
-@command('integrate')
-def _integrate(controller: Controller, one: str, other: str) -> None:
-    with controller.changes:
-        controller.model.integrate(one, other)
-        controller.changes.announce()
 
 
 @command('remove-relation')

@@ -50,9 +50,8 @@ class Pair:
         if model not in self.alive:
             raise RegistryError(f'model "{model}" is dead')
         # What travels is JSON.
-        return json.loads(
-            json.dumps(self.ask(model, command, **json.loads(json.dumps(arguments))))
-        )
+        told = json.loads(json.dumps(arguments))
+        return json.loads(json.dumps(self.ask(model, command, **told)))
 
     def ask(self, model: str, command: str, /, **arguments: Any) -> Any:
         """A request to one of the controllers."""

@@ -446,9 +446,8 @@ def test_a_revoked_secret_is_refused_and_a_removed_one_unknown(pair: Pair):
     assert secret(pair, 'web/1', uri) == ['ERROR permission denied']
     pair.shop.in_hook(leader, lambda hook: hook.ok('secret-remove', uri))
     pair.settle()
-    assert secret(pair, 'web/1', uri) == [
-        f'ERROR secret "{uri.removeprefix("secret:")}" not found'
-    ]
+    (said,) = secret(pair, 'web/1', uri)
+    assert said == f'ERROR secret "{uri.removeprefix("secret:")}" not found'
 
 
 def test_a_secret_ends_with_its_relation(pair: Pair):

@@ -18,7 +18,7 @@ _NAME = re.compile(r'^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')
 _SOCKET_PATH = 108
 #: The numbers that models may have: the second byte of their pods' addresses, without that of
 #: all services.
-_NUMBERS = [number for number in range(1, 251) if number != 152]
+NUMBERS = [number for number in range(1, 251) if number != 152]
 
 
 class RegistryError(Exception):
@@ -75,10 +75,10 @@ def _free_number() -> int:
     names()  # which removes dead models, and so frees their numbers
     files = (home() / 'models').glob('*/number')
     taken = {file.read_text().strip() for file in files}
-    for number in _NUMBERS:
+    for number in NUMBERS:
         if str(number) not in taken:
             return number
-    raise RegistryError(f'failed to create new model: {len(_NUMBERS)} models run already')
+    raise RegistryError(f'failed to create new model: {len(NUMBERS)} models run already')
 
 
 def number(name: str) -> int:

@@ -137,7 +137,12 @@ def _integrate(arguments: Arguments) -> None:
     chosen_model(arguments).request('integrate', one=one, other=other)
 
 
-@command('remove-relation', ignored='force')
+@command('remove-relation', switches='force')
 def _remove_relation(arguments: Arguments) -> None:
     one, *other = arguments.take('relation', more=True)
-    chosen_model(arguments).request('remove-relation', one=one, other=other[0] if other else '')
+    chosen_model(arguments).request(
+        'remove-relation',
+        one=one,
+        other=other[0] if other else '',
+        force=arguments.has('force'),
+    )

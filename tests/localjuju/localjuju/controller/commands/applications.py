@@ -188,7 +188,9 @@ def _trust(controller: Controller, app: str, trust: bool) -> None:
 
 
 @command('remove-relation')
-def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
+def _remove_relation(
+    controller: Controller, one: str, other: str = '', force: bool = False
+) -> None:
     with controller.changes:
         model = controller.model
         if other:
@@ -199,5 +201,7 @@ def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
             raise ModelError(f'relation "{one}" not found')
         if relation.is_peer:
             raise ModelError(f'cannot destroy relation "{relation}": is a peer relation')
+        if force:
+            crossmodel.sever(model, relation)
         model.destroy_relation(relation)
         controller.changes.announce()

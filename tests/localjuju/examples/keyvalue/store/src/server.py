@@ -10,6 +10,7 @@ import http.server
 import json
 import pathlib
 import sys
+from typing import ClassVar
 
 PORT = 8080
 
@@ -17,8 +18,8 @@ PORT = 8080
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves the clients that the file names, each below its own prefix."""
 
-    values: dict[str, bytes] = {}
-    clients: pathlib.Path
+    values: ClassVar[dict[str, bytes]] = {}
+    clients: ClassVar[pathlib.Path]
 
     def _is_allowed(self) -> bool:
         scheme, _, encoded = self.headers.get('Authorization', '').partition(' ')
@@ -38,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if not self._is_allowed():
             self._answer(http.HTTPStatus.UNAUTHORIZED)
         elif self.path not in self.values:
@@ -46,7 +47,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._answer(http.HTTPStatus.OK, self.values[self.path])
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
         if not self._is_allowed():
             self._answer(http.HTTPStatus.UNAUTHORIZED)

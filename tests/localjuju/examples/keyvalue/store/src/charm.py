@@ -54,7 +54,8 @@ class StoreCharm(ops.CharmBase):
                 secret.set_content(content)
             data = relation.data[self.app]
             data['url'] = f'http://{self._host()}:{server.PORT}'
-            data['secret'] = secret.id or ''
+            # A secret that was found by its label does not know its id.
+            data['secret'] = secret.id or secret.get_info().id
             if prefix := relation.data[relation.app].get('prefix'):
                 client = {'password': content['password'], 'prefix': prefix}
                 clients[content['username']] = client

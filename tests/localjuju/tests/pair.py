@@ -28,6 +28,8 @@ class Pair:
         self.shop, self.app = World(), World()
         self.worlds = {'shop': self.shop, 'app': self.app}
         self.alive = {'shop', 'app'}
+        #: Models that hang: they do not answer in time.
+        self.hanging: set[str] = set()
         self.parted: list[tuple[str, str]] = []
         self._controllers: dict[str, Controller] = {}
         for (name, world), uuid in zip(self.worlds.items(), (SHOP, APP), strict=True):
@@ -49,6 +51,8 @@ class Pair:
     def _ask(self, model: str, command: str, arguments: Mapping[str, Any]) -> Any:
         if model not in self.alive:
             raise RegistryError(f'model "{model}" is dead')
+        if model in self.hanging:
+            raise TimeoutError('timed out')
         # What travels is JSON.
         told = json.loads(json.dumps(arguments))
         return json.loads(json.dumps(self.ask(model, command, **told)))

@@ -359,6 +359,7 @@ def test_a_lost_relation_does_not_prevent_a_new_one(pair: Pair):
     pair.integrate('web', 'storage')
     pair.settle()
     pair.app.in_hook('web/0', knows(['db:0', 'db:1']))
+    assert pair.app.model.find_relation('web', 'storage').id == 1
 
 
 def test_a_model_that_ends_in_good_order_ends_its_offers(pair: Pair):
@@ -377,6 +378,34 @@ def test_a_model_that_dies_shows_as_an_error(pair: Pair):
     assert status.current == 'error'
     assert status.message == 'model "shop" is gone: its controller does not answer'
     assert pair.parted == [('app', 'shop')]
+
+
+def test_a_model_that_hangs_hears_everything_later(pair: Pair):
+    pair.hanging.add('shop')
+    pair.app.in_hook('web/1', lambda hook: hook.set(0, {'wish': 'table'}))
+    pair.settle()
+    assert not pair.app.model.relations[0].is_refused
+    pair.hanging.clear()
+    pair.settle()
+    assert pair.shop.model.relations[0].data[f'{proxy(pair)}/1']['wish'] == 'table'
+    pair.hanging.add('shop')
+    pair.app.model.destroy_relation(pair.app.model.relations[0])
+    pair.app.settle()
+    pair.exchange('app').speak()
+    pair.hanging.clear()
+    pair.settle()
+    assert pair.shop.model.relations == {}
+
+
+def test_a_relation_that_only_the_offering_side_made_goes_again(pair: Pair):
+    pair.app.deploy('other', WEB)
+    saas = pair.app.model.saas['storage']
+    introduction = crossmodel.introduce(pair.app.model, pair.app.model.ends_of('other', 'storage'))
+    pair.ask('shop', 'connect-offer', uuid=SHOP, **introduction)
+    assert len(pair.shop.model.relations) == 2
+    crossmodel.retract(pair.app.model, saas, introduction['token'])
+    pair.settle()
+    assert len(pair.shop.model.relations) == 1
 
 
 def test_a_new_model_of_the_same_name_is_another_one(pair: Pair):
@@ -492,3 +521,38 @@ def test_both_models_show_their_side(pair: Pair):
     pair.settle()
     offer = statusview.status(pair.shop.model, 0)['offers']['db']
     assert (offer['active-connected-count'], offer['total-connected-count']) == (0, 1)
+
+
+def test_jubilant_understands_saas_and_offers(pair: Pair):
+    statustypes = pytest.importorskip('jubilant.statustypes')
+    parsed = {
+        name: statustypes.Status._from_dict(statusview.status(world.model, 0))
+        for name, world in pair.worlds.items()
+    }
+    saas = parsed['app'].app_endpoints['storage']
+    assert (saas.app_status.current, saas.relations) == ('unknown', {'db': ['web']})
+    assert saas.endpoints['db'].interface == 'sql'
+    assert parsed['shop'].offers['db'].endpoints['db'].role == 'provider'
+    assert parsed['shop'].offers['db'].active_connected_count == 1
+
+
+def test_offers_list_their_connections(pair: Pair):
+    shown = pair.ask('shop', 'offers')['db']
+    assert shown['offer-url'] == 'admin/shop.db'
+    (connection,) = shown['connections']
+    assert connection['source-model-uuid'] == APP
+    assert (connection['relation-id'], connection['endpoint']) == (0, 'db')
+    assert connection['status'] == {'current': 'joined'}
+
+
+def test_the_secrets_of_another_model_are_not_listed(pair: Pair):
+    grant(pair, password='one')
+    assert len(pair.ask('shop', 'secrets', owner='')) == 1
+    assert pair.ask('app', 'secrets', owner='') == {}
+
+
+def test_an_offered_application_is_removed_only_by_force(pair: Pair):
+    why = 'cannot destroy application "db": application is used by 1 consumer'
+    with pytest.raises(ModelError, match=why):
+        pair.ask('shop', 'remove-application', app='db')
+    assert pair.shop.model.offers

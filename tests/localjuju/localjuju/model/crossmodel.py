@@ -146,6 +146,11 @@ def join(model: Model, ends: Sequence[End], token: str) -> Relation:
     return relation
 
 
+def retract(model: Model, saas: Saas, token: str) -> None:
+    """Undo the introduction of a relation that cannot be added after all."""
+    model.farewells.append(Farewell(saas.model, saas.uuid, token, forced=False))
+
+
 # The offering side
 
 

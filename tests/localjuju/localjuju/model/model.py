@@ -308,6 +308,8 @@ class Model:
             for ends in (relation.ends, relation.ends[::-1])
             if len(ends) == 2 and means(one, ends[0]) and means(other, ends[1])
         ]
+        # One that Juju has forgotten may have a successor of the same name.
+        found = [relation for relation in found if not relation.is_refused] or found
         if not found:
             raise ModelError(f'relation "{one} {other}" not found')
         if len(found) > 1:

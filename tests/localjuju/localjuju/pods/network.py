@@ -358,7 +358,9 @@ class Network:
         """
         with self._lock:
             run(['ip', '-batch', '-'], stdin=batch)
-            self._servers[model] = other.node
+            # A dead model may have had this number before, and `part` is still to come.
+            others = {m: node for m, node in self._servers.items() if node != other.node}
+            self._servers = {**others, model: other.node}
             self._write_servers()
 
     def part(self, model: str) -> None:

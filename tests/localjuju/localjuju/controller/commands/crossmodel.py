@@ -133,9 +133,14 @@ def _integrate(controller: Controller, one: str, other: str) -> None:
     except (registry.RegistryError, RequestError, OSError) as e:
         raise ModelError(f'cannot relate to "{saas.name}": {e}') from e
     with controller.changes:
-        # What has changed meanwhile counts; then the other side notices that nobody answers.
-        crossmodel.join(model, model.ends_of(*names), introduction['token'])
-        controller.changes.announce()
+        try:
+            crossmodel.join(model, model.ends_of(*names), introduction['token'])
+        except ModelError:
+            # Something has changed meanwhile: the other side must not wait for ever.
+            crossmodel.retract(model, saas, introduction['token'])
+            raise
+        finally:
+            controller.changes.announce()
 
 
 def _consumed(controller: Controller, name: str) -> str:

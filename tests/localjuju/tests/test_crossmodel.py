@@ -371,6 +371,24 @@ def test_a_model_that_ends_in_good_order_ends_its_offers(pair: Pair):
     assert pair.parted == [('app', 'shop')]
 
 
+def test_a_relation_that_is_dying_when_the_other_model_ends_stays_readable(pair: Pair):
+    pair.app.in_hook('web/0', lambda hook: hook.set(0, {'wish': 'table'}))
+    pair.settle()
+    pair.app.model.destroy_application(pair.app.model.application('web'))
+    pair.exchange('app').end()
+    pair.alive.discard('app')
+    wishes = []
+
+    def read_wish(hook: Hook) -> None:
+        wishes.append(hook.get(0, f'{remote}/0')['wish'])
+
+    remote = proxy(pair)
+    pair.shop.once('db/0', 'db-relation-broken', read_wish)
+    pair.settle()
+    assert wishes == ['table']
+    assert pair.shop.model.relations == {}
+
+
 def test_a_model_that_dies_shows_as_an_error(pair: Pair):
     killed_provider(pair)
     pair.settle()

@@ -188,6 +188,13 @@ def test_offers_are_found_and_shown(juju: Juju):
     assert connection['status']['current'] == 'joined'
     assert 'admin/shop.db' in juju('status', '-m', 'app')
     assert ' 1/1 ' in juju('status', '-m', 'shop')
+    row = 'localjuju  admin/shop.db  admin   sql:db'
+    assert juju('find-offers', '--interface', 'sql').splitlines()[1] == row
+    assert juju('offers', '-m', 'shop').splitlines()[1].split()[:2] == ['db', 'admin']
+    (shown,) = json.loads(juju('show-offer', 'shop.db', '--format', 'json')).values()
+    assert shown['endpoints'] == {'db': {'interface': 'sql', 'role': 'provider'}}
+    row = 'localjuju  admin/shop.db  admin                db        sql        provider'
+    assert juju('show-offer', '-m', 'shop', 'db').splitlines()[1] == row
 
 
 # Last: it ends one of the models.

@@ -350,10 +350,13 @@ def sever(model: Model, relation: Relation) -> None:
 
 
 def lose(relation: Relation) -> None:
-    """Record that Juju has forgotten a relation of which the units here still know."""
+    """Record that Juju has forgotten a relation of which the units here still know.
+
+    One that is dying ends as it would have.
+    """
     if relation.across:
         relation.across.cut = True
-        relation.across.refused = True
+        relation.across.refused = relation.life is Life.ALIVE
 
 
 def lose_model(model: Model, name: str, uuid: str, status: Status) -> bool:
@@ -365,7 +368,7 @@ def lose_model(model: Model, name: str, uuid: str, status: Status) -> bool:
             news = True
     for relation in list(model.relations.values()):
         across = relation.across
-        if across and not across.refused and (across.model, across.uuid) == (name, uuid):
+        if across and not across.cut and (across.model, across.uuid) == (name, uuid):
             lose(relation)
             news = True
     return news

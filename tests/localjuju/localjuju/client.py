@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from localjuju.common import registry, requests
-from localjuju.common.requests import RequestError
+from localjuju.common import controllers, registry
+from localjuju.common.controllers import RequestError
 
 if TYPE_CHECKING:
     import ssl
@@ -40,7 +40,7 @@ class Model:
 
     def request(self, command: str, /, **arguments: Any) -> Any:
         """Send a request to the controller; the `juju` program itself does nothing else."""
-        return requests.request(self.name, command, arguments)[0]
+        return controllers.request(self.name, command, arguments)[0]
 
     # The model's network
 
@@ -56,7 +56,7 @@ class Model:
             ConnectionError: if refused, without a route, for an unknown name, or after `timeout`.
         """
         arguments = {'host': host, 'port': port, 'timeout': timeout}
-        result, fd = requests.request(self.name, 'connect', arguments)
+        result, fd = controllers.request(self.name, 'connect', arguments)
         if fd is None:
             raise ConnectionError(result)
         connection = socket.socket(fileno=fd)

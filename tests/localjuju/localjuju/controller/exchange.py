@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localjuju.common import requests
+from localjuju.common import controllers
+from localjuju.common.controllers import RequestError
 from localjuju.common.registry import RegistryError
-from localjuju.common.requests import RequestError
 from localjuju.controller.agent import Changes
 from localjuju.model import crossmodel
 from localjuju.model.model import Model
@@ -34,8 +34,8 @@ Ask = Callable[[str, str, Mapping[str, Any]], Any]
 
 
 def ask(model: str, command: str, arguments: Mapping[str, Any]) -> Any:
-    """Ask another model's controller; errors as `requests.request`."""
-    return requests.request(model, command, arguments, timeout=_ANSWER)[0]
+    """Ask another model's controller; errors as `controllers.request`."""
+    return controllers.request(model, command, arguments, timeout=_ANSWER)[0]
 
 
 class Exchange:

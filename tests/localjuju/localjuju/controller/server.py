@@ -1,4 +1,4 @@
-"""Answers the requests of `client.Model` on a controller's socket."""
+"""Answers the requests of `client.Model`, and of other models' controllers, on a socket."""
 
 import contextlib
 import io

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from localjuju.common import offerurl, registry, requests
+from localjuju.common import controllers, offerurl, registry
+from localjuju.common.controllers import RequestError
 from localjuju.common.offerurl import OfferUrl
-from localjuju.common.requests import RequestError
 from localjuju.controller import exchange, statusview
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
@@ -97,7 +97,7 @@ def _link(controller: Controller, name: str, uuid: str) -> None:
         return
     own = registry.number(controller.model.name)
     try:
-        _, namespace = requests.request(name, 'network-namespace', {}, timeout=10)
+        _, namespace = controllers.request(name, 'network-namespace', {}, timeout=10)
         assert namespace is not None
         with open(namespace, 'rb'):
             controller.pods.link(registry.number(name), namespace)

@@ -82,11 +82,16 @@ def test_an_offer_that_is_removed_by_force_costs_only_what_it_carried(
     across.wait_active()
     for unit in UNITS:
         eventually(lambda unit=unit: check_log_targets(across, unit, 0))
-    across.wait_status('coordinator', 'active: 1 worker')
-    messages = [unit.workload_status.message for unit in across.units('coordinator').values()]
-    assert all('treated as removed' in message for message in messages), messages
+    eventually(lambda: check_refusal_noted(across, noted=True))
     check_scraped(across, set(UNITS))
     across.juju.cli('remove-saas', 'loki-logging')
+    eventually(lambda: check_refusal_noted(across, noted=False))
     across.wait_active()
-    messages = [unit.workload_status.message for unit in across.units('coordinator').values()]
-    assert not any('treated as removed' in message for message in messages), messages
+
+
+def check_refusal_noted(across: Model, *, noted: bool) -> None:
+    """Assert whether every coordinator, active as before, says that Juju refuses a relation."""
+    for unit in across.units('coordinator').values():
+        message = unit.workload_status.message
+        assert unit.workload_status.current == 'active', message
+        assert ('treated as removed' in message) is noted, message

@@ -7,7 +7,7 @@ _NO_MACHINES = 'a Kubernetes model has no machines'
 _NO_SPACES = 'there is one network, alpha'
 _NO_STORE = 'nothing here talks to Charmhub; charms.toml maps its names to local charms'
 _NO_STORAGE = 'charms with storage are not supported'
-_NO_OFFERS = 'relations between models are not supported'
+_NO_SUSPENSION = 'relations between models are never suspended'
 _NO_BUNDLES = 'bundles are not supported: deploy and integrate the applications one by one'
 _POD_SIZE = 'a pod has whatever the machine has'
 _ONE_BACKEND = 'secrets are in the model, and in no other backend'
@@ -36,7 +36,7 @@ FLAGS = {
     'storage': _NO_STORAGE,
     'switch': 'an application keeps its charm: deploy the other one beside it',
     'to': _ONE_MACHINE,
-    'via': _NO_OFFERS,
+    'via': 'the pods of related models reach each other directly',
     'watch': 'use the program watch',
 }
 
@@ -74,10 +74,7 @@ _GROUPS = {
         'list-storage list-storage-pools remove-storage remove-storage-pool show-storage storage '
         'storage-pools update-storage-pool'
     ),
-    _NO_OFFERS: (
-        'consume find-offers list-offers offer offers remove-offer remove-saas resume-relation '
-        'show-offer suspend-relation'
-    ),
+    _NO_SUSPENSION: 'resume-relation suspend-relation',
     _NO_BUNDLES: 'diff-bundle export-bundle',
     'charms on Kubernetes have none': 'collect-metrics list-payloads metrics payloads',
     _POD_SIZE: 'constraints set-constraints',

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from localjuju.common import registry, wire
+from localjuju.common import controllers, registry
+from localjuju.common.controllers import RequestError
 
 if TYPE_CHECKING:
     import ssl
 
 
-class RequestError(Exception):
-    """The controller refused. The message is what `juju` prints after ``ERROR``."""
+__all__ = ['Model', 'RequestError', 'Response']
 
 
 class Response(NamedTuple):
@@ -40,18 +40,7 @@ class Model:
 
     def request(self, command: str, /, **arguments: Any) -> Any:
         """Send a request to the controller; the `juju` program itself does nothing else."""
-        return self._request(command, arguments)[0]
-
-    def _request(self, command: str, arguments: dict[str, Any]) -> tuple[Any, int | None]:
-        with registry.connect(self.name) as connection:
-            wire.send(connection, {'command': command, 'arguments': arguments})
-            try:
-                answer, descriptor = wire.receive(connection)
-            except ConnectionError:
-                raise RequestError(f'model "{self.name}" died while it was asked') from None
-        if 'error' in answer:
-            raise RequestError(answer['error'])
-        return answer['result'], descriptor
+        return controllers.request(self.name, command, arguments)[0]
 
     # The model's network
 
@@ -66,7 +55,8 @@ class Model:
         Raises:
             ConnectionError: if refused, without a route, for an unknown name, or after `timeout`.
         """
-        result, fd = self._request('connect', {'host': host, 'port': port, 'timeout': timeout})
+        arguments = {'host': host, 'port': port, 'timeout': timeout}
+        result, fd = controllers.request(self.name, 'connect', arguments)
         if fd is None:
             raise ConnectionError(result)
         connection = socket.socket(fileno=fd)

@@ -104,6 +104,9 @@ class FakePods:
     def remove_service(self, app: str) -> None:
         del self.services[app]
 
+    def part(self, model: str) -> None:
+        self.events.append((model, 'parted'))
+
     def pebble_socket(self, unit: str, container: str) -> Path:
         return self.pods[unit] / f'{container}.sock'
 

@@ -1,5 +1,7 @@
 """What pods are put together from, as far as it needs no namespaces."""
 
+import ipaddress
+import itertools
 import json
 import os
 import resource
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from localjuju.common import pythons
+from localjuju.common import pythons, registry
 from localjuju.pods import bundle, host, namespaces, network, processes
 from localjuju.pods.namespaces import PodError
 
@@ -34,6 +36,18 @@ def test_resolv_conf_searches_the_model_first():
 def test_hosts_names_the_pod_in_full_first():
     last = network.hosts('app/3', 'm', '10.1.0.9').splitlines()[-1]
     assert last.split() == ['10.1.0.9', 'app-3.app-endpoints.m.svc.cluster.local', 'app-3']
+
+
+def test_models_have_disjoint_subnets():
+    subnets = [network.Subnets(number) for number in registry.NUMBERS]
+    ranges = [subnet for each in subnets for subnet in (each.pods, each.services)]
+    starts = sorted(ranges, key=lambda subnet: subnet[0])
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(starts))
+    assert not any(
+        ipaddress.ip_address(network.DNS_ADDRESS) in each.pods
+        or ipaddress.ip_address(network.DNS_ADDRESS) in list(each.services)[20:]
+        for each in subnets
+    )
 
 
 # Services
@@ -60,10 +74,10 @@ def test_a_service_without_endpoints_translates_nothing():
 
 
 def test_only_what_a_pod_sends_to_itself_changes_its_source():
-    text = network.ruleset([service([('tcp', 80)], ['10.1.0.2', '10.1.0.3'])])
+    text = network.ruleset([service([('tcp', 80)], ['10.1.0.2', '10.1.0.3'])], network.Subnets())
     pairs = '10.1.0.2 . 10.1.0.2, 10.1.0.3 . 10.1.0.3'
     assert f'ip saddr . ip daddr {{ {pairs} }} snat to 10.1.0.1' in text
-    assert 'snat' not in network.ruleset([service([('tcp', 80)], [])])
+    assert 'snat' not in network.ruleset([service([('tcp', 80)], [])], network.Subnets())
 
 
 # The OCI configuration

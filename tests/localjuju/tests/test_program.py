@@ -10,7 +10,7 @@ import pytest
 from localjuju.cli import main as cli
 from localjuju.cli import tables
 from localjuju.cli.commandline import Arguments, Grammar, UsageError, pairs, seconds
-from localjuju.common import paths, registry
+from localjuju.common import offerurl, paths, registry
 
 GRAMMAR = Grammar(
     options='n|num-units config',
@@ -92,6 +92,18 @@ def test_after_its_first_argument_a_command_for_a_shell_is_left_alone():
         (['scale-application', 'a', '²'], 'couldn\'t parse "²" as an integer'),
         (['config', '-m', 'm', 'a', 'k=@/nowhere'], 'cannot read /nowhere: No such file'),
         (['status', b'\xff'.decode(errors='surrogateescape')], "argument '\\udcff' is not UTF-8"),
+        (['suspend-relation', '1'], 'juju suspend-relation is not supported by the local Juju'),
+        (['integrate', 'a', 'm.b', '--via', '10.0.0.0/8'], 'option --via is not supported'),
+        (['offer', 'x'], 'endpoints must conform to format'),
+        (['offer', 'm.x:'], 'endpoints must conform to format'),
+        (['offer', 'x:y'], 'no model in focus'),
+        (
+            ['show-offer', 'other:m.x'],
+            'controller other not found: the local Juju has only localjuju',
+        ),
+        (['show-offer', 'bob/m.x'], 'user "bob" not found'),
+        (['show-offer', 'm/x'], 'application offer URL "m/x" not valid'),
+        (['find-offers'], 'no matching application offers found'),
         (['remove-unit', 'app/0'], 'application name must be specified'),
         (['remove-unit', 'app'], 'specify the number of units'),
         (['ssh', 'app/0'], 'an interactive ssh is not supported'),
@@ -206,6 +218,65 @@ STATUS = {
         },
     },
 }  # fmt: skip
+
+
+def test_offers_and_what_is_consumed_have_tables():
+    endpoints = {
+        'db': {'interface': 'sql', 'role': 'provider'},
+        'log': {'interface': 'text', 'role': 'requirer'},
+    }
+    more = {
+        'application-endpoints': {
+            'store': {
+                'url': 'localjuju:admin/cos.loki',
+                'application-status': {'current': 'active'},
+            }
+        },
+        'offers': {
+            'web': {
+                'application': 'w', 'charm': 'local:web-k8s-3', 'active-connected-count': 1,
+                'total-connected-count': 2, 'endpoints': endpoints,
+            },
+        },
+    }  # fmt: skip
+    tables_shown = tables.status({**STATUS, **more}).split('\n\n')
+    assert tables_shown[1] == (
+        'SAAS   Status  Store      URL\nstore  active  localjuju  admin/cos.loki'
+    )
+    assert tables_shown[-1] == (
+        'Offer  Application  Charm    Rev  Connected  Endpoint  Interface  Role\n'
+        'web    w            web-k8s  3    1/2        db        sql        provider\n'
+        '                                             log       text       requirer\n'
+    )
+    only = {**STATUS, **more, 'applications': {}}
+    assert 'admin/cos.loki' in tables.status(only)
+
+
+@pytest.mark.parametrize(
+    ('text', 'url'),
+    [
+        ('m.o', ('m', 'o', '')),
+        ('admin/m.o', ('m', 'o', '')),
+        ('localjuju:admin/m.o', ('m', 'o', '')),
+        ('localjuju:m-1.o-2:ep', ('m-1', 'o-2', 'ep')),
+    ],
+)
+def test_the_address_of_an_offer(text, url):
+    assert offerurl.parse(text) == url
+    assert str(offerurl.parse(text)) == f'admin/{url[0]}.{url[1]}'
+
+
+def test_models_get_different_numbers_and_dead_ones_return_theirs(tmp_path, monkeypatch):
+    monkeypatch.setenv('LOCALJUJU_HOME', str(tmp_path))
+    for name in 'a', 'b':
+        registry.make_folder(name)
+    assert (registry.number('a'), registry.number('b')) == (1, 2)
+    registry.forget('a')
+    registry.make_folder('c')
+    assert registry.number('c') == 1
+    registry.control_socket('b').touch()  # nobody answers there: it is dead
+    registry.make_folder('d')
+    assert registry.number('d') == 2
 
 
 def test_the_status_table():

@@ -212,12 +212,12 @@ def _trust(arguments: Arguments) -> None:
 @command(
     'integrate',
     'relate',
-    takes='<application>[:<endpoint>] <application>[:<endpoint>]',
-    about='Relate two applications of the model.',
+    takes='<application>[:<endpoint>] <application>[:<endpoint>] | <offer>',
+    about='Relate an application to another one, or to an offer of another model.',
     refused='via=',
 )
 def _integrate(arguments: Arguments) -> None:
-    one, other = arguments.take('application', 'other application')
+    one, other = arguments.take('application, or offer', 'other application, or offer')
     chosen_model(arguments).request('integrate', one=one, other=other)
 
 
@@ -225,8 +225,13 @@ def _integrate(arguments: Arguments) -> None:
     'remove-relation',
     takes='<application>[:<endpoint>] <application>[:<endpoint>] | <id>',
     about='Remove a relation.',
-    ignored='force',
+    switches='force',
 )
 def _remove_relation(arguments: Arguments) -> None:
     one, *other = arguments.take('relation', more=True)
-    chosen_model(arguments).request('remove-relation', one=one, other=other[0] if other else '')
+    chosen_model(arguments).request(
+        'remove-relation',
+        one=one,
+        other=other[0] if other else '',
+        force=arguments.has('force'),
+    )

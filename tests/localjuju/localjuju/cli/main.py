@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localjuju.cli import applications as cli_applications
 from localjuju.cli import models as cli_models
+from localjuju.cli import offers as cli_offers
 from localjuju.cli import program, reference, refusals
 from localjuju.cli import secrets as cli_secrets
 from localjuju.cli import storage as cli_storage
@@ -19,9 +20,10 @@ from localjuju.cli import tasks as cli_tasks
 from localjuju.cli.commandline import GLOBAL_SWITCHES, Arguments, UsageError
 from localjuju.client import RequestError
 from localjuju.common import registry
+from localjuju.common.offerurl import UrlError
 
 #: Importing them registers their commands.
-_MODULES = (cli_applications, cli_models, cli_secrets, cli_storage, cli_tasks)
+_MODULES = (cli_applications, cli_models, cli_offers, cli_secrets, cli_storage, cli_tasks)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (
         UsageError,
         RequestError,
+        UrlError,
         registry.RegistryError,
         program.TasksFailedError,
         OSError,

@@ -8,7 +8,7 @@ _NO_SPACES = 'there is one network, alpha'
 _NO_STORE = 'nothing here talks to Charmhub; charms.toml maps its names to local charms'
 _FIXED_STORAGE = 'Juju cannot do it on container models either'
 _ONE_POOL = 'there is one storage pool, kubernetes'
-_NO_OFFERS = 'relations between models are not supported'
+_NO_SUSPENSION = 'relations between models are never suspended'
 _NO_BUNDLES = 'bundles are not supported: deploy and integrate the applications one by one'
 _POD_SIZE = 'a pod has whatever the machine has'
 _ONE_BACKEND = 'secrets are in the model, and in no other backend'
@@ -37,7 +37,7 @@ FLAGS = {
     'storage': _FIXED_STORAGE,
     'switch': 'an application keeps its charm: deploy the other one beside it',
     'to': _ONE_MACHINE,
-    'via': _NO_OFFERS,
+    'via': 'the pods of related models reach each other directly',
     'watch': 'use the program watch',
 }
 
@@ -75,10 +75,7 @@ _GROUPS = {
         'create-storage-pool list-storage-pools remove-storage-pool storage-pools '
         'update-storage-pool'
     ),
-    _NO_OFFERS: (
-        'consume find-offers list-offers offer offers remove-offer remove-saas resume-relation '
-        'show-offer suspend-relation'
-    ),
+    _NO_SUSPENSION: 'resume-relation suspend-relation',
     _NO_BUNDLES: 'diff-bundle export-bundle',
     'charms on Kubernetes have none': 'collect-metrics list-payloads metrics payloads',
     _POD_SIZE: 'constraints set-constraints',

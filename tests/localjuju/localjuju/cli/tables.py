@@ -32,24 +32,55 @@ def status(shown: dict[str, Any], relations: Sequence[dict[str, str]] = ()) -> s
     row = (model['name'], model['controller'], place, model['version'], model['sla'], stamp)
     parts = [table(header, [row])]
     applications = shown['applications']
-    if not applications:
+    consumed = shown.get('application-endpoints', {})
+    if not applications and not consumed:
         return parts[0]
+    if consumed:
+        rows = [_saas(name, saas) for name, saas in consumed.items()]
+        parts.append(table(('SAAS', 'Status', 'Store', 'URL'), rows))
     header = (
         'App', 'Version', 'Status', 'Scale', 'Charm', 'Channel', 'Rev', 'Address', 'Exposed',
         'Message',
     )  # fmt: skip
     rows = [_application(name, app) for name, app in applications.items()]
-    parts.append(table(header, rows, right=(3, 6)))
+    if rows:
+        parts.append(table(header, rows, right=(3, 6)))
     units = [
         _unit(name, unit) for app in applications.values() for name, unit in app['units'].items()
     ]
     if units:
         header = ('Unit', 'Workload', 'Agent', 'Address', 'Ports', 'Message')
         parts.append(table(header, units))
+    if offered := shown.get('offers'):
+        header = ('Offer', 'Application', 'Charm', 'Rev', 'Connected', *ENDPOINT)
+        rows = [row for name, offer in offered.items() for row in _offer(name, offer)]
+        parts.append(table(header, rows))
     if relations:
         header = ('Integration provider', 'Requirer', 'Interface', 'Type', 'Message')
         parts.append(table(header, [tuple(relation.values()) for relation in relations]))
     return '\n'.join(parts)
+
+
+#: The columns that describe an offered endpoint.
+ENDPOINT = ('Endpoint', 'Interface', 'Role')
+
+
+def _saas(name: str, saas: dict[str, Any]) -> tuple[str, ...]:
+    store, _, url = saas['url'].partition(':')
+    return name, saas['application-status']['current'], store, url
+
+
+def _offer(name: str, offer: dict[str, Any]) -> list[tuple[str, ...]]:
+    charm, _, revision = offer['charm'].removeprefix('local:').rpartition('-')
+    connected = f'{offer["active-connected-count"]}/{offer["total-connected-count"]}'
+    return once((name, offer['application'], charm, revision, connected), offer['endpoints'])
+
+
+def once(head: tuple[str, ...], endpoints: dict[str, dict[str, str]]) -> list[tuple[str, ...]]:
+    """A row for each endpoint, of which only the first repeats what they have in common."""
+    rows = [(name, e['interface'], e['role']) for name, e in endpoints.items()]
+    blank = ('',) * len(head)
+    return [(*(blank if i else head), *row) for i, row in enumerate(rows)]
 
 
 def _application(name: str, app: dict[str, Any]) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """The register of running models: one folder each under ``LOCALJUJU_HOME``.
 
-``<home>/models/<name>/`` holds ``control.sock`` (where the controller listens) and ``log`` (what
-it prints); ``<home>/current`` names the model that `juju switch` chose. A folder whose controller
-does not answer belonged to a killed model, and whoever notices removes it.
+``<home>/models/<name>/`` holds ``control.sock`` (where the controller listens), ``log`` (what it
+prints) and ``number`` (from which its subnets follow); ``<home>/current`` names the model that
+`juju switch` chose. A folder whose controller does not answer belonged to a killed model, and
+whoever notices removes it.
 
 Each checkout has its own register unless ``LOCALJUJU_HOME`` says otherwise, so two of them may
 have models of one name, and each has its own current model.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -20,6 +22,9 @@ from localjuju.common import paths
 _NAME = re.compile(r'^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')
 #: The kernel's limit for the path of a unix socket, with its final NUL.
 _SOCKET_PATH = 108
+#: The numbers that models may have: the second byte of their pods' addresses, without that of
+#: all services.
+NUMBERS = [number for number in range(1, 251) if number != 152]
 
 
 class RegistryError(Exception):
@@ -69,8 +74,27 @@ def make_folder(name: str) -> Path:
         raise RegistryError(f'failed to create new model: model "{name}" already exists')
     forget(name)
     home().mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder(name).mkdir(parents=True)
+    with (home() / 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        number_of_new = _free_number()
+        folder(name).mkdir(parents=True)
+        (folder(name) / 'number').write_text(f'{number_of_new}\n')
     return folder(name)
+
+
+def _free_number() -> int:
+    names()  # which removes dead models, and so frees their numbers
+    files = (home() / 'models').glob('*/number')
+    taken = {file.read_text().strip() for file in files}
+    for number in NUMBERS:
+        if str(number) not in taken:
+            return number
+    raise RegistryError(f'failed to create new model: {len(NUMBERS)} models run already')
+
+
+def number(name: str) -> int:
+    """A model's number, which no other running model has: its subnets follow from it."""
+    return int((folder(name) / 'number').read_text())
 
 
 def forget(name: str) -> None:

@@ -12,6 +12,7 @@ from localjuju.controller import charmfile, modelconfig
 from localjuju.controller.agent import Changes
 from localjuju.controller.constraints import Value
 from localjuju.controller.debuglog import DebugLog
+from localjuju.controller.exchange import Exchange
 from localjuju.controller.podrunner import PodRunner
 from localjuju.controller.requests import Requests
 from localjuju.controller.volumes import Volumes
@@ -51,6 +52,7 @@ class Controller:
         self.model = model
         self.pods = pods
         self.changes = Changes()
+        self.exchange = Exchange(model, self.changes, pods.part)
         self.log = DebugLog()
         self.stats: list[dict[str, Any]] = []
         self.config = dict(modelconfig.DEFAULTS)
@@ -79,6 +81,7 @@ class Controller:
         #: Programs of the host that run in the model's network, by process id.
         self.programs: dict[int, subprocess.Popen[bytes]] = {}
         threading.Thread(target=self._supervise, daemon=True, name='supervisor').start()
+        threading.Thread(target=self.exchange.run, daemon=True, name='exchange').start()
 
     # Units
 

@@ -59,7 +59,8 @@ def main() -> None:
     cache.use(runtime.folder())
     folder = registry.folder(arguments.name)
     try:
-        pods = Pods(arguments.name, folder, hooktools.NAMES)
+        number = registry.number(arguments.name)
+        pods = Pods(arguments.name, folder, hooktools.NAMES, number)
     except PodError as e:
         sys.exit(f'ERROR {e}')
     controller = Controller(Model(arguments.name), pods, pods.state / 'model')
@@ -78,6 +79,8 @@ def main() -> None:
         _await_owner(arguments.owner_fd, controller)
     else:
         await_idleness(controller, arguments.idle)
+    if controller.ended.is_set():
+        controller.exchange.end()
     controller.requests.finish(_ANSWER_SECONDS)
     registry.forget(arguments.name)
     # No cleanup of threads and pods: the kernel ends them all with this process.

@@ -3,11 +3,15 @@
 from typing import Any
 
 from localjuju import JUJU_VERSION
+from localjuju.common import offerurl
 from localjuju.controller import kubernetes, storageview
 from localjuju.controller.stamps import stamp
+from localjuju.model import crossmodel
 from localjuju.model.application import Application
+from localjuju.model.charmmeta import Endpoint
 from localjuju.model.model import Model
-from localjuju.model.relation import Relation
+from localjuju.model.offers import Offer, Saas
+from localjuju.model.relation import End, Relation
 from localjuju.model.unitstate import Life, Status, Task, Unit, app_of, by_number
 
 #: The severity of each status, as in Juju: an application shows its most severe unit's.
@@ -62,11 +66,11 @@ def agent_status(unit: Unit, generation: int) -> Status:
 
 def status(model: Model, generation: int) -> dict[str, Any]:
     """What ``juju status --format json`` prints for a model in this generation."""
-    return {
+    shown = {
         'model': {
             'name': model.name,
             'type': 'caas',
-            'controller': 'localjuju',
+            'controller': offerurl.CONTROLLER,
             'cloud': 'local',
             'region': 'localhost',
             'version': JUJU_VERSION,
@@ -84,6 +88,15 @@ def status(model: Model, generation: int) -> dict[str, Any]:
         'storage': storageview.storage(model),
         'controller': {'timestamp': stamp(0, '%H:%M:%S')},
     }
+    if model.saas:
+        shown['application-endpoints'] = {
+            name: _saas(model, saas) for name, saas in sorted(model.saas.items())
+        }
+    if model.offers:
+        shown['offers'] = {
+            name: _offer(model, offer) for name, offer in sorted(model.offers.items())
+        }
+    return shown
 
 
 def _application(model: Model, app: Application, generation: int) -> dict[str, Any]:
@@ -122,6 +135,81 @@ def _application(model: Model, app: Application, generation: int) -> dict[str, A
     return shown
 
 
+def _endpoint(endpoint: Endpoint) -> dict[str, str]:
+    role = {'provides': 'provider', 'requires': 'requirer'}[endpoint.role]
+    return {'interface': endpoint.interface, 'role': role}
+
+
+def _saas(model: Model, saas: Saas) -> dict[str, Any]:
+    related: dict[str, list[str]] = {}
+    for relation in model.relations_of(saas.name):
+        endpoint = relation.end(saas.name).endpoint.name
+        related.setdefault(endpoint, []).append(_local_end(relation, saas.name).app)
+    shown: dict[str, Any] = {
+        'url': f'{offerurl.CONTROLLER}:{offerurl.OfferUrl(saas.model, saas.offer)}',
+        'endpoints': {name: _endpoint(e) for name, e in sorted(saas.endpoints.items())},
+        'application-status': _status(saas.status),
+        'relations': related,
+    }
+    if saas.life is not Life.ALIVE:
+        shown['life'] = str(saas.life)
+    return shown
+
+
+def _local_end(relation: Relation, remote: str) -> End:
+    return next(end for end in relation.ends if end.app != remote)
+
+
+def _offered(model: Model, offer: Offer) -> dict[str, dict[str, str]]:
+    declared = model.application(offer.app).charm.endpoints
+    return {name: _endpoint(declared[name]) for name in sorted(offer.endpoints)}
+
+
+def _offer(model: Model, offer: Offer) -> dict[str, Any]:
+    charm = model.application(offer.app).charm
+    connections = crossmodel.connections(model, offer.name)
+    return {
+        'application': offer.app,
+        'charm': f'local:{charm.name}-{charm.revision}',
+        'total-connected-count': len(connections),
+        'active-connected-count': sum(_is_joined(relation) for relation in connections),
+        'endpoints': _offered(model, offer),
+    }
+
+
+def _is_joined(relation: Relation) -> bool:
+    return relation.life is Life.ALIVE and not relation.is_refused
+
+
+def offers(model: Model) -> dict[str, Any]:
+    """What ``juju offers --format json`` prints."""
+    return {name: _offer_details(model, offer) for name, offer in sorted(model.offers.items())}
+
+
+def _offer_details(model: Model, offer: Offer) -> dict[str, Any]:
+    shown = _offer(model, offer)
+    return {
+        'application': offer.app,
+        'store': offerurl.CONTROLLER,
+        'charm': shown['charm'],
+        'offer-url': str(offerurl.OfferUrl(model.name, offer.name)),
+        'endpoints': shown['endpoints'],
+        'connections': [
+            {
+                'source-model-uuid': relation.across.uuid,
+                'username': offerurl.OWNER,
+                'relation-id': relation.id,
+                'endpoint': relation.end(offer.app).endpoint.name,
+                'status': {'current': 'joined' if _is_joined(relation) else 'error'},
+                'ingress-subnets': [],
+            }
+            for relation in crossmodel.connections(model, offer.name)
+            if relation.across
+        ],
+        'users': {offerurl.OWNER: {'display-name': offerurl.OWNER, 'access': 'admin'}},
+    }
+
+
 def relations(model: Model) -> list[dict[str, str]]:
     """The rows of the table that ``juju status --relations`` adds."""
     rows = []
@@ -134,10 +222,16 @@ def relations(model: Model) -> list[dict[str, str]]:
                 'requirer': str(requirer),
                 'interface': provider.endpoint.interface,
                 'type': kind,
-                'message': '' if relation.life is Life.ALIVE else str(relation.life),
+                'message': _relation_message(relation),
             }
         )
     return sorted(rows, key=lambda row: (row['provider'], row['requirer']))
+
+
+def _relation_message(relation: Relation) -> str:
+    if relation.is_refused:
+        return 'error: permission denied'
+    return '' if relation.life is Life.ALIVE else str(relation.life)
 
 
 def _unit(app: Application, unit: Unit, generation: int) -> dict[str, Any]:
@@ -204,7 +298,7 @@ def show_model(model: Model) -> dict[str, Any]:
             'model-uuid': model.uuid,
             'model-type': 'caas',
             'controller-uuid': '10ca1000-0000-4000-8000-000000000000',
-            'controller-name': 'localjuju',
+            'controller-name': offerurl.CONTROLLER,
             'is-controller': False,
             'owner': 'admin',
             'cloud': 'local',

@@ -68,7 +68,7 @@ class HookContext:
         changed = False
         for (number, owner), values in self.writes.items():
             relation = self.model.relations.get(number)
-            if relation is None or not relation.write(owner, values):
+            if relation is None or relation.is_refused or not relation.write(owner, values):
                 continue
             changed = True
             # A change is news only to the others.
@@ -85,8 +85,14 @@ class HookContext:
 
     # Shared by the tools
 
-    def relation(self, arguments: Arguments) -> tuple[Relation, Seen]:
-        """The relation that ``-r`` or the event names."""
+    def relation(self, arguments: Arguments, *, refused: bool = False) -> tuple[Relation, Seen]:
+        """The relation that ``-r`` or the event names.
+
+        Args:
+            arguments: the tool's.
+            refused: whether the tool works for a relation that Juju has forgotten, because it
+                asks the unit's agent alone.
+        """
         reference = arguments.text('r') or arguments.text('relation')
         number = self.event.relation
         if reference:
@@ -105,7 +111,10 @@ class HookContext:
             raise UsageError('no relation id specified')
         if number not in self.model.relations or number not in self.unit.seen:
             raise ToolError('relation not found')
-        return self.model.relations[number], self.unit.seen[number]
+        relation = self.model.relations[number]
+        if relation.is_refused and not refused:
+            raise ToolError('permission denied')
+        return relation, self.unit.seen[number]
 
     def members(self, relation: Relation, seen: Seen) -> set[str]:
         """The remote units that the hook should see in a relation."""

@@ -20,7 +20,8 @@ from typing import Any
 
 from localjuju.model import secretstore, storage
 from localjuju.model.application import Application
-from localjuju.model.charmmeta import Charm, ConfigValue, ModelError, Role
+from localjuju.model.charmmeta import Charm, ConfigValue, Endpoint, ModelError, Role
+from localjuju.model.offers import Farewell, Offer, Saas
 from localjuju.model.relation import End, Relation
 from localjuju.model.unitstate import Life, Task, Unit, app_of
 
@@ -33,6 +34,10 @@ class Model:
         self.uuid = identity or str(uuid.uuid4())
         self.applications: dict[str, Application] = {}
         self.relations: dict[int, Relation] = {}
+        self.offers: dict[str, Offer] = {}
+        self.saas: dict[str, Saas] = {}
+        #: What other models must still hear about relations that are gone here.
+        self.farewells: list[Farewell] = []
         self.secrets = secretstore.Store(self.leader_of, self.relations)
         self.storages = storage.Storages()
         self.destroying = False
@@ -85,6 +90,8 @@ class Model:
         """Add an application with its peer relations, its units and their storage."""
         if name in self.applications:
             raise ModelError(f'application already exists: {name}')
+        if name in self.saas:
+            raise ModelError(f'cannot add application "{name}": remote application already exists')
         app = Application(
             name, charm, dict(images or {}), dict(settings or {}), scale=scale, trust=trust
         )
@@ -98,7 +105,7 @@ class Model:
         present = {r.ends[0].endpoint.name for r in self.relations_of(app.name) if r.is_peer}
         for endpoint in sorted(app.charm.endpoints.values(), key=lambda e: e.name):
             if endpoint.role == 'peers' and endpoint.name not in present:
-                self._add_relation(End(app.name, endpoint))
+                self.add_relation(End(app.name, endpoint))
 
     def refresh(self, app: Application, charm: Charm) -> None:
         """Give an application a new charm; its units run upgrade-charm.
@@ -186,6 +193,7 @@ class Model:
         if destroy_storage:
             self.storages.destroy(i for unit in app.units for i in self.storages.of(unit))
         app.scale = 0
+        self.offers = {k: offer for k, offer in self.offers.items() if offer.app != app.name}
         for relation in self.relations_of(app.name):
             if not relation.is_peer:
                 self.destroy_relation(relation)
@@ -227,7 +235,8 @@ class Model:
 
     # Relations
 
-    def _add_relation(self, *ends: End) -> Relation:
+    def add_relation(self, *ends: End) -> Relation:
+        """Add a relation between these ends, which must fit: see `integrate`."""
         relation = Relation(self._next_relation, ends)
         self._next_relation += 1
         self.relations[relation.id] = relation
@@ -235,6 +244,13 @@ class Model:
 
     def integrate(self, one: str, other: str) -> Relation:
         """Relate two applications, each given as ``app`` or ``app:endpoint``.
+
+        Raises ModelError as `ends_of` does.
+        """
+        return self.add_relation(*self.ends_of(one, other))
+
+    def ends_of(self, one: str, other: str) -> tuple[End, End]:
+        """The ends (requirer, provider) of a new relation between two applications.
 
         Raises ModelError, with Juju's words, if no pair of endpoints fits or more than one does,
         if the relation already exists, or if a limit would be exceeded.
@@ -247,17 +263,25 @@ class Model:
             raise ModelError(f'ambiguous relation: "{one} {other}" could refer to {names}')
         requirer, provider = pairs[0]
         key = f'{requirer} {provider}'
-        if any(str(relation) == key for relation in self.relations.values()):
+        known = [relation for relation in self.relations.values() if not relation.is_refused]
+        if any(str(relation) == key for relation in known):
             raise ModelError(f'cannot add relation "{key}": relation {key} already exists')
         for end in pairs[0]:
-            self._check_limit(end, key)
-            if self.application(end.app).life is not Life.ALIVE:
-                raise ModelError(f'cannot add relation "{key}": {end.app} is not alive')
-        return self._add_relation(requirer, provider)
+            self.check_end(end, key)
+        return requirer, provider
 
-    def _check_limit(self, end: End, key: str) -> None:
+    def check_end(self, end: End, key: str) -> None:
+        """Raise ModelError if an end cannot have another relation, which has this key."""
+        if end.app in self.applications:
+            life = self.applications[end.app].life
+        else:
+            life = self.saas[end.app].life
+        if life is not Life.ALIVE:
+            raise ModelError(f'cannot add relation "{key}": {end.app} is not alive')
         limit = end.endpoint.limit
-        count = sum(end in relation.ends for relation in self.relations.values())
+        count = sum(
+            end in relation.ends for relation in self.relations.values() if not relation.is_refused
+        )
         if limit is not None and count >= limit:
             raise ModelError(
                 f'cannot add relation "{key}": establishing a new relation for {end} '
@@ -270,22 +294,42 @@ class Model:
         for requirer, provider in ((one, other), (other, one)):
             for a in self._ends(requirer, 'requires'):
                 for b in self._ends(provider, 'provides'):
-                    if a.endpoint.interface == b.endpoint.interface and a.app != b.app:
+                    fits = a.endpoint.interface == b.endpoint.interface and a.app != b.app
+                    if fits and not {a.app, b.app} <= self.saas.keys():
                         pairs.append((a, b))
         return pairs
 
+    def _endpoints(self, app: str) -> Mapping[str, Endpoint]:
+        """The endpoints of an application, of this model or another one."""
+        if app in self.saas:
+            return self.saas[app].endpoints
+        return self.application(app).charm.endpoints
+
     def _ends(self, specification: str, role: Role) -> list[End]:
         name, _, wanted = specification.partition(':')
-        endpoints = self.application(name).charm.endpoints
+        endpoints = self._endpoints(name)
         if wanted and wanted not in endpoints:
             raise ModelError(f'application "{name}" has no "{wanted}" relation')
         chosen = [endpoints[wanted]] if wanted else endpoints.values()
         return [End(name, endpoint) for endpoint in chosen if endpoint.role == role]
 
     def find_relation(self, one: str, other: str) -> Relation:
-        """The one existing relation that two specifications mean, or ModelError."""
-        keys = {f'{a} {b}' for a, b in self._candidates(one, other)}
-        found = [relation for relation in self.relations.values() if str(relation) in keys]
+        """The one existing relation that two specifications mean, or ModelError.
+
+        A remote application of the offering side is known by its name ``remote-<token>``.
+        """
+
+        def means(specification: str, end: End) -> bool:
+            return specification in (end.app, str(end))
+
+        found = [
+            relation
+            for relation in self.relations.values()
+            for ends in (relation.ends, relation.ends[::-1])
+            if len(ends) == 2 and means(one, ends[0]) and means(other, ends[1])
+        ]
+        # One that Juju has forgotten may have a successor of the same name.
+        found = [relation for relation in found if not relation.is_refused] or found
         if not found:
             raise ModelError(f'relation "{one} {other}" not found')
         if len(found) > 1:
@@ -296,6 +340,10 @@ class Model:
     def destroy_relation(self, relation: Relation) -> None:
         """Let a relation die; it is gone when the last unit has left its scope."""
         relation.life = Life.DYING
+        if relation.across:
+            # Those of another model leave there.
+            remote = relation.across.app
+            relation.scope -= {unit for unit in relation.scope if app_of(unit) == remote}
         self._forget_relation_if_empty(relation)
 
     def enter_scope(self, relation: Relation, unit: Unit) -> None:
@@ -326,9 +374,22 @@ class Model:
             return
         del self.relations[relation.id]
         self.secrets.forget_relation(relation.id)
+        if across := relation.across:
+            if not across.cut:
+                farewell = Farewell(across.model, across.uuid, across.token, forced=False)
+                self.farewells.append(farewell)
+            if not self.relations_of(across.app):
+                self.secrets.remove_owned_by(across.app)
+                self.forget_saas_if_gone(across.app)
         for end in relation.ends:
             if end.app in self.applications:
                 self._forget_if_gone(self.applications[end.app])
+
+    def forget_saas_if_gone(self, name: str) -> None:
+        """Forget a saas that is dying and has no relation any more."""
+        saas = self.saas.get(name)
+        if saas and saas.life is not Life.ALIVE and not self.relations_of(name):
+            del self.saas[name]
 
     # Tasks
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from localjuju.model.charmmeta import Endpoint
+from localjuju.model.offers import Across
 from localjuju.model.unitstate import Databag, Life, app_of
 
 
@@ -24,6 +25,9 @@ class Relation:
 
     ``scope`` holds the units that have joined; ``leaving`` those among them that the others
     already see as departed, because they are dying. A version of 0 means "never written".
+
+    With an application of another model (``across``), each model has a relation of its own that
+    copies the other's units and databags: see `crossmodel`.
     """
 
     id: int
@@ -33,6 +37,7 @@ class Relation:
     versions: dict[str, int] = dataclasses.field(default_factory=dict)
     scope: set[str] = dataclasses.field(default_factory=set)
     leaving: set[str] = dataclasses.field(default_factory=set)
+    across: Across | None = None
 
     def __str__(self) -> str:
         return ' '.join(map(str, self.ends))
@@ -41,6 +46,11 @@ class Relation:
     def is_peer(self) -> bool:
         """Whether it relates an application's units to each other."""
         return len(self.ends) == 1
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its units still list it, but may neither read nor write it."""
+        return self.across is not None and self.across.refused
 
     def end(self, app: str) -> End:
         """The side of one of its applications."""

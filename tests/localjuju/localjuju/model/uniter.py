@@ -79,7 +79,8 @@ def synchronize(model: Model, unit: Unit) -> bool:
         return False
     entered = False
     for relation in model.relations_of(unit.app):
-        if relation.life is Life.ALIVE and relation.id not in unit.seen:
+        exists = relation.life is Life.ALIVE and not relation.is_refused
+        if exists and relation.id not in unit.seen:
             unit.seen[relation.id] = Seen()
             model.enter_scope(relation, unit)
             entered = True
@@ -109,7 +110,9 @@ def _relation_event(
 def _created(model: Model, unit: Unit) -> Event | None:
     for number, seen in sorted(unit.seen.items()):
         relation = model.relations.get(number)
-        if relation and relation.life is Life.ALIVE and not seen.created:
+        if relation is None or relation.is_refused:
+            continue
+        if relation.life is Life.ALIVE and not seen.created:
             return _relation_event('relation-created', unit, relation)
     return None
 
@@ -209,6 +212,8 @@ def _relations(model: Model, unit: Unit) -> Event | None:
 def _relation(model: Model, unit: Unit, relation: Relation, seen: Seen) -> Event | None:
     """The next event of one relation: its state compared with what the unit has seen."""
     ending = unit.life is not Life.ALIVE or relation.life is not Life.ALIVE
+    if relation.is_refused and not ending:
+        return None
     members = {} if ending else relation.members(unit.name)
     remote = relation.remote(unit.app).app
     event = functools.partial(_relation_event, unit=unit, relation=relation)

@@ -5,31 +5,50 @@ Calico): all traffic passes the model's outer namespace, where nftables gives an
 service its virtual address. dnsmasq serves the names of the ``cluster.local`` domain from one file
 per unit and per application.
 
-Each model has its own outer namespace, so every model uses the same subnets.
+Each model has its own outer namespace and, by its number, its own subnets. Models that are related
+get a link between their namespaces: then pods reach each other's addresses and services, and each
+model's name server asks the other's, as if all were in one cluster.
 """
 
 import ipaddress
+import signal
 import subprocess
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from localjuju.pods.namespaces import PodError
+from localjuju.pods.namespaces import PodError, in_user_namespace
 
-# MicroK8s' subnets.
-_POD_SUBNET = ipaddress.ip_network('10.1.0.0/16')
-_SERVICE_SUBNET = ipaddress.ip_network('10.152.183.0/24')
-#: The outer namespace's own address, from which the controller connects to pods.
-NODE_ADDRESS = '10.1.0.1'
+#: Where each model's own name server answers, as in MicroK8s.
 DNS_ADDRESS = '10.152.183.10'
 _GATEWAY = '169.254.1.1'
-_FIRST_POD = int(_POD_SUBNET[2])
-_FIRST_SERVICE = int(_SERVICE_SUBNET[20])
 
 
-def run(argv: Sequence[str], *, stdin: str = '') -> str:
+class Subnets:
+    """The addresses of a model, by its number (1 to 250): for the first one, MicroK8s' own.
+
+    Attributes:
+        pods: the subnet of its pods.
+        services: the subnet of its services.
+        node: the outer namespace's own address, from which the controller connects to pods, and
+            where other models reach the name server.
+    """
+
+    def __init__(self, number: int = 1) -> None:
+        self.number = number
+        self.pods = ipaddress.ip_network(f'10.{number}.0.0/16')
+        self.services = ipaddress.ip_network(f'10.152.{(182 + number) % 256}.0/24')
+        self.node = str(self.pods[1])
+
+    @property
+    def link(self) -> str:
+        """The name of the device that leads to this model, in each other's namespace."""
+        return f'model{self.number}'
+
+
+def run(argv: Sequence[str], *, stdin: str = '', pass_fds: Sequence[int] = ()) -> str:
     """The stdout of a command; PodError with its stderr if it fails."""
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, pass_fds=pass_fds)
     if done.returncode:
         raise PodError(f'cannot run {" ".join(argv[:4])}: {done.stderr.strip() or done.stdout}')
     return done.stdout
@@ -69,7 +88,7 @@ def hosts(unit: str, model: str, address: str) -> str:
 
 def _device(address: str) -> str:
     """The outer end of a pod's link."""
-    return f'pod{int(ipaddress.ip_address(address)) - int(_POD_SUBNET[0])}'
+    return f'pod{int(ipaddress.ip_address(address)) % 2**16}'
 
 
 class Service:
@@ -90,7 +109,7 @@ class Service:
             yield f'ip daddr {self.address} {protocol} dport {port} dnat to {target}'
 
 
-def ruleset(services: Iterable[Service]) -> str:
+def ruleset(services: Iterable[Service], subnets: Subnets) -> str:
     """The whole nftables table, to replace the previous one in a single transaction.
 
     A connection to a service's address that no rule translates (port not opened, no unit ready)
@@ -101,8 +120,8 @@ def ruleset(services: Iterable[Service]) -> str:
     translate = '\n    '.join(rule for service in services for rule in service.rules())
     endpoints = sorted({address for service in services for address in service.endpoints})
     itself = ', '.join(f'{address} . {address}' for address in endpoints)
-    hairpin = f'ip saddr . ip daddr {{ {itself} }} snat to {NODE_ADDRESS}' if endpoints else ''
-    virtual = f'ip daddr {_SERVICE_SUBNET} ip daddr != {DNS_ADDRESS}'
+    hairpin = f'ip saddr . ip daddr {{ {itself} }} snat to {subnets.node}' if endpoints else ''
+    virtual = f'ip daddr {subnets.services} ip daddr != {DNS_ADDRESS}'
     refuse = f'{virtual} meta l4proto tcp reject with tcp reset\n    {virtual} reject'
     return f"""
 table ip localjuju
@@ -138,23 +157,28 @@ table ip localjuju {{
 class Network:
     """The network of one model. Several threads may call its methods."""
 
-    def __init__(self, model: str, state: Path) -> None:
+    def __init__(self, model: str, state: Path, subnets: Subnets) -> None:
         """Bring up the outer namespace's side.
 
         Args:
             model: the model's name, part of every DNS name.
             state: a folder on a file system that disappears with the namespaces.
+            subnets: the model's own.
         """
         self._model = model
+        self._subnets = subnets
         self._namespaces = state / 'netns'
         self._names = state / 'dns'
         self._lock = threading.Lock()
-        self._next_pod = _FIRST_POD
-        self._next_service = _FIRST_SERVICE
+        self._next_pod = int(subnets.pods[2])
         self._addresses: dict[str, str] = {}
         self._services: dict[str, Service] = {}
         self._namespaces.mkdir()
         self._names.mkdir()
+        #: The name servers of the models to which there is a link, by model.
+        self._servers: dict[str, str] = {}
+        self._servers_file = state / 'dns-servers'
+        self._servers_file.touch()
         self._bring_up()
         self._dns = self._start_dns(state / 'dnsmasq.log')
         resolver = state / 'resolv.conf'
@@ -169,18 +193,19 @@ class Network:
     def _bring_up(self) -> None:
         batch = f"""
             link set lo up
-            addr add {NODE_ADDRESS}/32 dev lo
+            addr add {self._subnets.node}/32 dev lo
             addr add {DNS_ADDRESS}/32 dev lo
-            route add {_SERVICE_SUBNET} dev lo src {NODE_ADDRESS}
+            route add {self._subnets.services} dev lo src {self._subnets.node}
         """
         run(['ip', '-batch', '-'], stdin=batch)
         Path('/proc/sys/net/ipv4/ip_forward').write_text('1')
-        run(['nft', '-f', '-'], stdin=ruleset([]))
+        run(['nft', '-f', '-'], stdin=ruleset([], self._subnets))
 
     def _start_dns(self, log: Path) -> subprocess.Popen[bytes]:
         argv = (
             'dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts'
-            f' --hostsdir={self._names} --listen-address={DNS_ADDRESS} --bind-interfaces'
+            f' --hostsdir={self._names} --servers-file={self._servers_file}'
+            f' --listen-address={DNS_ADDRESS},{self._subnets.node} --bind-interfaces'
             ' --local-ttl=0 --local=/#/ --pid-file= --user=root --group=root'
         )
         with log.open('wb') as output:
@@ -215,7 +240,7 @@ class Network:
         outside = f"""
             addr add {_GATEWAY}/32 dev {device}
             link set {device} up
-            route add {address}/32 dev {device} src {NODE_ADDRESS}
+            route add {address}/32 dev {device} src {self._subnets.node}
         """
         namespace = self.namespace(unit)
         namespace.touch()
@@ -241,11 +266,12 @@ class Network:
 
     def _free_address(self) -> str:
         in_use = set(self._addresses.values())
-        for _ in range(_POD_SUBNET.num_addresses):
+        pods = self._subnets.pods
+        for _ in range(pods.num_addresses):
             candidate = str(ipaddress.ip_address(self._next_pod))
             self._next_pod += 1
-            if self._next_pod >= int(_POD_SUBNET.broadcast_address):
-                self._next_pod = _FIRST_POD
+            if self._next_pod >= int(pods.broadcast_address):
+                self._next_pod = int(pods[2])
             if candidate not in in_use:
                 return candidate
         raise PodError('cannot give the pod an address: none is free')
@@ -274,7 +300,7 @@ class Network:
             service.ports = sorted(ports)
             ready = sorted(units)
             service.endpoints = [self._addresses[u] for u in ready if u in self._addresses]
-            run(['nft', '-f', '-'], stdin=ruleset(self._services.values()))
+            run(['nft', '-f', '-'], stdin=ruleset(self._services.values(), self._subnets))
         if new:
             name = service_fqdn(app, self._model)
             self._publish(f'service.{app}', f'{service.address} {name}\n')
@@ -284,15 +310,73 @@ class Network:
         (self._names / f'service.{app}').unlink(missing_ok=True)
         with self._lock:
             if self._services.pop(app, None):
-                run(['nft', '-f', '-'], stdin=ruleset(self._services.values()))
+                run(['nft', '-f', '-'], stdin=ruleset(self._services.values(), self._subnets))
 
     def _free_service_address(self) -> str:
         in_use = {service.address for service in self._services.values()}
-        for number in range(_FIRST_SERVICE, int(_SERVICE_SUBNET.broadcast_address)):
+        subnet = self._subnets.services
+        for number in range(int(subnet[20]), int(subnet.broadcast_address)):
             address = str(ipaddress.ip_address(number))
             if address not in in_use:
                 return address
         raise PodError('cannot give the service an address: none is free')
+
+    # Other models
+
+    def link(self, number: int, namespace: int) -> None:
+        """Make the link to another model; each side must then `join` the other.
+
+        Args:
+            number: the other model's number.
+            namespace: a file descriptor of its outer network namespace.
+
+        Raises:
+            PodError: if that fails, or without root: the other model then belongs to another
+                user namespace, over which this one has no power.
+        """
+        if in_user_namespace():
+            raise PodError('cannot link the networks of two models: run as root')
+        near, far = Subnets(number).link, self._subnets.link
+        target = f'/proc/self/fd/{namespace}'
+        argv = f'ip link add {near} type veth peer name {far} netns {target}'
+        try:
+            run(argv.split(), pass_fds=[namespace])
+        except PodError as e:
+            # The other side may have made it, earlier or at this moment.
+            if 'File exists' not in str(e):
+                raise
+
+    def join(self, model: str, number: int) -> None:
+        """Use the link to another model: for its pods, its services and its names."""
+        other = Subnets(number)
+        link = f'dev {other.link} src {self._subnets.node}'
+        batch = f"""
+            link set {other.link} up
+            route replace {other.node}/32 {link}
+            route replace {other.pods} via {other.node} {link}
+            route replace {other.services} via {other.node} {link}
+        """
+        with self._lock:
+            run(['ip', '-batch', '-'], stdin=batch)
+            # A dead model may have had this number before, and `part` is still to come.
+            others = {m: node for m, node in self._servers.items() if node != other.node}
+            self._servers = {**others, model: other.node}
+            self._write_servers()
+
+    def part(self, model: str) -> None:
+        """Forget another model, which is gone."""
+        with self._lock:
+            if node := self._servers.pop(model, None):
+                self._write_servers()
+                # The kernel removes the link with the other namespace, but only some time later.
+                number = int(node.split('.')[1])
+                argv = ['ip', 'link', 'delete', Subnets(number).link]
+                subprocess.run(argv, capture_output=True)
+
+    def _write_servers(self) -> None:
+        lines = (f'server=/{m}.svc.cluster.local/{node}\n' for m, node in self._servers.items())
+        self._servers_file.write_text(''.join(lines))
+        self._dns.send_signal(signal.SIGHUP)
 
     def close(self) -> None:
         """Stop the name server. Devices and rules end with the namespaces."""

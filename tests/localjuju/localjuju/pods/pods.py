@@ -21,7 +21,7 @@ from localjuju.pods import bundle, goprograms, host, images, processes
 from localjuju.pods.bundle import Mount
 from localjuju.pods.crun import Completed, Crun, Running
 from localjuju.pods.namespaces import PodError, in_user_namespace, launch, require_inside
-from localjuju.pods.network import Network, hosts, pod_name, run
+from localjuju.pods.network import Network, Subnets, hosts, pod_name, run
 
 __all__ = ['JUJU_DIR', 'Completed', 'Container', 'Mount', 'PodError', 'Pods', 'launch']
 
@@ -58,13 +58,14 @@ class _Pod:
 class Pods:
     """The pods of one model. Several threads may call its methods."""
 
-    def __init__(self, model: str, workdir: Path, tools: Iterable[str]) -> None:
+    def __init__(self, model: str, workdir: Path, tools: Iterable[str], number: int = 1) -> None:
         """Prepare the outer namespaces for pods.
 
         Args:
             model: the model's name, part of every DNS name.
             workdir: an existing folder of the model; used only if no shorter path is free.
             tools: the names of the hook tools for charms.
+            number: the model's, which chooses its subnets.
 
         Raises:
             PodError: if `launch` did not start this process, or the kernel lacks something.
@@ -83,7 +84,7 @@ class Pods:
         for name in 'pods', 'tools':
             (self.state / name).mkdir()
         self._crun = Crun(self.state)
-        self._network = Network(model, self.state)
+        self._network = Network(model, self.state, Subnets(number))
         self._pods: dict[str, _Pod] = {}
         self._lock = threading.Lock()
         shutil.copy(programs['hooktool'], self.state / 'tools/.hooktool')
@@ -253,6 +254,23 @@ class Pods:
     def remove_service(self, app: str) -> None:
         """Remove the application's service and its name."""
         self._network.remove_service(app)
+
+    # -- other models --------------------------------------------------------------------------
+
+    def link(self, number: int, namespace: int) -> None:
+        """Make a link to the network of another model, given by number and namespace.
+
+        Each side must then `join` the other.
+        """
+        self._network.link(number, namespace)
+
+    def join(self, model: str, number: int) -> None:
+        """Let pods reach those of another model, once there is a link."""
+        self._network.join(model, number)
+
+    def part(self, model: str) -> None:
+        """Forget another model, which is gone."""
+        self._network.part(model)
 
     # -- containers ---------------------------------------------------------------------------
 

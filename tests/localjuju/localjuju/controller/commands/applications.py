@@ -1,4 +1,4 @@
-"""Applications and their relations."""
+"""Applications and the end of their relations; how they begin is in `crossmodel`."""
 
 import dataclasses
 import re
@@ -10,6 +10,7 @@ from typing import Any
 from localjuju.controller import charmfile, kubernetes, statusview, yamltext
 from localjuju.controller.commands.table import command
 from localjuju.controller.controller import Controller
+from localjuju.model import crossmodel
 from localjuju.model import storage as storages
 from localjuju.model.application import Application
 from localjuju.model.charmmeta import Charm, ModelError, parse_settings
@@ -190,6 +191,16 @@ def _remove_application(
 ) -> None:
     with controller.changes:
         application = controller.model.application(app)
+        connected = crossmodel.consumers_of(controller.model, app)
+        if connected and not force:
+            many = 's' if len(connected) > 1 else ''
+            raise ModelError(
+                f'cannot destroy application "{app}": '
+                f'application is used by {len(connected)} consumer{many}'
+            )
+        if force:
+            for relation in controller.model.relations_of(app):
+                crossmodel.sever(controller.model, relation)
         controller.model.destroy_application(application, destroy_storage=destroy_storage)
         if force:
             _force(controller, application)
@@ -235,15 +246,10 @@ def _trust(controller: Controller, app: str, trust: bool) -> None:
 # Relations
 
 
-@command('integrate')
-def _integrate(controller: Controller, one: str, other: str) -> None:
-    with controller.changes:
-        controller.model.integrate(one, other)
-        controller.changes.announce()
-
-
 @command('remove-relation')
-def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
+def _remove_relation(
+    controller: Controller, one: str, other: str = '', force: bool = False
+) -> None:
     with controller.changes:
         model = controller.model
         if other:
@@ -254,5 +260,7 @@ def _remove_relation(controller: Controller, one: str, other: str = '') -> None:
             raise ModelError(f'relation "{one}" not found')
         if relation.is_peer:
             raise ModelError(f'cannot destroy relation "{relation}": is a peer relation')
+        if force:
+            crossmodel.sever(model, relation)
         model.destroy_relation(relation)
         controller.changes.announce()

@@ -11,6 +11,7 @@ from localjuju.controller.controller import Controller
 from localjuju.model.charmmeta import ModelError
 from localjuju.model.secretstore import Secret, checked, new_id
 from localjuju.model.toolargs import ToolError, parse_mapping, rfc3339
+from localjuju.model.unitstate import app_of
 
 
 def _content(values: Mapping[str, str], file: str) -> dict[str, str]:
@@ -98,7 +99,10 @@ def _revoke(controller: Controller, identifier: str, apps: tuple[str, ...]) -> N
 @command('secrets')
 def _list(controller: Controller, owner: str) -> dict[str, Any]:
     with controller.changes:
-        found = [s for s in controller.model.secrets if owner in ('', _owner(controller, s))]
+        apps = controller.model.applications
+        # Those that another model grants are copies, which only charms see.
+        own = [s for s in controller.model.secrets if not s.owner or app_of(s.owner) in apps]
+        found = [s for s in own if owner in ('', _owner(controller, s))]
         return {secret.id: _view(controller, secret) for secret in found}
 
 

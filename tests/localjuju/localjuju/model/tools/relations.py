@@ -25,7 +25,7 @@ def _relation_ids(context: HookContext, arguments: Arguments) -> Any:
 
 @tool('relation-list', options='format r relation', switches='app')
 def _relation_list(context: HookContext, arguments: Arguments) -> Any:
-    relation, seen = context.relation(arguments)
+    relation, seen = context.relation(arguments, refused=True)
     if arguments.switch('app'):
         return relation.remote(context.app.name).app
     return by_number(context.members(relation, seen))
@@ -62,5 +62,5 @@ def _relation_set(context: HookContext, arguments: Arguments) -> None:
 
 @tool('relation-model-get', options='format r relation')
 def _relation_model_get(context: HookContext, arguments: Arguments) -> Any:
-    context.relation(arguments)
-    return {'uuid': context.model.uuid}
+    relation, _ = context.relation(arguments)
+    return {'uuid': relation.across.uuid if relation.across else context.model.uuid}

@@ -7,7 +7,8 @@ import pytest
 
 import deployment
 from checks import check_log_targets, check_scraped
-from conftest import IS_LOCAL, temporary_model
+from cluster import LocalCluster
+from conftest import temporary_model
 from model import Model, eventually
 
 OFFERS = {
@@ -22,9 +23,9 @@ UNITS = ('coordinator/0', 'coordinator/1', 'worker/0')
 @pytest.fixture(scope='module')
 def cos() -> Iterator[Model]:
     """The model of the stores, with its offers."""
-    if not IS_LOCAL:
-        pytest.skip('the charms of the stores run on the local Juju only')
     with temporary_model('cos') as model:
+        if not isinstance(model.cluster, LocalCluster):
+            pytest.skip('the charms of the stores run on the local Juju only')
         model.deploy(*deployment.STORES)
         for endpoint, offer in OFFERS.items():
             model.juju.offer(
@@ -50,7 +51,7 @@ def across(cos: Model) -> Iterator[Model]:
 
 def test_all_telemetry_of_all_units_crosses_models(across: Model) -> None:
     eventually(lambda: check_scraped(across, set(UNITS)))
-    across.check_telemetry(*UNITS, timeout=120)
+    across.check_telemetry(*UNITS)
 
 
 def test_alert_rules_cross_models_with_the_topology_of_their_own(across: Model) -> None:

@@ -114,4 +114,4 @@ def test_programs_in_other_languages_know_where_an_environment_is(monkeypatch, t
     (environment / 'bin/python').chmod(0o755)
     juju = [paths.LOCALJUJU_DIR / 'bin/juju', 'status']
     done = subprocess.run(juju, capture_output=True, text=True, check=True)
-    assert done.stdout == '-m localjuju.cli.main status\n'
+    assert done.stdout == '-P -m localjuju.cli.main status\n'

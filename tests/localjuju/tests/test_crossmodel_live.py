@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localjuju.common import paths
-from localjuju.pods import namespaces
+from localjuju.pods import goprograms, namespaces
 
 try:
     namespaces.check()
@@ -72,7 +72,7 @@ class Juju:
         self.owners: dict[str, subprocess.Popen[bytes]] = {}
         (folder / 'cache/bin').mkdir(parents=True)
         for name, text in ('hooktool', HOOKTOOL), ('pebble', '#!/bin/sh\n'):
-            program = folder / 'cache/bin' / name
+            program = folder / 'cache/bin' / goprograms.built(name).name
             program.write_text(text)
             program.chmod(0o755)
 

@@ -107,14 +107,16 @@ class Running:
         process: its master.
         port: where it serves.
         worker: the one behind it, where there is but one.
+        certificate: the file that it serves with, where it serves TLS.
     """
 
+    process: subprocess.Popen[bytes]
     worker: Worker
+    certificate: Path
 
     def __init__(self, folder):
         self.folder = folder
         self.port, self._status_port, self._plain_port = (free_port() for _ in range(3))
-        self.process: subprocess.Popen[bytes] | None = None
 
     def write(self, text):
         """Write a configuration as the charm makes it, with ports and files of its own."""

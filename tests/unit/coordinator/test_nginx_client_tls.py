@@ -217,7 +217,9 @@ def connections(nginx):
     with nginx.connect_to_status() as client, client.makefile('rb') as file:
         client.sendall(b'GET /status HTTP/1.0\r\n\r\n')
         said = file.read().decode()
-    return int(re.search(r'Active connections: (\d+)', said)[1]) - 1  # the one that asks
+    found = re.search(r'Active connections: (\d+)', said)
+    assert found, said
+    return int(found[1]) - 1  # the one that asks
 
 
 def is_shutting_down(nginx):

@@ -103,7 +103,7 @@ class Proxy:
 
     def reload(self, text):
         """Serve with another configuration: its new process does, once the old one is gone."""
-        pid = int((self._folder / 'pid').read_text())
+        pid = self.nginx.process.pid
         children = f'/proc/{pid}/task/{pid}/children'
 
         def processes():

@@ -19,6 +19,7 @@ import ops
 from charmlibs.interfaces import tls_certificates
 
 import authority
+import bench_figures
 import deployment as deployments
 from bench_figures import Figure, interleaved
 from clients import LocalStores
@@ -196,7 +197,7 @@ class Live:
         runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
         # There and back again, so neither always comes first.
         pair = ['coordinator', 'minimal']
-        order = [*pair, *reversed(pair)] * 8 + ['bare', 'direct'] * 5
+        order = [*pair, *reversed(pair)] * 12 + ['bare', 'direct'] * 5
         for name in order:
             before = self._cpu_seconds(masters.get(name))
             rate, late = self._wrk(f'http://{targets[name]}/healthz')
@@ -204,14 +205,13 @@ class Live:
             runs[name].append((rate, late, used / (rate * WRK_SECONDS)))
         for name in 'minimal', 'bare':
             self._stop(name)
-        rates, waits, used = (
-            {name: statistics.median(run[column] for run in of) for name, of in runs.items()}
-            for column in range(3)
-        )
-        yield Figure('proxy.rps', rates['coordinator'], 'requests/s', rates['minimal'])
-        yield Figure('proxy.p99', waits['coordinator'], 's', waits['minimal'])
-        # nginx's alone, which other programs on the machine hardly affect.
-        yield Figure('proxy.cpu', used['coordinator'], 's/request', used['minimal'])
+        # The CPU time is nginx's alone, which other programs on the machine hardly affect.
+        for column, (name, unit) in enumerate(
+            [('proxy.rps', 'requests/s'), ('proxy.p99', 's'), ('proxy.cpu', 's/request')]
+        ):
+            own, minimal = ([run[column] for run in runs[kind]] for kind in pair)
+            yield bench_figures.paired(name, own, minimal, unit)
+        rates = {kind: statistics.median(run[0] for run in of) for kind, of in runs.items()}
         yield Figure('proxy.rps.against_bare', rates['coordinator'], 'requests/s', rates['bare'])
         yield Figure(
             'proxy.rps.against_workload', rates['coordinator'], 'requests/s', rates['direct']

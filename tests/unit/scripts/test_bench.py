@@ -112,3 +112,9 @@ def test_what_is_compared_takes_turns_and_its_medians_count():
 
 def test_only_a_bound_can_have_something_in_its_way():
     assert bench_figures.IN_THE_WAY.keys() <= BOUNDS.keys()
+
+
+def test_a_machine_that_slows_down_between_pairs_changes_no_ratio():
+    figure = bench_figures.paired('x', [90, 45, 9], [100, 50, 10], 's')
+    assert figure.ratio == pytest.approx(0.9)
+    assert (figure.value, figure.baseline) == (45, pytest.approx(50))

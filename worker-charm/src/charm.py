@@ -263,10 +263,17 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         running = workload.running(self._container)
         wanted = functools.partial(self._runs, coordinator, config)
         self._ahead = ()
+        patience = rolling.PATIENCE
         if running and not containers.has_layer(self._container, layer):
             self._ahead = rolling.ahead(bags, 'peers', self.unit, wanted)
-        if self.awaited(wanted(self.unit.name) if self._ahead else '') > rolling.PATIENCE:
+            if not self._ahead:
+                patience = rolling.UNHEARD_PATIENCE
+                self._ahead = rolling.unheard(bags, 'peers', self.unit, wanted)
+        own = wanted(self.unit.name) if self._ahead else ''
+        if self.awaited(own) > patience:
             self._ahead = ()
+        if self._ahead:
+            rolling.ensure_waiting(bags, 'peers', self.unit, own)
         return bool(self._ahead)
 
 

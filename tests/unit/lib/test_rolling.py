@@ -15,9 +15,11 @@ class Toy(reconciler.ReconcilingCharm):
     """Looks at who is ahead of it."""
 
     ahead: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         self.ahead = tuple(rolling.ahead(bags, 'peers', self.unit, lambda _: 'new'))
+        self.unheard = tuple(rolling.unheard(bags, 'peers', self.unit, lambda _: 'new'))
 
 
 def ahead(peers, unit=10, departing=None):
@@ -73,6 +75,29 @@ def test_a_unit_that_departs_is_not_waited_for():
 
 def test_a_unit_whose_databag_is_not_valid_is_not_waited_for():
     assert ahead({0: ['old'], 1: 'old'}) == ('toy/1',)
+
+
+@pytest.mark.parametrize(
+    ('peers', 'expected'),
+    [
+        ({}, ()),
+        ({11: {'runs': 'new'}}, ()),
+        ({11: {'runs': 'old', 'waits': 'new'}, 12: {'waits': 'new'}}, ()),
+        ({11: {'runs': 'old'}, 100: {'runs': 'older', 'waits': 'old'}}, ('toy/11', 'toy/100')),
+        ({11: {}}, ()),  # it runs nothing that could end
+        ({9: {'runs': 'old'}}, ()),  # goes first anyway
+    ],
+)
+def test_a_unit_after_this_one_may_still_restart_unless_it_says_that_it_waits(peers, expected):
+    ctx = testing.Context(Toy, meta=META, unit_id=10)
+    data = {
+        number: {key: json.dumps(value) for key, value in said.items()}
+        for number, said in peers.items()
+    }
+    relation = testing.PeerRelation('peers', peers_data=data)
+    with ctx(ctx.on.update_status(), testing.State(relations=[relation])) as manager:
+        manager.run()
+        assert manager.charm.unheard == expected
 
 
 def test_without_a_peer_relation_nobody_is_waited_for():

@@ -272,7 +272,8 @@ class Life(stateful.RuleBasedStateMachine):
             if self.relation is None and self.runs:
                 self.runs = dataclasses.replace(self.runs, traces=None)
             return
-        waits_for = [n for n, runs in self.peers.items() if n < 3 and runs]
+        # Those before it go first; those after it have to say that they wait, and never do.
+        waits_for = [runs for runs in self.peers.values() if runs]
         waits = 'will restart after' in self.state.unit_status.message
         assert not waits or (waits_for and self.runs)
         if not waits:

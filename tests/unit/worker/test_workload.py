@@ -270,7 +270,9 @@ def test_a_unit_waits_for_those_before_it_and_says_so(second, calls):
     unit, state, runs = second
     after = changed(unit, with_data(with_first(state, runs), **NEW))
     assert steps(calls) == []
-    assert after.get_relation(22).local_unit_data == {'runs': json.dumps(runs)}
+    said = after.get_relation(22).local_unit_data
+    assert said.keys() == {'runs', 'waits'}
+    assert json.loads(said['runs']) == runs
     assert after.unit_status == testing.ActiveStatus('ready: all; will restart after worker/0')
     assert unit.config == scene.CONFIG
 
@@ -311,6 +313,45 @@ def test_it_does_not_wait_for_one_whose_workload_does_not_run(second, calls):
 def test_it_does_not_wait_when_it_runs_nothing_itself(tmp_path, calls):
     unit = scene.Worker(tmp_path / 'third', number=2)
     unit.update_status(unit.state(scene.coordinator(), scene.peers({0: 'other', 1: 'other'})))
+    assert steps(calls) == ['push', 'add', 'replan']
+
+
+@pytest.mark.parametrize('said', ['it waits', 'it runs that', 'it runs nothing'])
+def test_it_waits_until_those_after_it_say_that_they_wait(tmp_path, calls, said):
+    """One that has not heard of the change may be restarting for the change before."""
+    unit = scene.Worker(tmp_path / 'first')
+    state = unit.update_status(unit.state(scene.coordinator(id=21), scene.peers({1: 'x'}, id=22)))
+    calls.clear()
+    waiting = changed(unit, with_data(state, **NEW))
+    assert steps(calls) == []
+    assert waiting.unit_status.message == 'ready: all; will restart after worker/1'
+    own = waiting.get_relation(22).local_unit_data
+    wanted = json.loads(own['waits'])
+    databag = {
+        'it waits': {'runs': 'x', 'waits': wanted},
+        'it runs that': {'runs': wanted},
+        'it runs nothing': {},
+    }[said]
+    peers = dataclasses.replace(waiting.get_relation(22), peers_data={1: scene.encoded(**databag)})
+    others = [relation for relation in waiting.relations if relation.id != 22]
+    state = dataclasses.replace(waiting, relations=[*others, peers])
+    after = unit.ctx.run(unit.ctx.on.relation_changed(peers, remote_unit=1), state)
+    assert steps(calls) == ['push', 'add', 'replan']
+    assert after.get_relation(22).local_unit_data == {'runs': json.dumps(wanted)}
+
+
+def test_it_does_not_wait_for_long_for_what_others_never_say(tmp_path, calls, monkeypatch):
+    now = 1_700_000_000.0
+    monkeypatch.setattr(time, 'time', lambda: now)
+    unit = scene.Worker(tmp_path / 'first')
+    state = unit.update_status(unit.state(scene.coordinator(id=21), scene.peers({1: 'x'}, id=22)))
+    state = changed(unit, with_data(state, **NEW))
+    calls.clear()
+    now += rolling.UNHEARD_PATIENCE - 1
+    state = unit.update_status(state)
+    assert steps(calls) == []
+    now += 2
+    unit.update_status(state)
     assert steps(calls) == ['push', 'add', 'replan']
 
 

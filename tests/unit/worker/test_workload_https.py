@@ -393,7 +393,7 @@ def test_nobody_waits_for_a_unit_that_ignores_its_certificate(pair):
 def test_a_certificate_for_another_unit_changes_nothing(pair, calls):
     certificates = pair.issue()
     pair.tell(BOTH, certificates)
-    for number in (0, 1):
+    for number in (0, 1, 0, 1):  # each first says that it waits for the other
         pair.run(number)
     before = [state.get_relation(22).local_unit_data for state in pair.states]
     calls.clear()

@@ -1,7 +1,6 @@
 """The CA of a coordinator that serves TLS: what the workload trusts, and when it restarts."""
 
 import dataclasses
-import json
 
 import pytest
 from ops import testing
@@ -47,15 +46,19 @@ def test_another_ca_goes_round_the_workers_one_by_one(worker, tmp_path):
     other = authority.authority('other').certificate
     second = workers.Worker(tmp_path / 'second', number=1)
     trusted = {}
-    for unit in (worker, second):
+    said = {
+        unit.unit: trusting(unit).get_relation(22).local_unit_data for unit in (second, worker)
+    }
+    for unit in (second, worker):  # the first one waits until it knows that the second one does
         before = trusting(unit)
-        runs = json.loads(before.get_relation(22).local_unit_data['runs'])
         peer = dataclasses.replace(
-            before.get_relation(22), peers_data={1 - number(unit): workers.encoded(runs=runs)}
+            before.get_relation(22),
+            peers_data={1 - number(unit): dict(said[f'worker/{1 - number(unit)}'])},
         )
         relation = workers.coordinator(workers.published(ca_cert=other), id=21)
         state = coordinators.replaced(before, relation, peer)
         after = unit.ctx.run(unit.ctx.on.config_changed(), state)
+        said[unit.unit] = after.get_relation(22).local_unit_data
         trusted[unit.unit] = (unit.folder / 'ca' / 'ca.pem').read_text()
         assert (environment(after) == environment(before)) is (unit is second)
     assert trusted == {'worker/0': other, 'worker/1': CA.certificate}

@@ -40,7 +40,9 @@ class Load:
 
 
 @contextmanager
-def load(model: str, folder: Path, *, keepalive: bool, cas: str = '') -> Iterator[Load]:
+def load(
+    model: str, folder: Path, *, keepalive: bool, cas: str = '', rate: int = RATE
+) -> Iterator[Load]:
     """Put a load on the coordinator of a model as long as the block lasts.
 
     Args:
@@ -48,6 +50,7 @@ def load(model: str, folder: Path, *, keepalive: bool, cas: str = '') -> Iterato
         folder: for the load generator's files.
         keepalive: whether connections are used for more than one request.
         cas: whom to trust in PEM, where a request is sent on to https.
+        rate: requests in a second.
     """
     target = f'http://coordinator.{model}.svc.cluster.local:{NGINX_PORT}'
     body, targets, results, log = (folder / n for n in ('body', 'targets', 'results', 'log'))
@@ -55,7 +58,7 @@ def load(model: str, folder: Path, *, keepalive: bool, cas: str = '') -> Iterato
     targets.write_text(f'GET {target}/\n\nPOST {target}/echo\n@{body}\n')
     program = str(goprograms.built('vegeta'))
     local = client.Model(model)
-    options = [f'-rate={RATE}', '-duration=0', '-timeout=15s', f'-keepalive={keepalive}'.lower()]
+    options = [f'-rate={rate}', '-duration=0', '-timeout=15s', f'-keepalive={keepalive}'.lower()]
     files = [f'-targets={targets}', f'-output={results}']
     if cas:
         (folder / 'cas').write_text(cas)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import deployment
+import switching
 from checks import check_log_targets, check_scraped
 from cluster import LocalCluster
 from conftest import temporary_model
@@ -42,8 +43,7 @@ def across(cos: Model) -> Iterator[Model]:
         model.deploy(deployment.coordinator(units=2), worker)
         model.integrate(*deployment.cluster_relations([worker]))
         for ours, theirs in deployment.TELEMETRY.values():
-            assert cos.juju.model is not None
-            model.integrate((ours, f'admin/{cos.juju.model.rpartition(":")[2]}.{OFFERS[theirs]}'))
+            model.integrate((ours, f'admin/{switching.name_of(cos)}.{OFFERS[theirs]}'))
         model.wait_active()
         cos.wait_active()
         yield dataclasses.replace(model, found_stores=cos.stores)

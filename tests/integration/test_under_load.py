@@ -248,8 +248,7 @@ COORDINATORS: tuple[Step, ...] = (
 def run(model: Model, step: Step, folder: Path, *, keepalive: bool, rate: int = RATE) -> None:
     """Do something under load; report; fail if more requests failed than may."""
     what, do, bound = step
-    assert model.juju.model is not None
-    name = model.juju.model.rpartition(':')[2]
+    name = switching.name_of(model)
     start = time.time()
     try:
         cas = '\n'.join(switching.published(model))

@@ -14,7 +14,7 @@ behind that dispatches the next hook.)
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ops
@@ -58,16 +58,11 @@ def ahead(
         unit: this unit.
         wanted: gives the digest of what a unit is to run.
     """
-    own_number = unit_number(unit.name)
-    waiting_for: list[str] = []
-    for relation in bags.relations(endpoint):
-        for peer in bags.units(relation):
-            if unit_number(peer.name) > own_number:
-                break
-            data = bags.load(relation, peer, PeerData)
-            if data and data.runs and data.runs != wanted(peer.name):
-                waiting_for.append(peer.name)
-    return waiting_for
+    return [
+        name
+        for name, data in _running(bags, endpoint, lambda number: number < unit_number(unit.name))
+        if data.runs != wanted(name)
+    ]
 
 
 def unheard(
@@ -81,19 +76,26 @@ def unheard(
         unit: this unit.
         wanted: gives the digest of what a unit is to run.
     """
-    own_number = unit_number(unit.name)
-    found: list[str] = []
-    for relation in bags.relations(endpoint):
-        for peer in bags.units(relation):
-            if unit_number(peer.name) < own_number:
-                continue
-            data = bags.load(relation, peer, PeerData)
-            if data and data.runs and wanted(peer.name) not in (data.runs, data.waits):
-                found.append(peer.name)
-    return found
+    return [
+        name
+        for name, data in _running(bags, endpoint, lambda number: number > unit_number(unit.name))
+        if wanted(name) not in (data.runs, data.waits)
+    ]
 
 
 def ensure_waiting(bags: databags.Databags, endpoint: str, unit: ops.Unit, wanted: str) -> bool:
     """Say that this unit waits for its turn to run `wanted`. True if that was not said yet."""
     own = bags.own(endpoint, unit, PeerData)
     return bags.ensure(endpoint, unit, PeerData(runs=own and own.runs, waits=wanted))
+
+
+def _running(
+    bags: databags.Databags, endpoint: str, counts: Callable[[tuple[str, int]], bool]
+) -> Iterator[tuple[str, PeerData]]:
+    """The other units whose number counts and whose workload runs, by number."""
+    for relation in bags.relations(endpoint):
+        for peer in bags.units(relation):
+            if counts(unit_number(peer.name)):
+                data = bags.load(relation, peer, PeerData)
+                if data and data.runs:
+                    yield peer.name, data

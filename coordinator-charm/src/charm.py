@@ -13,30 +13,18 @@ from typing import TYPE_CHECKING
 
 import ops
 
-import alerts
-import cluster_tls
 import exporter
 import nginx
 import nginx_config
 import nginx_pod
+import publishing
 import running
 import state
 import statuses
-import targets
 import tls
 import tls_data
 import trusted
-import workload
-from coordinated_telemetry import (
-    cluster_data,
-    containers,
-    databags,
-    logs,
-    metrics,
-    reconciler,
-    traces,
-    trust,
-)
+from coordinated_telemetry import containers, databags, logs, metrics, reconciler
 
 if TYPE_CHECKING:
     import certificates
@@ -75,7 +63,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             )
         self._write_unit_data(bags, seen)
         if self.unit.is_leader():
-            self._write_application_data(bags, seen)
+            publishing.ensure_published(self, bags, seen, self._now, narrows=self._narrows)
 
     def describe(self) -> str:
         """Add to the report what blocks and what is awaited; return the message if all is well."""
@@ -92,7 +80,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
         self._now = seen.kept
-        self._write_telemetry(bags, seen, trusted.by_unit(seen))
+        publishing.ensure_telemetry(self, bags, seen, self._now, trusted.by_unit(seen))
 
     @functools.cached_property
     def _requirer(self) -> 'certificates.Requirer':
@@ -106,37 +94,6 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address, **dict(self._now)))
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
-
-    def _write_application_data(self, bags: databags.Databags, seen: state.State) -> None:
-        """Publish all that the leader publishes: to workers, scrapers and stores."""
-        traces.ensure_request(bags, 'charm-tracing', self.app, traces.CHARM_PROTOCOLS)
-        traces.ensure_request(bags, 'workload-tracing', self.app, traces.WORKLOAD_PROTOCOLS)
-        trust.ensure_request(bags, 'receive-ca-cert', self.app)
-        to_workers = cluster_data.CoordinatorData(
-            worker_config=workload.config(seen.config.log_level),
-            loki_endpoints=seen.log_endpoints or None,
-            charm_tracing_receivers=seen.charm_receivers or None,
-            workload_tracing_receivers=seen.workload_receivers or None,
-            receive_ca_certs=seen.store_ca or None,
-        )
-        ca = cluster_tls.ensure_published(
-            bags, self.app, self.hosts.unit, seen, to_workers, self._now, narrows=self._narrows
-        )
-        self._write_telemetry(bags, seen, ca)
-
-    def _write_telemetry(self, bags: databags.Databags, seen: state.State, ca: str) -> None:
-        """Publish the scrape targets and alert rules of coordinators and workers."""
-        own = self.topology.for_application(self.app.name, self.meta.name)
-        watched = [own] if seen.coordinators else []
-        metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
-        self.report.blocked += faults
-        exporters, is_tls = seen.exporters(self._now.exported), bool(seen.tls.ca)
-        found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
-        jobs = metrics.scrape_jobs(found, ca=ca)
-        metrics.ensure_scrape_data(bags, 'metrics-endpoint', self.app, own, jobs, metric_rules)
-        log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
-        self.report.blocked += faults
-        logs.ensure_rules(bags, 'logging', self.app, own, log_rules)
 
     def _write_containers(
         self,

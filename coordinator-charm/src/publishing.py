@@ -1,0 +1,71 @@
+"""What the leader publishes: to workers, scrapers and stores."""
+
+import alerts
+import cluster_tls
+import targets
+import tls_data
+import workload
+from coordinated_telemetry import cluster_data, databags, logs, metrics, reconciler, traces, trust
+from state import State
+
+
+def ensure_published(
+    charm: reconciler.ReconcilingCharm,
+    bags: databags.Databags,
+    seen: State,
+    now: tls_data.Kept,
+    *,
+    narrows: bool,
+) -> None:
+    """Publish all of it; leader only.
+
+    Args:
+        charm: the coordinator's; its report names what is ignored.
+        bags: the databags.
+        seen: what was read.
+        now: what this unit does now.
+        narrows: whether what nobody uses may end now.
+    """
+    traces.ensure_request(bags, 'charm-tracing', charm.app, traces.CHARM_PROTOCOLS)
+    traces.ensure_request(bags, 'workload-tracing', charm.app, traces.WORKLOAD_PROTOCOLS)
+    trust.ensure_request(bags, 'receive-ca-cert', charm.app)
+    to_workers = cluster_data.CoordinatorData(
+        worker_config=workload.config(seen.config.log_level),
+        loki_endpoints=seen.log_endpoints or None,
+        charm_tracing_receivers=seen.charm_receivers or None,
+        workload_tracing_receivers=seen.workload_receivers or None,
+        receive_ca_certs=seen.store_ca or None,
+    )
+    ca = cluster_tls.ensure_published(
+        bags, charm.app, charm.hosts.unit, seen, to_workers, now, narrows=narrows
+    )
+    ensure_telemetry(charm, bags, seen, now, ca)
+
+
+def ensure_telemetry(
+    charm: reconciler.ReconcilingCharm,
+    bags: databags.Databags,
+    seen: State,
+    now: tls_data.Kept,
+    ca: str,
+) -> None:
+    """Publish the scrape targets and alert rules of coordinators and workers.
+
+    Args:
+        charm: the coordinator's; its report names what is ignored.
+        bags: the databags.
+        seen: what was read.
+        now: what this unit does now.
+        ca: the CAs that scrapers are to trust, in PEM.
+    """
+    own = charm.topology.for_application(charm.app.name, charm.meta.name)
+    watched = [own] if seen.coordinators else []
+    metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
+    charm.report.blocked += faults
+    exporters, is_tls = seen.exporters(now.exported), bool(seen.tls.ca)
+    found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
+    jobs = metrics.scrape_jobs(found, ca=ca)
+    metrics.ensure_scrape_data(bags, 'metrics-endpoint', charm.app, own, jobs, metric_rules)
+    log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
+    charm.report.blocked += faults
+    logs.ensure_rules(bags, 'logging', charm.app, own, log_rules)

@@ -15,7 +15,7 @@ import tls
 import tls_data
 import trusted
 import workload
-from coordinated_telemetry import report
+from coordinated_telemetry import report, rolling
 from coordinated_telemetry.cluster_data import Scheme
 from state import State
 
@@ -50,7 +50,10 @@ def ensure_nginx(
         ops.pebble.Error: if Pebble cannot be reached.
     """
     clients = schemes.of_clients(seen, narrows)
-    candidates = seen.tls.candidates(issued) if 'https' in clients else []
+    is_early = issued is not None and _is_early(seen, issued, waited, found)
+    if is_early:
+        waited = _never  # one thing at a time
+    candidates = seen.tls.candidates(issued, kept_first=is_early) if 'https' in clients else []
     upstream = seen.kept.upstream
 
     def run(certificate: str) -> None:
@@ -65,6 +68,26 @@ def ensure_nginx(
             'client_schemes': clients if served and 'http' in clients else None,
         }
     )
+
+
+def _is_early(
+    seen: State,
+    issued: tls_data.Certificate,
+    waited: Callable[[str], float],
+    found: report.Report,
+) -> bool:
+    """Whether workers that call this unit would not trust its new certificate yet."""
+    unaware = trusted.unaware(seen, issued)
+    if not unaware or waited(f'trust in {tls.file_path(issued)}') > rolling.PATIENCE:
+        return False
+    found.note(
+        f'serving the previous certificate until {report.first(unaware)} can trust the new CA'
+    )
+    return True
+
+
+def _never(_: str) -> float:
+    return 0.0
 
 
 def _ensure_nginx(

@@ -69,13 +69,17 @@ class Tls:
         ]
         return hashlib.sha256('\n'.join(parts).encode(errors='replace')).hexdigest()[:32]
 
-    def candidates(self, issued: Certificate | None) -> list[Certificate]:
+    def candidates(
+        self, issued: Certificate | None, *, kept_first: bool = False
+    ) -> list[Certificate]:
         """What nginx may serve, the best first; after the last one comes plain HTTP.
 
         Args:
             issued: what the CA issued for this unit's present request.
+            kept_first: whether what was served before is better, because others trust only that.
         """
-        return [one for one in dict.fromkeys((issued, self.kept)) if one is not None]
+        order = (self.kept, issued) if kept_first else (issued, self.kept)
+        return [one for one in dict.fromkeys(order) if one is not None]
 
 
 def read(bags: databags.Databags, unit: ops.Unit, kept: Kept) -> Tls:

@@ -10,7 +10,7 @@ import ops
 
 import tls
 import tls_data
-from coordinated_telemetry import cluster_data, pem
+from coordinated_telemetry import cluster, cluster_data, pem
 from state import State
 
 _FILES = 'upstream-ca-*.pem'
@@ -57,6 +57,36 @@ def _serves_another(seen: State, issued: Mapping[str, str]) -> bool:
         not in ('', cluster_data.sha256(issued.get(worker.topology.unit, '')))
         for worker in seen.workers.units
     )
+
+
+def unaware(seen: State, issued: tls_data.Certificate) -> list[str]:
+    """The worker units that may not trust the CA of this unit's new certificate yet.
+
+    With its certificate, a worker is told which CAs to trust. So one that serves what the new CA
+    issued for it trusts that CA; of a worker that serves no certificate, nothing is known.
+    """
+    if seen.tls.kept is None or not issued.cas.isdisjoint(seen.tls.kept.cas):
+        return []
+    return [
+        worker.topology.unit
+        for worker in seen.workers.units
+        if worker.tls.certificate_sha256 and not _serves(worker.tls, seen, issued.cas)
+    ]
+
+
+def _serves(worker: cluster.WorkerTls, seen: State, cas: Collection[str]) -> bool:
+    """Whether a worker serves what was issued for it, by one of these CAs."""
+    import worker_certificates  # noqa: PLC0415 few events need it
+
+    answer = seen.tls.answered.issued.get(worker.request.strip())
+    try:
+        return (
+            answer is not None
+            and pem.check_certificate(answer.ca) in cas
+            and worker.certificate_sha256 == worker_certificates.sha256(answer)
+        )
+    except ValueError:  # the leader names it
+        return False
 
 
 def ensure_file(container: ops.Container, text: str) -> str:

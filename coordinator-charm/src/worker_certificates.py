@@ -16,7 +16,16 @@ import pydantic_core
 
 import ca_data
 import tls
-from coordinated_telemetry import addresses, cluster, databag, databags, pem, report, topology
+from coordinated_telemetry import (
+    addresses,
+    cluster,
+    cluster_data,
+    databag,
+    databags,
+    pem,
+    report,
+    topology,
+)
 from state import State
 
 _NO_ROOM = 'no room'
@@ -167,10 +176,24 @@ def _issued(
         if why := _why(verdict):
             found.ignore(unit, f'its certificate: {why}')
         else:
-            own, *issuers = _chain(answer)
-            good[unit] = ''.join([own, *(one for one in issuers if not pem.is_root(one))])
+            good[unit], issuers = _sent(answer)
             cas |= {_normal(answer.ca), *filter(pem.is_root, issuers[-1:])}
     return good, verdicts, revoked, cas
+
+
+def sha256(answer: ca_data.Issued) -> str:
+    """The digest that a worker publishes once it serves this.
+
+    Raises:
+        ValueError: if it is no certificate.
+    """
+    return cluster_data.sha256(_sent(answer)[0])
+
+
+def _sent(answer: ca_data.Issued) -> tuple[str, list[str]]:
+    """What a worker is sent, in PEM, and the issuers of its certificate."""
+    own, *issuers = _chain(answer)
+    return ''.join([own, *(one for one in issuers if not pem.is_root(one))]), issuers
 
 
 def _verdict(known: str, texts: Collection[str], check: Callable[[], None]) -> str:

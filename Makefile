@@ -67,6 +67,9 @@ load: setup pack  # Change and break things under a constant load, into build/lo
 lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest versions
 	@python3 scripts/lock.py $(ARGS)
 
+new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../webstore-operators [ROLES=edge,store]
+	@PATH="$(PATH)" python3 scripts/new_charm.py --name='$(NAME)' --dest='$(DEST)' $(if $(ROLES),--roles='$(ROLES)') $(if $(UPDATE),--update) $(ARGS)
+
 pack: setup  # Pack both charms and the stores' charms into build/
 	@python3 scripts/pack.py $(CHARMS) $(STORES)
 

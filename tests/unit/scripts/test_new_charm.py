@@ -1,0 +1,207 @@
+"""A pair of one's own: names, what means something else, and how it follows the reference."""
+
+import subprocess
+
+import pytest
+
+import new_charm
+from new_charm import Error, Names, Renamer, renamed
+
+NAMES = Names('web-store', ('query-edge', 'store'))
+
+
+def git(folder, *arguments):
+    command = ['git', '-C', str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A place for a new repository, made without formatting, which needs a program."""
+    monkeypatch.setattr(new_charm, '_format', lambda folder: None)
+    return tmp_path / 'operators'
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """A folder with all files of a new repository."""
+    folder = tmp_path_factory.mktemp('made')
+    new_charm.generate(NAMES, folder, 'HEAD')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('name', 'what'),
+    [
+        ('', 'NAME: missing'),
+        ('Webstore', "'Webstore' is no name"),
+        ('web_store', "'web_store' is no name"),
+        ('9store', "'9store' is no name"),
+        ('store-9', "'store-9' is no name"),
+        ('store-', "'store-' is no name"),
+        ('störe', "'störe' is no name"),
+        ('s' * 41, 'at most 40'),
+        ('a\n', 'is no name'),
+    ],
+)
+def test_a_name_that_juju_refuses_is_refused(name, what):
+    with pytest.raises(Error, match=f'NAME: .*{what.removeprefix("NAME: ")}'):
+        Names(name)
+
+
+@pytest.mark.parametrize(
+    ('roles', 'what'),
+    [
+        (('edge',), 'expected 2 names'),
+        (('a', 'b', 'c'), 'expected 2 names'),
+        (('edge', 'edge'), 'there twice'),
+        (('edge', 'all'), '"all" already means something'),
+        (('edge', 'no role'), "'no role' is no name"),
+        (('edge', ''), 'ROLES: missing'),
+    ],
+)
+def test_roles_that_cannot_be_are_refused(roles, what):
+    with pytest.raises(Error, match=what):
+        Names('webstore', roles)
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        ('worker-k8s_amd64.charm', 'web-store-worker-k8s_amd64.charm'),
+        ('tempo-worker-k8s', 'tempo-worker-k8s'),
+        ('interface: coordinator_cluster', 'interface: web_store_cluster'),
+        ('interface: worker_peers', 'interface: web_store_worker_peers'),
+    ],
+)
+def test_charms_and_interfaces_get_the_name(before, after):
+    assert Renamer(NAMES).names(before) == after
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'),
+    [
+        ('role-frontend', 'role-query-edge'),
+        ('role_frontend', 'role_query_edge'),
+        ('Frontends and backends', 'Query-edges and stores'),
+        ('http://frontend-0.frontend-endpoints', 'http://query-edge-0.query-edge-endpoints'),
+        ('/backend/headers', '/store/headers'),
+        ('FRONTENDS', 'QUERY_EDGES'),
+        ('calls_the_backend', 'calls_the_store'),
+        ('--backend-url=http://x:8080/backend/', '--backend-url=http://x:8080/store/'),
+        ('build-backend = "hatchling"', 'build-backend = "hatchling"'),
+        ('add-secret-backend', 'add-secret-backend'),
+        ('DEBIAN_FRONTEND', 'DEBIAN_FRONTEND'),
+        ('backended', 'backended'),
+    ],
+)
+def test_roles_get_theirs_and_what_means_something_else_stays(before, after):
+    assert Renamer(NAMES).roles(before) == after
+
+
+def test_in_python_a_role_has_no_hyphen_except_in_strings():
+    text = (
+        'def of(frontend, *, tls):\n'
+        "    'Each frontend.'\n"
+        "    return f'{frontend}/frontend', frontend.backend  # not frontend-1\n"
+    )
+    assert Renamer(NAMES).python(text) == (
+        'def of(query_edge, *, tls):\n'
+        "    'Each query-edge.'\n"
+        "    return f'{query_edge}/query-edge', query_edge.store  # not query-edge-1\n"
+    )
+
+
+def test_the_own_projects_keep_their_words():
+    text = b'a frontend of worker-k8s'
+    assert renamed('lib/README.md', text, NAMES)[1] == b'a frontend of web-store-worker-k8s'
+    assert renamed('docs/a.md', text, NAMES)[1] == b'a query-edge of web-store-worker-k8s'
+
+
+def test_a_file_that_is_no_text_stays():
+    assert renamed('docs/a.png', b'\x89frontend', NAMES) == ('docs/a.png', b'\x89frontend')
+
+
+def test_nothing_is_left_of_the_reference(made):
+    for path in made.rglob('*'):
+        if path.is_symlink() or not path.is_file():
+            continue
+        relative = str(path.relative_to(made))
+        text = path.read_bytes().decode(errors='replace')
+        for kept in (*new_charm.KEPT, 'web-store-worker-k8s', 'web-store-coordinator-k8s'):
+            text = new_charm.re.sub(kept, '', text)
+        for word in ('worker-k8s', 'coordinator-k8s', 'coordinator_cluster', 'new-charm:'):
+            assert word not in text, relative
+        if not relative.startswith(new_charm.OWN_PROJECTS):
+            assert not new_charm.re.search(r'(?i)(?<![a-z])(frontend|backend)', text), relative
+
+
+def test_it_has_a_readme_of_its_own_and_no_generator(made):
+    readme = (made / 'README.md').read_text()
+    assert readme.startswith('# Web Store\n')
+    assert '$' not in readme
+    assert 'template' not in (made / 'coordinator-charm/charmcraft.yaml').read_text()
+    for path in new_charm.LEFT_OUT:
+        assert not (made / path).exists() or path in ('README.md', 'CHANGELOG.md')
+
+
+def test_links_of_the_readme_lead_somewhere(made):
+    for target in new_charm.re.findall(r'\]\(([^)#]+)\)', (made / 'README.md').read_text()):
+        assert (made / target).exists(), target
+
+
+def test_it_is_a_repository_that_begins_with_the_reference(place):
+    commit = new_charm.make(NAMES, place)
+    assert git(place, 'branch', '--format=%(refname:short)').split() == ['main', 'reference']
+    assert git(place, 'status', '--porcelain') == ''
+    assert commit in git(place, 'log', '--format=%s', 'reference')
+    assert (place / 'tests/localjuju/bin/juju').stat().st_mode & 0o111
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_an_existing_folder_is_never_overwritten(place):
+    place.mkdir()
+    (place / 'mine').write_text('precious')
+    with pytest.raises(Error, match=f'{place} exists, and nothing is ever overwritten'):
+        new_charm.make(NAMES, place)
+    assert [path.name for path in place.iterdir()] == ['mine']
+
+
+def test_nothing_is_written_into_this_repository():
+    with pytest.raises(Error, match='is inside this repository'):
+        new_charm.make(NAMES, new_charm.ROOT / 'docs' / 'new')
+
+
+def test_what_fails_leaves_nothing_behind(place, monkeypatch):
+    monkeypatch.setattr(new_charm, '_commit', lambda *_: (_ for _ in ()).throw(Error('no')))
+    with pytest.raises(Error):
+        new_charm.make(NAMES, place)
+    assert list(place.parent.iterdir()) == []
+
+
+def test_it_follows_the_reference_and_keeps_what_its_author_did(place, monkeypatch):
+    new_charm.make(NAMES, place)
+    author = ('-c', 'user.name=author', '-c', 'user.email=author@localhost')
+    (place / 'docs/flows.md').write_text('mine\n')
+    git(place, *author, 'commit', '-qam', 'Mine')
+
+    def as_of_tomorrow(path, content, names):
+        path, content = renamed(path, content, names)
+        return path, content + b'better\n' if path == 'docs/deploy.md' else content
+
+    monkeypatch.setattr(new_charm, 'renamed', as_of_tomorrow)
+    new_charm.update(place)
+    assert git(place, 'status', '--porcelain') == ''
+    git(place, *author, 'merge', '-q', '-m', 'Follow', 'reference')
+    assert (place / 'docs/flows.md').read_text() == 'mine\n'
+    assert (place / 'docs/deploy.md').read_text().endswith('better\n')
+
+
+def test_only_what_was_made_here_can_follow(tmp_path):
+    with pytest.raises(Error, match='was not made by make new-charm'):
+        new_charm.update(tmp_path)
+
+
+def test_the_command_line_says_what_is_wrong_and_fails(capsys):
+    assert new_charm.main(['--name=x']) == 1
+    assert 'new-charm: DEST: missing' in capsys.readouterr().err

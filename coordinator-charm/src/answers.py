@@ -6,7 +6,6 @@ requests; it is named by whoever made its own.
 
 import collections
 import dataclasses
-import types
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,9 +33,9 @@ class Answers:
         cas: the certificates of the CA, sorted.
     """
 
-    issued: 'Mapping[str, Issued]' = types.MappingProxyType({})
-    refused: Mapping[str, str] = types.MappingProxyType({})
-    denied: Mapping[str, str] = types.MappingProxyType({})
+    issued: 'Mapping[str, Issued]' = dataclasses.field(default_factory=dict)
+    refused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    denied: Mapping[str, str] = dataclasses.field(default_factory=dict)
     cas: tuple[str, ...] = ()
 
 

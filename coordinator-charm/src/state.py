@@ -1,7 +1,6 @@
 """What the coordinator reads from the model in each dispatch."""
 
 import dataclasses
-import types
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -63,9 +62,9 @@ class State:
     store_ca: str
     tls: tls.Tls
     kept: tls_data.Kept = dataclasses.field(default_factory=tls_data.Kept)
-    others: Mapping[str, PeerData] = types.MappingProxyType({})
+    others: Mapping[str, PeerData] = dataclasses.field(default_factory=dict)
     shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
-    hosts: Mapping[str, str] = types.MappingProxyType({})
+    hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def workers_by_role(self) -> dict[str, list[cluster.Worker]]:

@@ -1,6 +1,9 @@
 """Each module has a test module of its name, and each test module a module."""
 
+import dataclasses
+import importlib
 import re
+import types
 
 import pytest
 
@@ -48,6 +51,25 @@ def test_a_test_module_is_about_a_module_or_the_whole(folder):
         if not any(name == module or name.startswith(f'{module}_') for module in modules)
     }
     assert strangers == set()
+
+
+@pytest.mark.parametrize('charm', ['coordinator-charm', 'worker-charm'])
+def test_no_dataclass_has_a_default_that_python_3_11_refuses(charm):
+    """Later ones can hash a mapping proxy, and take it as a default."""
+    with charms.importable(charm):
+        modules = [
+            importlib.import_module(name)
+            for name in sorted(names(charms.ROOT / charm / 'src', '*.py'))
+        ]
+    fields = [
+        (value.__name__, field.name, field.default)
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value)
+        for field in dataclasses.fields(value)
+    ]
+    assert fields
+    assert [one for one in fields if isinstance(one[2], types.MappingProxyType)] == []
 
 
 def test_the_readme_names_what_tests_share():

@@ -39,7 +39,7 @@ demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has a
 	@python3 scripts/demo.py $(ARGS)
 
 test: export LOCALJUJU_IS_SET_UP = 1
-test: lint unit integration  # Run everything that .ci/run checks
+test: lint unit integration template  # Run everything that .ci/run checks
 	@$(SAY_SKIPPED)
 
 # Please keep the list below in alphabetical order.
@@ -75,6 +75,9 @@ pack: setup  # Pack both charms and the stores' charms into build/
 
 setup:  # Install and build what the other targets need; does nothing once everything is there
 	@python3 scripts/setup.py
+
+template: setup  # Make a pair of your own of this one, and run its linters, the charms' unit tests and the demo
+	@$(TOX) -e template -- $(ARGS)
 
 tools:  # Install only uv and tox, which suffice for format, lock and unit
 	@python3 scripts/setup.py tools

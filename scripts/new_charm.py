@@ -125,7 +125,7 @@ class Renamer:
             'worker_peers': f'{names.snake}_worker_peers',
             'coordinated-telemetry-charms': f'{names.name}-operators',
         }
-        self._roles = dict(zip(ROLES, names.roles, strict=True))
+        self._roles: dict[str, str] = dict(zip(ROLES, names.roles, strict=True))
         kept, words = '|'.join(KEPT), '|'.join(map(re.escape, self._words))
         self._any = re.compile(f'(?:{kept})|(?P<word>{words})')
         roles = '|'.join(f'{role}|{role.title()}|{role.upper()}' for role in ROLES)
@@ -335,23 +335,28 @@ def _git_bytes(folder: Path, *arguments: str) -> bytes:
 
 def main(arguments: list[str]) -> int:
     """The command line of `make new-charm`."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser = argparse.ArgumentParser(description='Make a pair of charms of this one.')
     parser.add_argument('--name', default='')
     parser.add_argument('--roles', default=','.join(ROLES))
     parser.add_argument('--dest', default='')
     parser.add_argument('--update', action='store_true')
+    parser.add_argument(
+        '--revision',
+        default='HEAD',
+        help='of the reference pair; what is not committed is not taken',
+    )
     given = parser.parse_args(arguments)
     try:
         if not given.dest:
             raise Error('DEST: missing: make new-charm NAME=webstore DEST=../webstore-operators')
         dest = Path(given.dest).absolute()
         if given.update:
-            commit = update(dest)
+            commit = update(dest, given.revision)
             print(f'The branch {BRANCH} of {dest} follows the reference pair to {commit}.')
             print(f'Next: git -C {given.dest} merge {BRANCH}')
             return 0
         names = Names(given.name, tuple(role.strip() for role in given.roles.split(',')))
-        commit = make(names, dest)
+        commit = make(names, dest, given.revision)
     except Error as error:
         print(f'new-charm: {error}', file=sys.stderr)
         return 1

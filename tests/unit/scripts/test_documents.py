@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ('docs', 'lib', 'coordinator-charm', 'worker-charm', 'tests')
 FOUND = [*ROOT.glob('*.md'), *(path for name in FOLDERS for path in (ROOT / name).rglob('*.md'))]
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in FOUND)
-TARGETS = set(re.findall(r'^([a-z]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
 HOOKS = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())['repos'][0]['hooks']
 
 
@@ -44,7 +44,7 @@ def test_a_link_leads_somewhere(name: str) -> None:
 def test_a_command_of_make_is_a_target(name: str) -> None:
     text = (ROOT / name).read_text()
     # In a sentence between backquotes, in a block at the start of a line.
-    asked = re.findall(r'(?:`|^)(?:[A-Z_]+=\S+ )*make ([a-z]+)', text, re.MULTILINE)
+    asked = re.findall(r'(?:`|^)(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]*)', text, re.MULTILINE)
     assert {*asked} <= TARGETS
 
 

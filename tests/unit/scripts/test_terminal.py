@@ -13,11 +13,9 @@ def output() -> io.StringIO:
 
 
 def test_a_table_is_aligned_and_plain(output: io.StringIO) -> None:
-    rows = [[('frontend/0', terminal.BOLD), ('✓ 12 lines', terminal.GREEN), ('-', '')]]
+    rows = [[('worker/0', terminal.BOLD), ('✓ 12 lines', terminal.GREEN), ('-', '')]]
     terminal.Terminal(output).table(['unit', 'logs', 'traces'], rows)
-    assert output.getvalue() == (
-        ' unit         logs         traces\n frontend/0   ✓ 12 lines   -\n'
-    )
+    assert output.getvalue() == (' unit       logs         traces\n worker/0   ✓ 12 lines   -\n')
 
 
 def test_a_step_says_how_it_ended(output: io.StringIO) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -16,6 +17,9 @@ from worker import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
 UNIT = topology.Topology('m', juju.UUID, 'worker', 'worker/0', 'worker-k8s')
+
+
+BOTH = json.dumps(','.join(sorted(('backend', 'frontend'))))
 
 
 @pytest.fixture
@@ -34,10 +38,14 @@ def test_the_leader_publishes_for_the_application(published, relation, endpoint)
     golden.check(GOLDEN / f'{endpoint}.app.txt', golden.databag(content))
 
 
-@pytest.mark.parametrize(('relation', 'endpoint'), [(21, 'cluster'), (22, 'peers')])
-def test_each_unit_publishes_for_itself(published, relation, endpoint):
-    content = published.get_relation(relation).local_unit_data
-    golden.check(GOLDEN / f'{endpoint}.unit.txt', golden.databag(content))
+def test_each_unit_publishes_for_itself(published):
+    content = published.get_relation(21).local_unit_data
+    golden.check(GOLDEN / 'cluster.unit.txt', golden.databag(content))
+
+
+def test_each_unit_tells_its_peers_what_it_runs(published):
+    assert published.get_relation(22).local_unit_data.keys() == {'runs'}
+    assert re.fullmatch(r'"[0-9a-f]{16}"', published.get_relation(22).local_unit_data['runs'])
 
 
 def test_a_unit_that_does_not_lead_publishes_only_for_itself(unit):
@@ -51,8 +59,8 @@ def test_a_unit_that_does_not_lead_publishes_only_for_itself(unit):
     [
         ({}, '"all"'),
         ({'role-all': False, 'role-frontend': True}, '"frontend"'),
-        ({'role-all': False, 'role-backend': True, 'role-frontend': True}, '"backend,frontend"'),
-        ({'role-backend': True}, '"all,backend"'),
+        ({'role-all': False, 'role-backend': True, 'role-frontend': True}, BOTH),
+        ({'role-backend': True}, json.dumps(','.join(sorted(('all', 'backend'))))),
         ({'role-all': False}, None),
     ],
 )

@@ -64,7 +64,7 @@ STATUSES = {
     'fine with two roles': (
         [scene.coordinator()],
         {'role-all': False, 'role-backend': True, 'role-frontend': True},
-        active('ready: backend, frontend'),
+        active(f'ready: {", ".join(sorted(("backend", "frontend")))}'),
     ),
     'fine, and an endpoint is left out': (
         [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],

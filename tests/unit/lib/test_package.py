@@ -27,6 +27,7 @@ README = (LIB / 'README.md').read_text()
 
 #: Module → what it comes with. pydantic pins its own core.
 DISTRIBUTIONS = {
+    'cosl': 'cosl',
     'cryptography': 'cryptography',
     'ops': 'ops',
     'pydantic': 'pydantic',
@@ -58,16 +59,22 @@ def imported(path: Path) -> set[str]:
 
 
 def test_it_depends_on_exactly_what_it_imports():
-    heavy = PACKAGE / 'worker_key.py'
-    modules = {name for path in {*PACKAGE.glob('*.py')} - {heavy} for name in imported(path)}
-    needed = {DISTRIBUTIONS[name] for name in modules - sys.stdlib_module_names}
+    heavy = {'tls': PACKAGE / 'worker_key.py', 'dashboards': PACKAGE / 'dashboards.py'}
+    modules = {*PACKAGE.glob('*.py')} - {*heavy.values()}
+    names = {name for path in modules for name in imported(path)}
+    needed = {DISTRIBUTIONS[name] for name in names - sys.stdlib_module_names}
     assert needed == bounds(PROJECT).keys()
-    added = {DISTRIBUTIONS[name] for name in imported(heavy) - sys.stdlib_module_names}
-    assert added - needed == bounds(PROJECT, 'tls').keys()
+    for extra, path in heavy.items():
+        added = {DISTRIBUTIONS[name] for name in imported(path) - sys.stdlib_module_names}
+        assert added - needed == bounds(PROJECT, extra).keys()
 
 
 def test_a_charm_whose_units_have_keys_depends_on_the_extra():
     assert bounds(PROJECT, 'tls').items() <= charm_bounds('worker-charm').items()
+
+
+def test_a_charm_with_dashboards_depends_on_the_extra():
+    assert bounds(PROJECT, 'dashboards').items() <= charm_bounds('coordinator-charm').items()
 
 
 def test_its_version_stands_in_the_package_alone():

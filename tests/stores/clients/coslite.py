@@ -53,11 +53,14 @@ class CosLiteStores(Prometheus):
         query = f'{{{selector}}}'
         if containing:
             query += f' |= {json.dumps(containing)}'
+        return self.log_lines(query, limit=limit)
+
+    def log_lines(self, expression: str, *, limit: int = 1000) -> list[Line]:
         now = time.time_ns()
         answer = self._loki.json(
             '/loki/api/v1/query_range',
             {
-                'query': query,
+                'query': expression,
                 'start': now - HOUR * 10**9,
                 'end': now,
                 'limit': limit,

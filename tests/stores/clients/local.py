@@ -87,9 +87,12 @@ class LocalStores(Prometheus):
             for rule in group['rules']
         ]
 
-    def log_vector(self, expression: str) -> list[Series]:
+    def log_vector(self, expression: str, at: float | None = None) -> list[Series]:
+        """Return what `Stores.log_vector` promises, for now or a time in seconds."""
+        when = {} if at is None else {'time': at}
+
         def count(query: str) -> logql.Vector:
-            answer = self._logs.json('/select/logsql/stats_query', {'query': query})
+            answer = self._logs.json('/select/logsql/stats_query', {'query': query, **when})
             return {
                 frozenset(series.labels.items()): series.value
                 for series in series_of(answer['data']['result'])
@@ -111,6 +114,12 @@ class LocalStores(Prometheus):
             query += ' pebble_service:""' if charm_logs else ' pebble_service:*'
         if containing:
             query += f' ~{json.dumps(re.escape(containing))}'
+        return self._lines(query, limit)
+
+    def log_lines(self, expression: str, *, limit: int = 1000) -> list[Line]:
+        return self._lines(f'_time:1h {logql.lines(expression)}', limit)
+
+    def _lines(self, query: str, limit: int) -> list[Line]:
         query += f' | sort by (_time desc) limit {limit}'
         text = self._logs.text('/select/logsql/query', {'query': query})
         return [_line(json.loads(line)) for line in reversed(text.splitlines())]

@@ -22,9 +22,13 @@ class Prometheus:
         answer = self._metrics.json('/api/v1/query', {'query': expression})
         return answer['data']['result']
 
+    def vector(self, expression: str) -> list[Series]:
+        """Return what `Stores.vector` promises."""
+        return series_of(self.query(expression))
+
     def series(self, unit: str) -> list[Series]:
         """Return what `Stores.series` promises; an ended series is stale, so it is absent."""
-        return series_of(self.query(f'{{juju_unit={json.dumps(unit)}}}'))
+        return self.vector(f'{{juju_unit={json.dumps(unit)}}}')
 
     def samples(self, unit: str) -> int:
         """Return what `Stores.samples` promises, from the scraper's own count."""

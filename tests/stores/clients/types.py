@@ -166,6 +166,10 @@ class Stores(Protocol):
         """Return the series of a unit that are being scraped now, `up` included."""
         ...
 
+    def vector(self, expression: str) -> list[Series]:
+        """Return the series that an expression in PromQL gives now."""
+        ...
+
     def samples(self, unit: str) -> int:
         """Return how many samples were scraped from a unit in the last ten minutes."""
         ...
@@ -187,10 +191,19 @@ class Stores(Protocol):
         ...
 
     def log_vector(self, expression: str) -> list[Series]:
-        """Return the series that the expression of a rule on logs gives now, without names.
+        """Return the series that an expression on logs gives now, without names.
 
         Args:
-            expression: in LogQL, in the form that `clients.logql` knows.
+            expression: in LogQL, in a form that `clients.logql` knows.
+        """
+        ...
+
+    def log_lines(self, expression: str, *, limit: int = 1000) -> list[Line]:
+        """Return the newest lines of the last hour, the oldest of them first.
+
+        Args:
+            expression: in LogQL, in a form that `clients.logql` knows.
+            limit: how many lines at most.
         """
         ...
 

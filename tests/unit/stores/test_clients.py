@@ -23,6 +23,7 @@ from clients.types import Span, tree
 
 UNIT = 'worker/0'
 TRACE = '0af7651916cd43dd8448eb211c80319c'
+X = 1795508305_000000000  # nanoseconds
 
 
 class Wire:
@@ -186,6 +187,42 @@ def test_a_local_store_counts_for_the_expression_of_a_log_rule():
     assert wire.asked[0][2] == {
         'query': '_time:5m {juju_model="m"} | stats by (juju_unit) count() as lines'
     }
+
+
+def test_a_local_store_counts_for_another_time():
+    stores, wire = local(__select__logsql__stats_query=vector())
+    assert stores.log_vector('sum(count_over_time({juju_model="m"} [5m]))', at=1.5) == []
+    assert wire.asked[0][2]['time'] == '1.5'
+
+
+@pytest.mark.parametrize(
+    ('backend', 'path', 'query'),
+    [
+        (
+            'local',
+            '/select/logsql/query',
+            '_time:1h {a="b"} | filter _msg:~`c` | sort by (_time desc) limit 5',
+        ),
+        ('cos', '/loki/api/v1/query_range', '{a="b"} |~ `c`'),
+    ],
+)
+def test_lines_of_an_expression_are_looked_up(backend, path, query):
+    answers = {
+        'local': '{"_msg":"x","_time":"2026-11-24T08:18:25Z","a":"b"}\n',
+        'cos': {'data': {'result': [{'stream': {'a': 'b'}, 'values': [[f'{X}', 'x']]}]}},
+    }
+    stores, wire = {'local': local, 'cos': cos}[backend](**{path: (200, answers[backend])})
+    assert stores.log_lines('{a="b"} |~ `c`', limit=5) == [Line(X, 'x', {'a': 'b'})]
+    assert wire.asked[0][1:2] == (path,)
+    assert wire.asked[0][2]['query'] == query
+
+
+@BACKENDS
+def test_a_vector_is_that_of_the_expression(backend):
+    answer = vector({'metric': {'__name__': 'up', 'a': 'b'}, 'value': [1795508304.8, '1']})
+    stores, wire = backend(__api__v1__query=answer)
+    assert stores.vector('up > 0') == [Series('up', {'a': 'b'}, 1.0)]
+    assert wire.asked[0][2] == {'query': 'up > 0'}
 
 
 def test_cos_has_log_rules_with_a_state():

@@ -1,12 +1,25 @@
 """What the leader publishes: to workers, scrapers and stores."""
 
+import pathlib
+
 import alerts
 import cluster_tls
 import targets
 import tls_data
 import workload
-from coordinated_telemetry import cluster_data, databags, logs, metrics, reconciler, traces, trust
+from coordinated_telemetry import (
+    cluster_data,
+    dashboards,
+    databags,
+    logs,
+    metrics,
+    reconciler,
+    traces,
+    trust,
+)
 from state import State
+
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def ensure_published(
@@ -40,6 +53,7 @@ def ensure_published(
         bags, charm.app, charm.hosts.unit, seen, to_workers, now, narrows=narrows
     )
     ensure_telemetry(charm, bags, seen, now, ca)
+    dashboards.ensure(bags, 'grafana-dashboard', charm.app, charm.meta.name, _ROOT)
 
 
 def ensure_telemetry(

@@ -92,6 +92,18 @@ def push_url(unit: str) -> str:
     return f'http://{host(unit)}:3100/loki/api/v1/push'
 
 
+def grafana(application: str = 'grafana', **options: Any) -> testing.Relation:
+    """A Grafana, which shows dashboards."""
+    return testing.Relation(
+        'grafana-dashboard',
+        interface='grafana_dashboard',
+        remote_app_name=application,
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **options,
+    )
+
+
 def loki(
     application: str = 'loki',
     units: Iterable[int] = (0,),

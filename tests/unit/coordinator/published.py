@@ -26,7 +26,7 @@ def digest(shuffle: int) -> str:
         return {number: units[number] for number in numbers}
 
     relations = []
-    for relation in scene.deployment():
+    for relation in (*scene.deployment(), scene.grafana(id=20)):
         field = 'peers_data' if relation.endpoint == 'peers' else 'remote_units_data'
         units = shuffled(getattr(relation, field))
         relations.append(dataclasses.replace(relation, **{field: units}))

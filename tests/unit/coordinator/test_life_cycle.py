@@ -50,6 +50,7 @@ STORES = {
     'tempo': 'charm-tracing',
     'jaeger': 'workload-tracing',
     'ca': 'certificates',
+    'grafana': 'grafana-dashboard',
 }
 ROLES = {
     'frontend': ['frontend'],

@@ -15,6 +15,7 @@ import pytest
 import charms
 import deployment
 import grafana
+import juju
 import programs
 from clients import logql
 from coordinated_telemetry import dashboards
@@ -85,6 +86,17 @@ def test_a_hook_with_nothing_to_do_reads_none_and_compresses_none(unit, calls, m
         costs.append([tool for tool in calls.hook_tools() if tool != 'juju-log'])
     more = collections.Counter(costs[0]) - collections.Counter(costs[1])
     assert more == {'relation-list': 1}
+
+
+@pytest.mark.parametrize('tools', [('relation_get', 'relation_model_get'), ('relation_set',)])
+def test_a_grafana_that_juju_refuses_costs_only_its_own(unit, tools):
+    relations = [scene.workers('both', id=11), scene.grafana(id=30), scene.grafana('b', id=31)]
+    with juju.refusing(30, tools):
+        after = unit.update_status(unit.state(*relations))
+    assert databag(after) == {}
+    assert databag(after, 31).keys() == {'dashboards'}
+    assert databag(after, 11)['worker_config']
+    assert 'grafana-dashboard:30' in after.unit_status.message
 
 
 def test_importing_the_charm_imports_no_cosl():

@@ -73,6 +73,9 @@ new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../w
 pack: setup  # Pack both charms and the stores' charms into build/
 	@python3 scripts/pack.py $(CHARMS) $(STORES)
 
+pictures: setup  # Draw the dashboards from live data into docs/pictures, and photograph the stores' pages if there is a Chromium
+	@$(TOX) -e pictures -- $(ARGS)
+
 setup:  # Install and build what the other targets need; does nothing once everything is there
 	@python3 scripts/setup.py
 

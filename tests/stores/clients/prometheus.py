@@ -26,6 +26,24 @@ class Prometheus:
         """Return what `Stores.vector` promises."""
         return series_of(self.query(expression))
 
+    def history(
+        self, expression: str, start: float, end: float, step: float
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """Return the series of a range query: labels, and pairs of a time and a value.
+
+        Args:
+            expression: in PromQL.
+            start: the first time, in seconds since the epoch.
+            end: the last time.
+            step: seconds between two values.
+        """
+        query = {'query': expression, 'start': start, 'end': end, 'step': step}
+        answer = self._metrics.json('/api/v1/query_range', query)
+        return [
+            (result['metric'], [(moment, float(value)) for moment, value in result['values']])
+            for result in answer['data']['result']
+        ]
+
     def series(self, unit: str) -> list[Series]:
         """Return what `Stores.series` promises; an ended series is stale, so it is absent."""
         return self.vector(f'{{juju_unit={json.dumps(unit)}}}')

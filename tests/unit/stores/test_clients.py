@@ -225,6 +225,17 @@ def test_a_vector_is_that_of_the_expression(backend):
     assert wire.asked[0][2] == {'query': 'up > 0'}
 
 
+@BACKENDS
+def test_a_history_is_that_of_the_expression(backend):
+    result = [{'metric': {'a': 'b'}, 'values': [[1, '2'], [3, 'NaN']]}]
+    answer = 200, {'status': 'success', 'data': {'resultType': 'matrix', 'result': result}}
+    stores, wire = backend(__api__v1__query_range=answer)
+    ((labels, points),) = stores.history('up', 1, 3, 2)
+    assert labels == {'a': 'b'}
+    assert str(points) == '[(1, 2.0), (3, nan)]'
+    assert wire.asked[0][2] == {'query': 'up', 'start': '1', 'end': '3', 'step': '2'}
+
+
 def test_cos_has_log_rules_with_a_state():
     stores, wire = cos(__prometheus__api__v1__rules=(200, RULES))
     assert stores.log_rules() == [RULE]

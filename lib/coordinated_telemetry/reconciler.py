@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import ops
 
@@ -23,6 +24,8 @@ _OTHER_EVENTS = (
 
 # An argument has at most 128 KiB; ops splits longer messages into several calls of juju-log.
 _LOG_LENGTH = 120_000
+
+_Found = TypeVar('_Found')
 
 
 class ReconcilingCharm(ops.CharmBase):
@@ -84,6 +87,16 @@ class ReconcilingCharm(ops.CharmBase):
         Called in the first dispatch in which its last unit is dying, while the relations are
         still complete.
         """
+
+    def look(self, event: ops.ActionEvent, read: Callable[[databags.Databags], _Found]) -> _Found:
+        """What `read` finds in the databags, for an action: nothing is written or remembered.
+
+        An action event is no hook: it does not reconcile. What other units published is what the
+        last hook knew. If Juju refuses a relation, `read` is called again without it.
+        """
+        found: list[_Found] = []
+        self._with_databags(event, lambda _, bags: found.append(read(bags)))
+        return found[-1]
 
     def ensure_own_telemetry(
         self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''

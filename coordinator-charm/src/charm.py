@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ops
 
 import exporter
+import ingress
 import nginx
 import nginx_config
 import nginx_pod
@@ -106,6 +107,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._now = seen.kept  # until something else is known
         for container in (self._nginx, self._exporter):
             try:
+        ingress.ensure_unit_data(bags, self)
                 if not container.can_connect():
                     continue
                 logs.ensure_log_targets(

@@ -85,6 +85,19 @@ def unit_number(unit: str) -> tuple[str, int]:
 class Hosts:
     """DNS names in the model's Kubernetes namespace, as Juju's services give them.
 
+def bind_address(charm: ops.CharmBase, endpoint: str) -> str:
+    """The IP address at which the other side of an endpoint reaches this unit's pod.
+
+    It changes with the pod. '' while the pod has none.
+    """
+    try:
+        binding = charm.model.get_binding(endpoint)
+        address = binding.network.bind_address if binding else None
+    except ops.ModelError:
+        return ''
+    return '' if address is None else str(address)
+
+
     Attributes:
         namespace: the model's name, except that the model `controller` has `controller-NAME`.
         domain: the cluster's DNS domain.

@@ -9,10 +9,12 @@ with charms.importable('coordinator-charm'):
     import answers
     import ca_data
     import certificates
+    import catalogue
     import charm
     import cluster_tls
     import exporter
     import nginx
+    import ingress
     import nginx_client_tls
     import nginx_config
     import nginx_pod
@@ -44,10 +46,12 @@ __all__ = [
     'cluster_tls',
     'exporter',
     'nginx',
+    'catalogue',
     'nginx_client_tls',
     'nginx_config',
     'nginx_pod',
     'nginx_upstream_tls',
+    'ingress',
     'running',
     'schemes',
     'state',

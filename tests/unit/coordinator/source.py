@@ -5,16 +5,17 @@ import sys
 import charms
 
 with charms.importable('coordinator-charm'):
+    import actions
     import alerts
     import answers
     import ca_data
-    import certificates
     import catalogue
+    import certificates
     import charm
     import cluster_tls
     import exporter
-    import nginx
     import ingress
+    import nginx
     import nginx_client_tls
     import nginx_config
     import nginx_pod
@@ -24,42 +25,48 @@ with charms.importable('coordinator-charm'):
     import state
     import statuses
     import targets
+    import telemetry_view
     import tls
     import tls_data
     import trusted
     import worker_certificates
+    import workers_view
     import workload
 
 # The charm imports them when it needs them; the worker has none of these names.
 sys.modules |= {
+    'actions': actions,
     'ca_data': ca_data,
     'certificates': certificates,
     'worker_certificates': worker_certificates,
 }
 
 __all__ = [
+    'actions',
     'alerts',
     'answers',
     'ca_data',
+    'catalogue',
     'certificates',
     'charm',
     'cluster_tls',
     'exporter',
+    'ingress',
     'nginx',
-    'catalogue',
     'nginx_client_tls',
     'nginx_config',
     'nginx_pod',
     'nginx_upstream_tls',
-    'ingress',
     'running',
     'schemes',
     'state',
     'statuses',
     'targets',
+    'telemetry_view',
     'tls',
     'tls_data',
     'trusted',
     'worker_certificates',
+    'workers_view',
     'workload',
 ]

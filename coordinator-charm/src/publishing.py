@@ -90,7 +90,8 @@ def ensure_telemetry(
     """
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
     watched = [own] if seen.coordinators else []
-    metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
+    generic = charm.costly(alerts.generic_version(), alerts.generic_groups)
+    metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications, generic)
     charm.report.blocked += faults
     exporters, is_tls = seen.exporters(now.exported), bool(seen.tls.ca)
     found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)

@@ -56,6 +56,8 @@ class ReconcilingCharm(ops.CharmBase):
             awaited='',
             awaited_since=0.0,
             checked=0.0,
+            costly='',
+            costly_version='',
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
@@ -124,6 +126,13 @@ class ReconcilingCharm(ops.CharmBase):
         if version and version != self._stored.version:
             self.unit.set_workload_version(version)
             self._stored.version = version
+
+    def costly(self, version: str, find: Callable[[], str]) -> str:
+        """What `find` returns, which takes long: it is called once for each version."""
+        if self._stored.costly_version != version:
+            self._stored.costly = find()
+            self._stored.costly_version = version
+        return str(self._stored.costly)
 
     def awaited(self, what: str) -> float:
         """For how many seconds one hook after the other has been waiting for `what`."""

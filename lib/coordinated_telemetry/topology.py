@@ -1,4 +1,8 @@
-"""Who a unit is: one type, and one set of labels for metrics, logs and traces."""
+"""Who a unit is: one type, and one set of labels for metrics, logs and traces.
+
+It says what cosl's `JujuTopology` says, and tests compare the two. That one is no value: equal
+topologies compare as different, and an unexpected UUID is an exception.
+"""
 
 import dataclasses
 import re
@@ -81,10 +85,6 @@ def unit_number(unit: str) -> tuple[str, int]:
     return application, int(number)
 
 
-@dataclasses.dataclass(frozen=True)
-class Hosts:
-    """DNS names in the model's Kubernetes namespace, as Juju's services give them.
-
 def bind_address(charm: ops.CharmBase, endpoint: str) -> str:
     """The IP address at which the other side of an endpoint reaches this unit's pod.
 
@@ -97,6 +97,10 @@ def bind_address(charm: ops.CharmBase, endpoint: str) -> str:
         return ''
     return '' if address is None else str(address)
 
+
+@dataclasses.dataclass(frozen=True)
+class Hosts:
+    """DNS names in the model's Kubernetes namespace, as Juju's services give them.
 
     Attributes:
         namespace: the model's name, except that the model `controller` has `controller-NAME`.

@@ -322,3 +322,19 @@ def test_an_action_looks_again_without_a_relation_that_juju_refuses(asked):
     with juju.refusing(1):
         asked.run(asked.on.action('ask'), testing.State(relations=relations))
     assert asked.action_results == {'names': 'b'}
+
+
+def test_what_is_costly_is_found_once_for_each_version(ctx):
+    found: list[str] = []
+
+    def find() -> str:
+        found.append('x')
+        return str(len(found))
+
+    state = testing.State()
+    results = []
+    for version in ('1', '1', '2', '2', '1'):
+        with ctx(ctx.on.update_status(), state) as manager:
+            results.append(manager.charm.costly(version, find))
+            state = manager.run()
+    assert results == ['1', '1', '2', '2', '3']

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import jubilant
 import pytest
 
 import baseline
@@ -88,7 +87,7 @@ def test_people_read_it_too(deployed: Model) -> None:
 def test_juju_refuses_what_the_action_does_not_declare(
     deployed: Model, params: dict[str, str]
 ) -> None:
-    with pytest.raises((jubilant.CLIError, jubilant.TaskError)):
+    with pytest.raises(ValueError, match='validation failed'):
         deployed.juju.run('coordinator/0', 'list-workers', params)
 
 

@@ -16,6 +16,7 @@ import nginx
 import publishing
 import state
 import targets
+import telemetry_text
 import telemetry_view
 import workers_view
 from coordinated_telemetry import (
@@ -50,7 +51,7 @@ def show_telemetry(charm: reconciler.ReconcilingCharm, event: ops.ActionEvent) -
     if asked.only and asked.only not in _names(facts):
         event.fail(f'there is no unit and no application {asked.only}')
         return
-    render = telemetry_view.as_json if asked.format == 'json' else telemetry_view.as_text
+    render = telemetry_text.as_json if asked.format == 'json' else telemetry_text.as_text
     event.set_results({'telemetry': render(facts, asked.only)})
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-import telemetry_view
+import telemetry_text
 from coordinated_telemetry import addresses, cluster
 from coordinated_telemetry.cluster_data import Scheme
 
@@ -124,7 +124,7 @@ def as_json(facts: Facts) -> str:
         }
         return json.dumps(document)
 
-    return telemetry_view.fitting(view(facts), render)
+    return telemetry_text.fitting(view(facts), render)
 
 
 def as_text(facts: Facts) -> str:
@@ -146,7 +146,7 @@ def as_text(facts: Facts) -> str:
             lines.append(f'nginx also has hosts that no worker has now: {", ".join(strangers)}')
         return '\n'.join(lines)
 
-    return telemetry_view.fitting(view(facts), render)
+    return telemetry_text.fitting(view(facts), render)
 
 
 def _row(unit: str, listed: Listed) -> tuple[str, str, str, str]:

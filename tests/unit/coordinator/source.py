@@ -25,6 +25,7 @@ with charms.importable('coordinator-charm'):
     import state
     import statuses
     import targets
+    import telemetry_text
     import telemetry_view
     import tls
     import tls_data
@@ -62,6 +63,7 @@ __all__ = [
     'state',
     'statuses',
     'targets',
+    'telemetry_text',
     'telemetry_view',
     'tls',
     'tls_data',

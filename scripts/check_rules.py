@@ -2,17 +2,19 @@
 
     python scripts/check_rules.py
 
-Renders every folder of the coordinator's rules for an example application, as the charm does. A
-group that the charm would ignore fails the check. promtool comes from the local Juju's Prometheus
-image, so the version that evaluates the rules in the tests also checks them; there is no usable
-tool for LogQL.
+Renders every folder of the coordinator's rules for an example application, and, as it does, all
+rules that the charm publishes, cosl's among them. A group that the charm would ignore fails the
+check. promtool comes from the local Juju's Prometheus image, so the version that evaluates the
+rules in the tests also checks them; there is no usable tool for LogQL.
 """
 
+import importlib
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import deployment
 from coordinated_telemetry import rules
@@ -46,6 +48,8 @@ def main() -> int:
     except pods.PodError as error:
         print(f'cannot check the alert rules: {error}', file=sys.stderr)
         return 1
+    sys.path.append(str(SOURCE))
+    alerts: Any = importlib.import_module('alerts')
     faults: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         for folder in sorted((SOURCE / 'prometheus_alert_rules').iterdir()):
@@ -55,6 +59,9 @@ def main() -> int:
             Path(scratch, f'{folder.name}.yaml').write_text(
                 json.dumps({'groups': groups}, indent=1)
             )
+        published, problems = alerts.prometheus_rules([EXAMPLE], [], alerts.generic_groups())
+        faults += problems
+        Path(scratch, 'published.yaml').write_text(json.dumps({'groups': published}, indent=1))
         for folder in sorted((SOURCE / 'loki_alert_rules').iterdir()):
             faults += rendered(folder)[1]
         files = sorted(Path(scratch).glob('*.yaml'))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ops
 
 import exporter
+import ingress
 import nginx
 import nginx_config
 import nginx_pod
@@ -44,6 +45,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._nginx = self.unit.get_container(nginx.CONTAINER)
         self._exporter = self.unit.get_container(exporter.CONTAINER)
         self._stored.set_default(useless='')
+        framework.observe(self.on.show_telemetry_action, self._on_show_telemetry)
+        framework.observe(self.on.list_workers_action, self._on_list_workers)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make relations and containers match what the model asks for."""
@@ -82,6 +85,16 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self._now = seen.kept
         publishing.ensure_telemetry(self, bags, seen, self._now, trusted.by_unit(seen))
 
+    def _on_show_telemetry(self, event: ops.ActionEvent) -> None:
+        import actions  # noqa: PLC0415 hooks do without it
+
+        actions.show_telemetry(self, event)
+
+    def _on_list_workers(self, event: ops.ActionEvent) -> None:
+        import actions  # noqa: PLC0415 hooks do without it
+
+        actions.list_workers(self, event)
+
     @functools.cached_property
     def _requirer(self) -> 'certificates.Requirer':
         import certificates  # noqa: PLC0415 importing it takes long, and few events need it
@@ -94,6 +107,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address, **dict(self._now)))
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
+        ingress.ensure_unit_data(bags, self)
 
     def _write_containers(
         self,

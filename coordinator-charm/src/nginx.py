@@ -134,6 +134,15 @@ def _ensure_layers(container: ops.Container, ready: bool) -> bool:
     return changed
 
 
+def read_config(container: ops.Container) -> str | None:
+    """The configuration in use; None before there is one.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    return containers.read_file(container, _CONFIG)
+
+
 def version(container: ops.Container) -> str:
     """nginx's version, such as `1.27.5`; '' if it cannot be read."""
     try:

@@ -15,6 +15,9 @@ PORT = cluster.COORDINATOR_PORT
 STATUS_PORT = 8081
 """On loopback: its pages are for this pod only."""
 
+HEALTH_PATH = '/-/healthy'
+"""Where nginx answers by itself, unlogged, so that an ingress knows whether it serves."""
+
 LOG_LEVELS = {'debug': 'info', 'info': 'notice', 'warning': 'warn', 'error': 'error'}
 """The charm's log level → nginx's; nginx's own debug level needs another binary."""
 
@@ -148,6 +151,13 @@ _VALID_TRACEPARENT = (
     '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 )
 
+_HEALTH = f"""\
+        location = {HEALTH_PATH} {{
+            access_log off;
+            return 200;
+        }}
+"""
+
 _STATUS_SERVER = f"""
     server {{
         listen 127.0.0.1:{STATUS_PORT};
@@ -221,6 +231,7 @@ def config(
         _location(prefix, f'{scheme}://{role}' if upstreams.get(role) else '', role)
         for prefix, role in locations.items()
     )
+    served += _HEALTH
     if certificate:
         parts.append(nginx_client_tls.directives(certificate, serves_plain=serves_plain))
     else:

@@ -3,7 +3,11 @@
 import pathlib
 
 import alerts
+import catalogue
 import cluster_tls
+import ingress
+import nginx_config
+import schemes
 import targets
 import tls_data
 import workload
@@ -42,6 +46,7 @@ def ensure_published(
     traces.ensure_request(bags, 'charm-tracing', charm.app, traces.CHARM_PROTOCOLS)
     traces.ensure_request(bags, 'workload-tracing', charm.app, traces.WORKLOAD_PROTOCOLS)
     trust.ensure_request(bags, 'receive-ca-cert', charm.app)
+    ensure_entry(charm, bags, seen, now)
     to_workers = cluster_data.CoordinatorData(
         worker_config=workload.config(seen.config.log_level),
         loki_endpoints=seen.log_endpoints or None,
@@ -54,6 +59,31 @@ def ensure_published(
     )
     ensure_telemetry(charm, bags, seen, now, ca)
     dashboards.ensure(bags, 'grafana-dashboard', charm.app, charm.meta.name, _ROOT)
+
+
+def ensure_entry(
+    charm: reconciler.ReconcilingCharm, bags: databags.Databags, seen: State, now: tls_data.Kept
+) -> None:
+    """Publish what leads clients here: to an ingress, and to catalogues.
+
+    Args:
+        charm: the coordinator's.
+        bags: the databags.
+        seen: what was read.
+        now: what this unit does now.
+    """
+    ingress.ensure_request(bags, charm, schemes.of_workers(seen, now), seen.ingress_url)
+    catalogue.ensure_item(bags, charm, entrypoint(charm, seen, now))
+
+
+def entrypoint(charm: reconciler.ReconcilingCharm, seen: State, now: tls_data.Kept) -> str:
+    """Where clients reach the workload: the URL of the ingress, or else of nginx in the cluster.
+
+    Like the workers, clients change to https, and from it, when every unit serves it.
+    """
+    host = charm.hosts.application(charm.app.name)
+    scheme = schemes.of_workers(seen, now)
+    return seen.ingress_url or f'{scheme}://{host}:{nginx_config.PORT}'
 
 
 def ensure_telemetry(
@@ -74,7 +104,8 @@ def ensure_telemetry(
     """
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
     watched = [own] if seen.coordinators else []
-    metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications)
+    generic = charm.costly(alerts.generic_version(), alerts.generic_groups)
+    metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications, generic)
     charm.report.blocked += faults
     exporters, is_tls = seen.exporters(now.exported), bool(seen.tls.ca)
     found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)

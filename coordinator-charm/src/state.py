@@ -6,6 +6,7 @@ from typing import Literal
 
 import pydantic
 
+import ingress
 import tls
 import tls_data
 import workload
@@ -51,6 +52,7 @@ class State:
         others: the same of each other coordinator unit, by name.
         shared: what the leader keeps.
         hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
+        ingress_url: where an ingress serves the application, or ''.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class State:
     others: Mapping[str, PeerData] = dataclasses.field(default_factory=dict)
     shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
     hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    ingress_url: str = ''
 
     @property
     def workers_by_role(self) -> dict[str, list[cluster.Worker]]:
@@ -134,6 +137,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
         others=others,
         shared=shared or tls_data.Shared(),
         hosts=hosts,
+        ingress_url=ingress.read_url(bags),
     )
 
 

@@ -3,6 +3,7 @@
 import collections
 
 import workload
+from coordinated_telemetry import addresses
 from coordinated_telemetry.report import Report, first
 from state import State
 
@@ -54,4 +55,5 @@ def describe(
     counts = collections.Counter(role for of_unit in roles for role in of_unit)
     by_role = ', '.join(f'{role} {count}' for role, count in sorted(counts.items()))
     total = len(roles)
-    return f'{total} worker{"" if total == 1 else "s"} ({by_role})'
+    at = f' at {addresses.shorten(seen.ingress_url, 120)}' if seen.ingress_url else ''
+    return f'{total} worker{"" if total == 1 else "s"} ({by_role}){at}'

@@ -130,6 +130,11 @@ class CharmLog(logging.Handler):
             records = _newest(records, max((e.pending for e in endpoints.values()), default=0))
         self._kept = _Kept(labels=topology.labels, ca=ca, endpoints=endpoints, records=records)
 
+    @property
+    def lacking(self) -> dict[str, int]:
+        """Push URL → how many kept records it has not taken yet, for each of the endpoints."""
+        return {url: state.pending for url, state in self._kept.endpoints.items()}
+
     def _push(self) -> None:
         kept = self._kept
         values = self._add_new()

@@ -113,6 +113,17 @@ def log_targets(
     return dict(sorted(targets.items()))
 
 
+def sent_to(container: ops.Container) -> list[str]:
+    """Where Pebble forwards the logs of a container now: the push URLs of our log targets, sorted.
+
+    Raises:
+        ops.pebble.Error: if Pebble cannot be reached.
+    """
+    targets = container.get_plan().log_targets
+    ours = [target for name, target in targets.items() if name.startswith(_PREFIX)]
+    return sorted(target.location for target in ours if target.services == ['all'])
+
+
 def ensure_log_targets(
     container: ops.Container,
     endpoints: Mapping[str, str],

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import ops
 
@@ -23,6 +24,8 @@ _OTHER_EVENTS = (
 
 # An argument has at most 128 KiB; ops splits longer messages into several calls of juju-log.
 _LOG_LENGTH = 120_000
+
+_Found = TypeVar('_Found')
 
 
 class ReconcilingCharm(ops.CharmBase):
@@ -53,6 +56,8 @@ class ReconcilingCharm(ops.CharmBase):
             awaited='',
             awaited_since=0.0,
             checked=0.0,
+            costly='',
+            costly_version='',
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
@@ -85,6 +90,16 @@ class ReconcilingCharm(ops.CharmBase):
         still complete.
         """
 
+    def look(self, event: ops.ActionEvent, read: Callable[[databags.Databags], _Found]) -> _Found:
+        """What `read` finds in the databags, for an action: nothing is written or remembered.
+
+        An action event is no hook: it does not reconcile. What other units published is what the
+        last hook knew. If Juju refuses a relation, `read` is called again without it.
+        """
+        found: list[_Found] = []
+        self._with_databags(event, lambda _, bags: found.append(read(bags)))
+        return found[-1]
+
     def ensure_own_telemetry(
         self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''
     ) -> None:
@@ -111,6 +126,13 @@ class ReconcilingCharm(ops.CharmBase):
         if version and version != self._stored.version:
             self.unit.set_workload_version(version)
             self._stored.version = version
+
+    def costly(self, version: str, find: Callable[[], str]) -> str:
+        """What `find` returns, which takes long: it is called once for each version."""
+        if self._stored.costly_version != version:
+            self._stored.costly = find()
+            self._stored.costly_version = version
+        return str(self._stored.costly)
 
     def awaited(self, what: str) -> float:
         """For how many seconds one hook after the other has been waiting for `what`."""

@@ -35,7 +35,15 @@ IS_LOCAL = PROGRAM == LOCAL_JUJU
 
 
 SHARED_MODELS = {
-    'shared_model': ('dashboards', 'flows', 'life_cycle', 'quiet', 'relations', 'rules'),
+    'shared_model': (
+        'actions',
+        'dashboards',
+        'flows',
+        'life_cycle',
+        'quiet',
+        'relations',
+        'rules',
+    ),
     'tls_model': ('store_tls', 'tls_hops'),
 }
 """The modules whose tests share a model, by the fixture that gives it to them."""

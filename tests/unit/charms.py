@@ -34,4 +34,4 @@ def importable(folder: str) -> Iterator[None]:
 def specification(folder: str) -> dict[str, Any]:
     """The arguments of `ops.testing.Context` that say what is in charmcraft.yaml."""
     meta = yaml.safe_load((ROOT / folder / 'charmcraft.yaml').read_text())
-    return {'meta': meta, 'config': meta.pop('config')}
+    return {'meta': meta, 'config': meta.pop('config'), 'actions': meta.pop('actions', None)}

@@ -218,6 +218,38 @@ def store_ca(
     )
 
 
+def traefik(url: str | None = None, *, raw: str | None = None, **options: Any) -> testing.Relation:
+    """An ingress, relation 23.
+
+    Args:
+        url: where it serves the application; None if it has not said so.
+        raw: what it published in the place of that, as it is on the wire.
+        options: further fields of the relation.
+    """
+    databag = {'ingress': raw} if raw is not None else encoded(ingress={'url': url})
+    return testing.Relation(
+        'ingress',
+        interface='ingress',
+        remote_app_name='traefik',
+        remote_app_data={} if raw is None and url is None else databag,
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **{'id': 23, **options},
+    )
+
+
+def catalogue(application: str = 'catalogue', **options: Any) -> testing.Relation:
+    """A catalogue, relation 22."""
+    return testing.Relation(
+        'catalogue',
+        interface='catalogue',
+        remote_app_name=application,
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **{'id': 22, **options},
+    )
+
+
 class Coordinator:
     """A unit of the coordinator whose container keeps its files from one event to the next.
 

@@ -5,13 +5,16 @@ import sys
 import charms
 
 with charms.importable('coordinator-charm'):
+    import actions
     import alerts
     import answers
     import ca_data
+    import catalogue
     import certificates
     import charm
     import cluster_tls
     import exporter
+    import ingress
     import nginx
     import nginx_client_tls
     import nginx_config
@@ -22,27 +25,34 @@ with charms.importable('coordinator-charm'):
     import state
     import statuses
     import targets
+    import telemetry_text
+    import telemetry_view
     import tls
     import tls_data
     import trusted
     import worker_certificates
+    import workers_view
     import workload
 
 # The charm imports them when it needs them; the worker has none of these names.
 sys.modules |= {
+    'actions': actions,
     'ca_data': ca_data,
     'certificates': certificates,
     'worker_certificates': worker_certificates,
 }
 
 __all__ = [
+    'actions',
     'alerts',
     'answers',
     'ca_data',
+    'catalogue',
     'certificates',
     'charm',
     'cluster_tls',
     'exporter',
+    'ingress',
     'nginx',
     'nginx_client_tls',
     'nginx_config',
@@ -53,9 +63,12 @@ __all__ = [
     'state',
     'statuses',
     'targets',
+    'telemetry_text',
+    'telemetry_view',
     'tls',
     'tls_data',
     'trusted',
     'worker_certificates',
+    'workers_view',
     'workload',
 ]

@@ -1,12 +1,16 @@
 """The charm's own alert rules, as stores get them."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from cosl.rules import generic_alert_groups
 
+import charms
 from coordinated_telemetry import rules, topology
 from coordinator import scene
 from coordinator.source import alerts
@@ -15,7 +19,14 @@ UUID = '12345678-1234-4234-8234-123456789abc'
 COORDINATOR = topology.Topology('m', UUID, 'coordinator', '', 'coordinator-k8s')
 WORKERS = [COORDINATOR.for_application(name, 'worker-k8s') for name in ('a', 'b')]
 
-KINDS = {'prometheus': alerts.prometheus_rules, 'loki': alerts.loki_rules}
+GENERIC = alerts.generic_groups()
+
+
+def prometheus_rules(coordinators, workers, generic=GENERIC):
+    return alerts.prometheus_rules(coordinators, workers, generic)
+
+
+KINDS = {'prometheus': prometheus_rules, 'loki': alerts.loki_rules}
 RULES = [
     (kind, group['name'], rule)
     for kind, render in KINDS.items()
@@ -97,17 +108,69 @@ def test_a_rule_is_complete(kind, group, rule):
 
 
 def test_the_generic_rules_are_those_of_cos_but_for_their_texts():
-    def without_texts(rule):
-        return (rule['alert'], rule['expr'], rule['for'], rule['labels']['severity'])
-
-    ours = [
-        {**rule, 'expr': rule['expr'].replace(f'{{{WORKERS[0].matchers}}}', '')}
-        for _, group, rule in RULES
-        if group == 'm_12345678_a_HostHealth'
-    ]
+    ours = [rule for _, group, rule in RULES if group == 'm_12345678_a_HostHealth']
     groups: Any = generic_alert_groups.application_rules.get('groups', [])
     (theirs,) = [group['rules'] for group in groups]
-    assert [without_texts(rule) for rule in ours] == [without_texts(rule) for rule in theirs]
+    for own, of_cosl in zip(ours, theirs, strict=True):
+        unscoped = own['expr'].replace(f'{{{WORKERS[0].matchers}}}', '')
+        labels = {**of_cosl['labels'], **WORKERS[0].labels}
+        texts = own['annotations']
+        assert own == {**of_cosl, 'expr': unscoped, 'labels': labels, 'annotations': texts} | {
+            'expr': own['expr']
+        }
+        assert unscoped == of_cosl['expr'] != own['expr']
+        assert texts != of_cosl['annotations']
+
+
+def test_a_generic_rule_that_is_new_in_cosl_is_used_with_its_own_texts():
+    new = {
+        'alert': 'New',
+        'expr': 'avg_over_time(up[5m]) < 1 and startup == 0',
+        'for': '1m',
+        'labels': {'severity': 'warning'},
+        'annotations': {'summary': 'x'},
+    }
+    bad = {**new, 'alert': 'Bad', 'expr': 'other == 0'}
+    groups = json.dumps([{'name': rule['alert'], 'rules': [rule]} for rule in (new, bad)])
+    found, faults = prometheus_rules([COORDINATOR], [], groups)
+    (group,) = [group for group in found if group['name'].endswith('_New')]
+    assert group['rules'][0]['expr'] == (
+        f'avg_over_time(up{{{COORDINATOR.matchers}}}[5m]) < 1 and startup == 0'
+    )
+    assert group['rules'][0]['annotations'] == {'summary': 'x'}
+    assert faults == [
+        '[rules] cannot use alert rule group of cosl: Bad: Bad.expr: no %%juju_topology%% in it'
+    ]
+
+
+def test_cosl_is_imported_once_for_each_of_its_versions(tmp_path, monkeypatch):
+    unit = scene.Coordinator(tmp_path)
+    asked = []
+    monkeypatch.setattr(alerts, 'generic_groups', lambda: asked.append(1) or GENERIC)
+    state = unit.update_status(unit.state(scene.scraper(id=14)))
+    again = unit.update_status(state)
+    assert len(asked) == 1
+    assert again.get_relation(14).local_app_data == state.get_relation(14).local_app_data
+    monkeypatch.setattr(alerts, 'generic_version', lambda: 'next')
+    unit.update_status(again)
+    assert len(asked) == 2
+
+
+def test_a_unit_that_does_not_lead_never_imports_it(tmp_path, monkeypatch):
+    unit = scene.Coordinator(tmp_path)
+    monkeypatch.setattr(alerts, 'generic_groups', lambda: 1 / 0)
+    unit.update_status(unit.state(*scene.deployment(), leader=False))
+
+
+def test_the_hooks_of_both_charms_start_without_cosl():
+    code = 'import sys, charm; print([name for name in sys.modules if name.startswith("cosl")])'
+    for folder in ('coordinator-charm', 'worker-charm'):
+        path = os.pathsep.join(str(charms.ROOT / part) for part in ('lib', f'{folder}/src'))
+        done = subprocess.run(
+            [sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': path},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout == '[]\n'
 
 
 def test_a_bad_group_is_ignored_alone_and_blocks_with_its_name(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ COORDINATOR_OF_N, A_OF_N = (
 )
 OTHERS = (OTHER, C, COORDINATOR_OF_N, A_OF_N)
 
-GROUPS = alerts.prometheus_rules([COORDINATOR], [A, B])[0]
+GROUPS = alerts.prometheus_rules([COORDINATOR], [A, B], alerts.generic_groups())[0]
 RULES = {
     (rule['alert'], rule['labels']['juju_application']): rule
     for group in GROUPS

@@ -191,6 +191,13 @@ def test_what_a_store_did_not_take_is_sent_when_it_is_back(path, store, clock):
     assert loki.lines == ['INFO charm: one', 'INFO charm: one', 'INFO charm: two']
 
 
+def test_what_a_store_lacks_is_counted(path, store):
+    taken, refusing = store(), store(500)
+    dispatch(path, 'one', 'two', urls=[taken.url, refusing.url])
+    with charm_log.CharmLog(path) as log:
+        assert log.lacking == {taken.url: 0, refusing.url: 2}
+
+
 def test_a_store_that_failed_is_left_alone_for_a_while(path, store, clock):
     loki = store(503)
     dispatch(path, 'one', urls=[loki.url])

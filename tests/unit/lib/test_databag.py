@@ -200,3 +200,17 @@ def test_the_size_is_that_of_keys_and_values_in_bytes(values, size):
 )
 def test_no_key_is_both_written_and_retired(model):
     assert not model.retired & model.model_fields.keys()
+
+
+class _Hyphenated(databag.Databag):
+    strip_prefix: bool | None = pydantic.Field(default=None, serialization_alias='strip-prefix')
+    name: str = 'a'
+
+
+def test_a_key_may_have_another_name_than_its_field():
+    assert databag.encoded(_Hyphenated(strip_prefix=True)) == {
+        'name': '"a"',
+        'strip-prefix': 'true',
+    }
+    assert databag.encoded(_Hyphenated()) == {'name': '"a"'}
+    assert _Hyphenated.written_keys() == {'name', 'strip-prefix'}

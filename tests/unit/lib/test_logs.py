@@ -244,6 +244,19 @@ def test_targets_of_others_are_left_alone():
     assert plan(container)['other'] == {**DISABLED, 'location': 'http://x'}
 
 
+def test_where_logs_are_sent_is_read_from_the_plan():
+    layer: Any = {'log-targets': {'another': {**DISABLED, 'services': ['all']}}}
+    other = pebble.Layer(layer)
+    container = testing.Container('work', can_connect=True, layers={'other': other})
+    _, container = ensure_log_targets(['http://b', 'http://a', 'http://c'], container)
+    _, container = ensure_log_targets(['http://b', 'http://a'], container)
+
+    def sent_to(bags, charm):
+        return logs.sent_to(charm.unit.get_container('work'))
+
+    assert act(sent_to, containers=[container]).result == ['http://a', 'http://b']
+
+
 def test_an_empty_plan_gets_its_targets_again():
     _, before = ensure_log_targets(['http://a'])
     changed, after = ensure_log_targets(['http://a'])

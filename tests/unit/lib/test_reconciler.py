@@ -272,3 +272,69 @@ def test_waiting_for_something_else_or_by_another_clock_starts_anew(ctx, clock, 
     clock.now += 10.0 - change.get('back', 0)
     charm, _ = run(ctx, ctx.on.update_status(), state, waits_for=change['waits_for'])
     assert charm.waited == 0.0
+
+
+# Actions
+
+
+class Asked(Toy):
+    """Answers an action with what units publish."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        framework.observe(self.on.ask_action, self._on_ask)
+
+    def _on_ask(self, event: ops.ActionEvent) -> None:
+        def read(bags: databags.Databags) -> list[str]:
+            units = [(r, unit) for r in bags.relations('db') for unit in bags.units(r)]
+            loaded = [bags.load(relation, unit, Data) for relation, unit in units]
+            return [data.name for data in loaded if data]
+
+        event.set_results({'names': ' '.join(self.look(event, read))})
+
+
+@pytest.fixture
+def asked():
+    return testing.Context(Asked, meta=META, actions={'ask': {}}, unit_id=1)
+
+
+def test_an_action_looks_without_reconciling_or_remembering(asked, calls):
+    relations = [
+        testing.Relation('db', remote_app_name=name, id=number,
+                         remote_units_data={0: {'name': f'"{name}"'}})
+        for number, name in enumerate('ab', 1)
+    ]  # fmt: skip
+    state = testing.State(relations=relations)
+    with asked(asked.on.action('ask'), state) as manager:
+        after = manager.run()
+        assert manager.charm.reconciled == 0
+    assert asked.action_results == {'names': 'a b'}
+    assert calls.changes() == []
+    assert after.stored_states == asked.run(asked.on.action('ask'), state).stored_states
+
+
+def test_an_action_looks_again_without_a_relation_that_juju_refuses(asked):
+    relations = [
+        testing.Relation('db', remote_app_name=name, id=number,
+                         remote_units_data={0: {'name': f'"{name}"'}})
+        for number, name in enumerate('ab', 1)
+    ]  # fmt: skip
+    with juju.refusing(1):
+        asked.run(asked.on.action('ask'), testing.State(relations=relations))
+    assert asked.action_results == {'names': 'b'}
+
+
+def test_what_is_costly_is_found_once_for_each_version(ctx):
+    found: list[str] = []
+
+    def find() -> str:
+        found.append('x')
+        return str(len(found))
+
+    state = testing.State()
+    results = []
+    for version in ('1', '1', '2', '2', '1'):
+        with ctx(ctx.on.update_status(), state) as manager:
+            results.append(manager.charm.costly(version, find))
+            state = manager.run()
+    assert results == ['1', '1', '2', '2', '3']

@@ -2,9 +2,13 @@
 
 import socket
 
+import ops
 import pytest
+from cosl import JujuTopology
+from scenario import mocking
 
-from coordinated_telemetry import topology
+from coordinated_telemetry import publication, rules, topology, traces
+from lib.acting import act
 
 UUID = '12345678-1234-4234-8234-123456789abc'
 UNIT = topology.Topology('m', UUID, 'worker', 'worker/3', 'worker-k8s')
@@ -86,3 +90,44 @@ def test_labels_keep_the_models_name_where_the_namespace_has_another(monkeypatch
     assert hosts.unit('worker/0') == 'worker-0.worker-endpoints.controller-lxd.svc.cluster.local'
     assert hosts.application('c') == 'c.controller-lxd.svc.cluster.local'
     assert UNIT.labels['juju_model'] == 'm'
+
+
+# cosl's JujuTopology is the field's word for the same
+
+
+@pytest.mark.parametrize('charm', ['worker-k8s', ''])
+@pytest.mark.parametrize('unit', ['worker/3', ''])
+def test_it_says_the_same_as_cosls(unit, charm):
+    uuid = '12345678-1234-4234-8234-123456789abc'
+    ours = topology.Topology('m', uuid, 'worker', unit, charm)
+    theirs = JujuTopology('m', uuid, 'worker', unit, charm)
+    assert ours.matchers == theirs.alert_expression_str
+    assert {'juju_unit': unit, **ours.labels} == {'juju_unit': unit, **theirs.label_matcher_dict}
+    assert traces.resource_attributes(ours) == theirs.to_baggage()
+    group = {'name': 'g', 'rules': []}
+    assert rules.render([group], ours)[0]['name'] == f'{theirs.identifier}_g'
+
+
+def test_a_publication_names_its_publisher_as_cosl_reads_it():
+    metadata = publication.Metadata.of(UNIT).model_dump()
+    read = JujuTopology.from_dict(metadata)
+    assert dict(read.as_dict()) == metadata
+    assert read.label_matcher_dict == UNIT.for_application('worker', 'worker-k8s').labels
+
+
+def test_a_unit_is_who_cosl_says_it_is():
+    done = act(lambda _, charm: (topology.Topology.of(charm), JujuTopology.from_charm(charm)))
+    ours, theirs = done.result
+    assert ours.labels == {**theirs.label_matcher_dict, 'juju_unit': theirs.unit}
+
+
+def test_the_address_is_what_juju_binds_the_endpoint_to():
+    assert act(lambda _, charm: topology.bind_address(charm, 'logging')).result == '192.0.2.0'
+
+
+def test_a_pod_without_an_address_has_none(monkeypatch):
+    def network_get(self, *arguments, **options):
+        raise ops.ModelError('no network config found')
+
+    monkeypatch.setattr(mocking._MockModelBackend, 'network_get', network_get)
+    assert act(lambda _, charm: topology.bind_address(charm, 'logging')).result == ''

@@ -45,7 +45,7 @@ def target(application, number, port):
 
 
 TARGETS = [target(COORDINATOR, 0, 9113), target(WORKER, 0, 9898), target(WORKER, 1, 9898)]
-GROUPS = rules.render(rules.load(charms.ROOT / RULES / 'generic').groups, WORKER)
+GROUPS = rules.render(rules.load(charms.ROOT / RULES / 'workers').groups, WORKER)
 
 
 def published(jobs=None):

@@ -129,15 +129,12 @@ class Databags:
         return known
 
     def load(
-        self,
-        relation: ops.Relation,
-        source: ops.Unit | ops.Application,
-        model: type[_Model],
+        self, relation: ops.Relation, source: ops.Unit | ops.Application, model: type[_Model]
     ) -> _Model | None:
         """The databag of `source` as a `model`; None if it is not ready or ignored."""
         label = f'{source.name} {relation.name}' if model.by_endpoint else source.name
         if isinstance(source, ops.Application):
-            return self._use(label, self._read(relation, source, model), model)
+            return self._use(label, databag.parse(model, self.content(relation, source)), model)
         name = model.__name__
         if not self._is_about(relation, source):
             known = self._memory.recall(relation, source, name)
@@ -147,7 +144,7 @@ class Databags:
                     loaded = self._use(label, known, model)
                     self._memory.keep(relation, source, name, known)
                     return loaded
-        known = self._read(relation, source, model)
+        known = databag.parse(model, self.content(relation, source))
         self._memory.keep(relation, source, name, known)
         return self._use(label, known, model)
 
@@ -156,7 +153,7 @@ class Databags:
     ) -> _Model | None:
         """What this unit or application published itself on the oldest relation, or None."""
         for relation in self.relations(endpoint)[:1]:
-            found = self._read(relation, owner, model)
+            found = databag.parse(model, self.content(relation, owner))
             return model.model_validate(found['data']) if 'data' in found else None
         return None
 
@@ -213,6 +210,17 @@ class Databags:
                 changed = True
         return changed
 
+    def is_marked(
+        self, relation: ops.Relation, owner: ops.Application, key: str, mark: str
+    ) -> bool:
+        """Whether the own databag has a value with this mark in it: for what is costly to make."""
+        if self._memory.has(relation, owner.name, key, {key: mark}):
+            return True
+        if mark not in self.content(relation, owner).get(key, ''):
+            return False
+        self._memory.keep_own(relation, owner.name, key, {key: mark})
+        return True
+
     def _is_broken(self, relation: ops.Relation) -> bool:
         event = self._event
         return isinstance(event, ops.RelationBrokenEvent) and event.relation.id == relation.id
@@ -258,14 +266,6 @@ class Databags:
                 self.report.note(_refusal(relation))
             else:
                 raise RefusedError(relation) from None
-
-    def _read(
-        self,
-        relation: ops.Relation,
-        source: ops.Unit | ops.Application,
-        model: type[_Model],
-    ) -> dict[str, Any]:
-        return databag.parse(model, self.content(relation, source))
 
 
 def _model_of(relation: ops.Relation) -> str:

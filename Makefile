@@ -64,7 +64,7 @@ lint: setup  # Check with ruff, pyright, codespell and charmlint; check vendored
 load: setup pack  # Change and break things under a constant load, into build/load.json; takes about ten minutes
 	@$(TOX) -e integration -- -n 0 -s -m load $(ARGS)
 
-lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest versions
+lock: tools  # Pin every dependency, and the charms' by hash; ARGS=--upgrade takes the newest versions
 	@python3 scripts/lock.py $(ARGS)
 
 new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../webstore-operators [ROLES=edge,store]

@@ -1,11 +1,8 @@
 # A coordinator, and one application of workers for each role.
 
 locals {
-  # By role. A further role of the workers is a further variable and a further line.
-  workers = {
-    backend  = var.backend
-    frontend = var.frontend
-  }
+  # By role. A further role of the workers is a further variable and is named here.
+  workers = { backend = var.backend, frontend = var.frontend }
 }
 
 module "coordinator" {

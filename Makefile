@@ -28,7 +28,15 @@ TOX = tox run
 LINTERS = lint,static$(if $(CHARMLINT_PYTHON),$(comma)charmlint)
 CHARMS = coordinator-charm worker-charm
 EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
+# Their charms stand in for COS' on the local Juju. A real Juju has the real ones, and needs nothing of the local one.
+ifeq ($(JUJU),)
 STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
+COMPONENTS =
+else
+export JUJU
+STORES =
+COMPONENTS = tools pack
+endif
 
 help:  # Display this help
 	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"
@@ -74,7 +82,7 @@ pack: setup  # Pack both charms and the stores' charms into build/
 	@python3 scripts/pack.py $(CHARMS) $(STORES)
 
 setup:  # Install and build what the other targets need; does nothing once everything is there
-	@python3 scripts/setup.py
+	@python3 scripts/setup.py $(COMPONENTS)
 
 template: setup  # Make a pair of your own of this one, and run its linters, the charms' unit tests and the demo
 	@$(TOX) -e template -- $(ARGS)

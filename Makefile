@@ -28,7 +28,15 @@ TOX = tox run
 LINTERS = lint,static$(if $(CHARMLINT_PYTHON),$(comma)charmlint)
 CHARMS = coordinator-charm worker-charm
 EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
+# Their charms stand in for COS' on the local Juju. A real Juju has the real ones, and needs nothing of the local one.
+ifeq ($(JUJU),)
 STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
+COMPONENTS =
+else
+export JUJU
+STORES =
+COMPONENTS = tools pack
+endif
 
 help:  # Display this help
 	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"
@@ -64,7 +72,7 @@ lint: setup  # Check with ruff, pyright, codespell and charmlint; check vendored
 load: setup pack  # Change and break things under a constant load, into build/load.json; takes about ten minutes
 	@$(TOX) -e integration -- -n 0 -s -m load $(ARGS)
 
-lock: tools  # Pin every dependency in the pyproject.toml files; ARGS=--upgrade takes the newest versions
+lock: tools  # Pin every dependency, and the charms' by hash; ARGS=--upgrade takes the newest versions
 	@python3 scripts/lock.py $(ARGS)
 
 new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../webstore-operators [ROLES=edge,store]
@@ -77,7 +85,7 @@ pictures: setup  # Draw the dashboards from live data into docs/pictures, and ph
 	@$(TOX) -e pictures -- $(ARGS)
 
 setup:  # Install and build what the other targets need; does nothing once everything is there
-	@python3 scripts/setup.py
+	@python3 scripts/setup.py $(COMPONENTS)
 
 template: setup  # Make a pair of your own of this one, and run its linters, the charms' unit tests and the demo
 	@$(TOX) -e template -- $(ARGS)

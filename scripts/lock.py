@@ -1,13 +1,16 @@
-"""Pin every dependency of the repository and of its charms in their pyproject.toml.
+"""Pin every dependency of the repository and of its charms.
 
     python scripts/lock.py [--upgrade]
 
 Writes the `[tool.uv] constraint-dependencies` of the root pyproject.toml and of every charm's:
 each direct and transitive dependency, for every Python that `requires-python` allows, as
 `name==version` with a marker if it needs one. The charms' pins are a subset of the root's, so what
-is tested is what is packed. Without --upgrade, pins that still fit stay. There is no committed
-lock file, because it would hold the address of the registry that it was made with. A project that
-is built into a package (it has a `[build-system]`), such as lib/, has bounds and gets no pins.
+is tested is what is packed. Without --upgrade, pins that still fit stay. A project that is built
+into a package (it has a `[build-system]`), such as lib/, has bounds and gets no pins.
+
+A charm whose charmcraft.yaml speaks of requirements.lock gets this file, too: the same versions,
+with the hash of every file that each has in the registry. Its build installs nothing else. No
+uv.lock is committed, because it would hold the address of the registry that it was made with.
 
 Needs `uv` on PATH or beside the running Python, and a registry.
 """
@@ -25,6 +28,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # The array as this script writes it: one pin per line, the closing bracket on its own line (or, if
 # the array is empty, on the same one).
 CONSTRAINTS = re.compile(r'^constraint-dependencies = \[(?:\]|.*?^\])', re.MULTILINE | re.DOTALL)
+
+
+HASHES = 'requirements.lock'
+HEADER = """\
+# What may be packed into the charm: see override-build in charmcraft.yaml. Written by `make lock`
+# in the repository's root.
+"""
 
 
 class LockError(Exception):
@@ -95,6 +105,31 @@ def resolve(
         return [re.sub(r'\[.*?\]', '', line) for line in output.read_text().splitlines()]
 
 
+def has_hashes(pyproject: Path) -> bool:
+    """Whether a pyproject.toml is that of a charm whose build verifies hashes."""
+    charmcraft = pyproject.with_name('charmcraft.yaml')
+    return charmcraft.exists() and HASHES in charmcraft.read_text()
+
+
+def hashes(pyproject: Path, uv: str) -> str:
+    """Return the text of requirements.lock for a pinned pyproject.toml, for every Python.
+
+    Raises:
+        LockError: if uv finds no solution.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        shutil.copy(pyproject, scratch)
+        export = [
+            *('export', '--frozen', '--no-dev', '--no-emit-project', '--format=requirements.txt'),
+            *('--no-header', '--no-annotate'),
+        ]
+        for arguments in ['lock', '--quiet'], export:
+            done = subprocess.run([uv, *arguments], cwd=scratch, capture_output=True, text=True)
+            if done.returncode:
+                raise LockError(done.stderr.strip())
+    return HEADER + done.stdout
+
+
 def main() -> int:
     """Pin the root, then each charm within the root's pins."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
@@ -117,12 +152,14 @@ def main() -> int:
             continue
         try:
             wanted = resolve(pyproject, uv, constraints=constraints, upgrade=upgrade)
+            constraints = constraints or wanted
+            changed = set(pins(text)) ^ set(wanted)
+            pyproject.write_text(with_pins(text, wanted))
+            if has_hashes(pyproject):
+                pyproject.with_name(HASHES).write_text(hashes(pyproject, uv))
         except LockError as error:
             print(f'cannot pin {pyproject.relative_to(ROOT)}: {error}', file=sys.stderr)
             return 1
-        constraints = constraints or wanted
-        changed = set(pins(text)) ^ set(wanted)
-        pyproject.write_text(with_pins(text, wanted))
         print(f'{pyproject.relative_to(ROOT)}: {len(wanted)} pins, {len(changed)} changed')
     return 0
 

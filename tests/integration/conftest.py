@@ -24,15 +24,10 @@ import deployment
 import tls_baseline
 from clients import LocalStores, StoreError, Stores
 from cluster import Cluster, KubernetesCluster, LocalCluster
-from deployment import ROOT
 from localjuju import client
 from localjuju.common import pythons
 from model import Model, end_run_in_vain, watched
-
-LOCAL_JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
-PROGRAM = Path(os.environ.get('JUJU') or LOCAL_JUJU)
-IS_LOCAL = PROGRAM == LOCAL_JUJU
-
+from this_juju import IS_LOCAL, PROGRAM
 
 SHARED_MODELS = {
     'shared_model': (

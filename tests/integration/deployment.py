@@ -129,7 +129,7 @@ def store(name: str) -> Application:
     """One of the small charms that stand for real ones, by its folder in tests/stores."""
     return Application(
         name=name,
-        charm=ROOT / 'build' / 'stores' / f'{name}.charm',
+        charm=ROOT / 'build' / 'stores' / f'{charm_name(f"tests/stores/{name}")}.charm',
         resources=upstream_sources(f'tests/stores/{name}'),
     )
 

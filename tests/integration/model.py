@@ -15,13 +15,10 @@ import telemetry
 from clients import StoreError, Stores
 from cluster import Cluster
 from deployment import COORDINATOR_CHARM, WORKER_CHARM, Application, deploy_arguments
+from this_juju import EVERY, PATIENCE
 
 CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: 'workload'}
 """The container that serves, by charm."""
-
-PATIENCE = 300.0
-"""For how many seconds anything is waited for. No promise of the charms: what is right comes soon,
-but no test may fail because the machine is busy, and a failure may take its time."""
 
 T = TypeVar('T')
 
@@ -36,7 +33,7 @@ def end_run_in_vain(session: pytest.Session, error: BaseException | None) -> Non
         session.shouldfail = str(error)
 
 
-def eventually(check: Callable[[], T], *, timeout: float = PATIENCE, every: float = 0.3) -> T:
+def eventually(check: Callable[[], T], *, timeout: float = PATIENCE, every: float = EVERY) -> T:
     """Call `check` until it passes, and return what it returned.
 
     Not yet is an AssertionError, or an OSError or StoreError when something does not answer. After

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import pack
-from conftest import PROGRAM
 from deployment import EXAMPLES
+from this_juju import PROGRAM
 
 FOLDERS = sorted(tests.parents[1] for tests in EXAMPLES.glob('*/tests/integration'))
 

@@ -4,7 +4,6 @@ Rules on metrics fire in Prometheus, after a `for` of seconds. Rules on logs are
 engine on the local Juju: the store is asked what their expressions count (`Stores.log_vector`).
 """
 
-import contextlib
 import math
 import re
 import secrets
@@ -16,11 +15,11 @@ import pytest
 import baseline
 from clients import Alert
 from deployment import NGINX_PORT, WORKLOAD_PORT
-from model import PATIENCE, Model, eventually
+from killing import killed
+from model import Model, eventually
+from this_juju import PATIENCE
 from traffic import echo
 
-PEBBLE = '/charm/bin/pebble'
-PODINFO = '/home/app/podinfo'
 RANGE = '[5m]'
 """Of which lines the rules on logs are about."""
 
@@ -32,19 +31,6 @@ def _short_for(shared_model: Model) -> Iterator[None]:
     shared_model.juju.config('prometheus', {'alert-for': '4s'})
     yield
     shared_model.juju.config('prometheus', reset='alert-for')
-
-
-@contextlib.contextmanager
-def killed(model: Model, *workers: str) -> Iterator[None]:
-    """Kill the workload of some units for good: Pebble finds no program to restart."""
-    try:
-        for unit in workers:
-            model.run(unit, f'mv {PODINFO} {PODINFO}.away && {PEBBLE} signal KILL podinfo')
-        yield
-    finally:
-        for unit in workers:
-            model.run(unit, f'[ ! -e {PODINFO}.away ] || mv {PODINFO}.away {PODINFO}')
-            model.run(unit, PEBBLE, 'start', 'podinfo')
 
 
 def check_silent(model: Model, name: str) -> None:

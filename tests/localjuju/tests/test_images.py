@@ -17,7 +17,7 @@ from localjuju.pods.namespaces import PodError
 
 # Recipes
 
-NGINX = 'ghcr.io/canonical/nginx:1.27.5'
+NGINX = 'nginx:1.30.4'
 
 
 def test_an_unknown_reference_names_the_known_ones():
@@ -45,7 +45,7 @@ def test_the_base_comes_last_but_not_under_an_image_of_few_files(tmp_path: Path,
     monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
     monkeypatch.setattr(Path, 'exists', lambda self: True)
     layers = images.find(NGINX).layers
-    assert [layer.name.partition('-')[0] for layer in layers] == ['ghcr', 'base']
+    assert [layer.name.partition('-')[0] for layer in layers] == ['nginx', 'base']
     assert len(images.find('nginx/nginx-prometheus-exporter:1.5.1').layers) == 1
 
 

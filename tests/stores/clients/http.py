@@ -1,6 +1,8 @@
 """One way to ask a store over HTTP, whatever sends the request."""
 
+import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -18,9 +20,34 @@ Get = Callable[[str, float], tuple[int, bytes]]
 
 def urllib_get(url: str, timeout: float) -> tuple[int, bytes]:
     """GET a URL from this process."""
-    request = urllib.request.Request(url, headers={'Accept': 'application/json'})
+    return _urllib_get(url, timeout)
+
+
+def urllib_get_as(
+    user: str = '', password: str = '', *, context: ssl.SSLContext | None = None
+) -> Get:
+    """Return a `Get` from this process that says who asks and whom it trusts.
+
+    Args:
+        user: for HTTP basic authentication; '' for none.
+        password: the user's.
+        context: how servers of https URLs are verified; None for the machine's own CAs.
+    """
+    token = base64.b64encode(f'{user}:{password}'.encode()).decode()
+    headers = {'Authorization': f'Basic {token}'} if user else {}
+    return lambda url, timeout: _urllib_get(url, timeout, headers, context)
+
+
+def _urllib_get(
+    url: str,
+    timeout: float,
+    headers: Mapping[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
+) -> tuple[int, bytes]:
+    accept = {'Accept': 'application/json', **(headers or {})}
+    request = urllib.request.Request(url, headers=accept)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response:
+        with urllib.request.urlopen(request, timeout=timeout, context=context) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()

@@ -178,7 +178,7 @@ def started(folder: Path, text, *, limits=''):
         text: its configuration.
         limits: what a shell does before.
     """
-    command = programs.command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
+    command = programs.command('nginx:1.30.4', '/usr/sbin/nginx')
     running = Running(folder)
     arguments = ['-p', str(folder), '-e', str(folder / 'log'), '-c', str(running.write(text))]
     process = subprocess.Popen(

@@ -81,7 +81,7 @@ def test_the_whole_configuration(case):
 @pytest.fixture(scope='session')
 def real_nginx():
     """The command line of the nginx that the local Juju runs, on this machine."""
-    return programs.command('ghcr.io/canonical/nginx:1.27.5', '/usr/sbin/nginx')
+    return programs.command('nginx:1.30.4', '/usr/sbin/nginx')
 
 
 def nginx_test(command, text, folder):

@@ -10,7 +10,7 @@ def test_a_charms_images_are_those_of_its_charmcraft_yaml() -> None:
         'workload-image': 'ghcr.io/stefanprodan/podinfo:6.9.2'
     }
     assert deployment.upstream_sources('coordinator-charm') == {
-        'nginx-image': 'ghcr.io/canonical/nginx:1.27.5',
+        'nginx-image': 'nginx:1.30.4',
         'nginx-prometheus-exporter-image': 'nginx/nginx-prometheus-exporter:1.5.1',
     }
 

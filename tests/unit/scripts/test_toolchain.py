@@ -2,11 +2,14 @@
 
 import configparser
 import fnmatch
+import json
+import re
 import subprocess
 import types
 from pathlib import Path
 
 import pytest
+import yaml
 
 import demo
 import setup
@@ -74,3 +77,49 @@ def test_a_charmlint_that_can_run_runs():
     commands = made('lint', 'CHARMLINT_PYTHON=/opt/python3.12')
     assert 'CHARMLINT_PYTHON=/opt/python3.12 tox run -e lint,static,charmlint\n' in commands
     assert 'SKIPPED' not in commands
+
+
+def test_a_real_juju_gets_the_charms_under_test_and_nothing_of_the_local_one():
+    commands = made('pack', 'JUJU=juju')
+    assert 'setup.py tools pack\n' in commands
+    assert 'pack.py coordinator-charm worker-charm \n' in commands
+    assert 'tests/stores/loki' in made('pack', 'JUJU=')
+
+
+# What runs elsewhere
+
+
+@pytest.mark.parametrize('workflow', sorted((ROOT / '.github/workflows').glob('*.yaml')))
+def test_a_workflow_may_only_read_and_pins_what_it_uses_by_commit(workflow: Path):
+    text = workflow.read_text()
+    parsed = yaml.safe_load(text)
+    assert parsed['permissions'] == {}
+    for job in parsed['jobs'].values():
+        assert job['permissions'] == {'contents': 'read'}
+        assert job['timeout-minutes'] <= 180
+    used = re.findall(r'uses: *(.*)', text)
+    assert used
+    assert all(re.fullmatch(r'[\w/-]+@[0-9a-f]{40} # v[\d.]+', one) for one in used), used
+
+
+def test_the_workflows_run_what_a_contributor_runs():
+    workflows = {path.stem: path.read_text() for path in (ROOT / '.github/workflows').glob('*')}
+    assert workflows.keys() == {'ci', 'cos-lite'}
+    assert '.ci/run' in workflows['ci']
+    command = "make integration JUJU=juju ARGS='-n 0"
+    assert command in workflows['cos-lite']
+    assert command in (ROOT / 'docs/cos-lite.md').read_text()
+
+
+def test_what_renovate_looks_for_is_there():
+    renovate = json.loads((ROOT / 'renovate.json').read_text())
+    [images] = renovate['customManagers']
+    [pattern], [files] = images['matchStrings'], images['managerFilePatterns']
+    pattern = pattern.replace('(?<', '(?P<')
+    found = {
+        match['depName']
+        for charm in ('coordinator-charm', 'worker-charm')
+        if re.search(files.strip('/'), f'{charm}/charmcraft.yaml')
+        for match in re.finditer(pattern, (ROOT / charm / 'charmcraft.yaml').read_text())
+    }
+    assert found == {'nginx', 'nginx/nginx-prometheus-exporter', 'ghcr.io/stefanprodan/podinfo'}

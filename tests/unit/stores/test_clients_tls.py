@@ -1,13 +1,17 @@
 """How the clients find out that a store has TLS, and whom to trust then."""
 
+import http.server
 import json
 import ssl
+import threading
 from dataclasses import dataclass, field
 
 import pytest
+from charmlibs.interfaces import tls_certificates as tls
 
 from authority import authority
 from clients import LocalStores, StoreError
+from clients.http import urllib_get_as
 
 EMPTY = json.dumps({'data': {'activeTargets': []}}).encode()
 
@@ -115,3 +119,54 @@ def test_the_unit_that_is_asked_is_the_one_that_is_looked_at():
     model = Model(ca=CA)
     LocalStores(model, prometheus='prometheus/4').targets()
     assert model.asked == ['http', 'status', 'show-unit prometheus/4', 'https']
+
+
+# COS Lite, asked over HTTP by this process
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with who asks."""
+
+    def do_GET(self):
+        body = (self.headers['Authorization'] or 'nobody').encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    """The address of a server with a certificate of the CA, for localhost."""
+    key = tls.PrivateKey.generate()
+    wanted = tls.CertificateRequestAttributes(common_name='x', sans_dns=frozenset({'localhost'}))
+    pem = tmp_path_factory.mktemp('server') / 'own.pem'
+    pem.write_text(f'{authority("ca").issue(str(wanted.generate_csr(key)))}\n{key}\n')
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Echo) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'https://localhost:{server.server_port}/'
+        server.shutdown()
+
+
+def trusting(ca):
+    context = ssl.create_default_context()
+    context.load_verify_locations(cadata=ca)
+    return context
+
+
+def test_a_server_is_asked_by_a_user_and_verified_by_the_ca_given(server):
+    nobody = urllib_get_as(context=trusting(CA))
+    assert nobody(server, 5) == (200, b'nobody')
+    admin = urllib_get_as('admin', 'secret', context=trusting(CA))
+    assert admin(server, 5) == (200, b'Basic YWRtaW46c2VjcmV0')
+
+
+def test_a_server_of_another_ca_is_not_asked(server):
+    with pytest.raises(OSError, match='certificate verify failed'):
+        urllib_get_as(context=trusting(OTHER))(server, 5)

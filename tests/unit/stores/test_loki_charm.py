@@ -14,7 +14,7 @@ GROUP = {'name': 'g', 'rules': [{'alert': 'A', 'expr': 'count_over_time({a="b"}[
 
 @pytest.fixture
 def ctx():
-    return testing.Context(charm.LokiCharm)
+    return testing.Context(charm.LokiCharm, app_name='loki')
 
 
 def relation(app='coordinator', rules=None, **options):

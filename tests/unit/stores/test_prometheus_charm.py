@@ -88,7 +88,7 @@ def etc(tmp_path):
 
 @pytest.fixture
 def ctx():
-    return testing.Context(charm.PrometheusCharm)
+    return testing.Context(charm.PrometheusCharm, app_name='prometheus')
 
 
 def relation(jobs=(), groups=(), units=2):

@@ -113,7 +113,7 @@ def unit(request, tmp_path, monkeypatch):
         },
     )
     state = testing.State(containers={container}, leader=True, model=testing.Model('m'))
-    unit = Unit(testing.Context(CHARMS[name]), name, state, tmp_path / 'own')
+    unit = Unit(testing.Context(CHARMS[name], app_name=name), name, state, tmp_path / 'own')
     unit.emit(unit.ctx.on.pebble_ready(container))
     return unit
 

@@ -19,7 +19,7 @@ GRPC = {
 
 @pytest.fixture
 def ctx():
-    return testing.Context(charm.TempoCharm)
+    return testing.Context(charm.TempoCharm, app_name='tempo')
 
 
 def relation(receivers=None, app='coordinator'):

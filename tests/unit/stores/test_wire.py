@@ -234,7 +234,7 @@ class Requirer(ops.CharmBase):
 
 def answer_of(charm, meta, request):
     """What a provider writes into its databag on a request."""
-    ctx = testing.Context(charm, meta=meta)
+    ctx = testing.Context(charm, meta=meta, app_name='tempo')
     relation = testing.Relation('tracing', interface='tracing', remote_app_data=request)
     names = ['tempo'] if meta is None else []
     state = testing.State(

@@ -1,0 +1,16 @@
+resource "juju_application" "coordinator" {
+  name               = var.app_name
+  model_uuid         = var.model_uuid
+  config             = var.config
+  constraints        = var.constraints
+  resources          = var.resources
+  storage_directives = var.storage_directives
+  units              = var.units
+
+  charm {
+    name     = "coordinator-k8s"
+    base     = var.base
+    channel  = var.channel
+    revision = var.revision
+  }
+}

@@ -5,7 +5,16 @@ import cluster_tls
 import targets
 import tls_data
 import workload
-from coordinated_telemetry import cluster_data, databags, logs, metrics, reconciler, traces, trust
+from coordinated_telemetry import (
+    cluster_data,
+    databags,
+    logs,
+    metrics,
+    otlp,
+    reconciler,
+    traces,
+    trust,
+)
 from state import State
 
 
@@ -34,6 +43,7 @@ def ensure_published(
         loki_endpoints=seen.log_endpoints or None,
         charm_tracing_receivers=seen.charm_receivers or None,
         workload_tracing_receivers=seen.workload_receivers or None,
+        otlp_endpoints=dict(seen.otlp_endpoints) or None,
         receive_ca_certs=seen.store_ca or None,
     )
     ca = cluster_tls.ensure_published(
@@ -68,4 +78,15 @@ def ensure_telemetry(
     metrics.ensure_scrape_data(bags, 'metrics-endpoint', charm.app, own, jobs, metric_rules)
     log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
     charm.report.blocked += faults
-    logs.ensure_rules(bags, 'logging', charm.app, own, log_rules)
+    # Each rule goes where its signal goes, and nowhere twice.
+    scraped = bool(bags.relations('metrics-endpoint'))
+    collected = bool(seen.routes.otlp_logs) or not bags.relations('logging')
+    logs.ensure_rules(bags, 'logging', charm.app, own, [] if collected else log_rules)
+    otlp.ensure_rules(
+        bags,
+        'send-otlp',
+        charm.app,
+        own,
+        [] if scraped else metric_rules,
+        log_rules if collected else [],
+    )

@@ -35,7 +35,10 @@ The signals:
 - `charm_log`: the charm's own log;
 - `log_trust`: the CAs that Pebble trusts when it sends logs over https;
 - `log_push`: pushes of log records to a store, in parts that it accepts;
-- `traces`: where charms and workloads send their spans (`tracing`).
+- `traces`: where charms and workloads send their spans (`tracing`);
+- `otlp`: one collector for logs, traces and rules (`otlp`);
+- `otlp_push`: log records in the form in which a collector takes them;
+- `routes`: what goes to a collector, and what to the stores.
 
 Nothing here defers an event. Input is untrusted until a model of this package accepts it; what a
 model refuses is ignored, alone, and named in the dispatch's `report.Report`.

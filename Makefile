@@ -28,14 +28,14 @@ TOX = tox run
 LINTERS = lint,static$(if $(CHARMLINT_PYTHON),$(comma)charmlint)
 CHARMS = coordinator-charm worker-charm
 EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
-STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
+STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/otel-collector tests/stores/self-signed-certificates
 
 help:  # Display this help
 	@printf "Usage: make [target] [ARGS='…']\n\nTargets:\n"
 	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: export PYTHONPATH := $(PYTHONPATH):$(CURDIR)/tests/integration:$(CURDIR)/tests/stores
-demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has all of it over TLS, KEEP=0 tears down at once
+demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has all of it over TLS, OTLP=1 sends it through a collector, KEEP=0 tears down at once
 	@python3 scripts/demo.py $(ARGS)
 
 test: export LOCALJUJU_IS_SET_UP = 1

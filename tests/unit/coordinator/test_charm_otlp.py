@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import cosl
@@ -71,7 +72,7 @@ def log_targets(state, container='nginx'):
     return {(str(one.type), one.location) for one in targets if one.services == ['all']}
 
 
-def rules_of(state, number, key='alert_rules'):
+def rules_of(state, number, key='alert_rules') -> Any:
     """The names of the groups that were published: kind → names."""
     text = state.get_relation(number).local_app_data[key]
     if key == 'rules':

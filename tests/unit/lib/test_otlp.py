@@ -3,6 +3,7 @@
 import base64
 import json
 import lzma
+from typing import Any
 
 import cosl
 import hypothesis
@@ -20,7 +21,9 @@ from lib.acting import act, related
 REQUIRER = topology.Topology('m', juju.UUID, 'c', '', 'c-k8s')
 
 
-def offer(protocol='http', url='http://c:4318', telemetries=('logs',), **other):
+def offer(
+    protocol: Any = 'http', url: Any = 'http://c:4318', telemetries: Any = ('logs',), **other
+):
     return {'protocol': protocol, 'endpoint': url, 'telemetries': [*telemetries], **other}
 
 

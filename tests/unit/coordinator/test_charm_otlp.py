@@ -269,6 +269,35 @@ def test_an_https_collector_gets_everything_with_a_ca(unit, log, set_destination
 # Untrusted, and quiet
 
 
+def test_a_collector_that_was_there_leaves_nothing_behind(unit, tmp_path):
+    never = scene.Coordinator(tmp_path / 'never')
+    expected = never.update_status(never.state(*scene.deployment()))
+    before = deployed(unit, scene.deployment())
+    after = unit.ctx.run(unit.ctx.on.relation_broken(before.get_relation(30)), before)
+    for container in CONTAINERS:
+        assert log_targets(after, container) == log_targets(expected, container)
+    for relation in expected.relations:
+        assert after.get_relation(relation.id) == relation
+
+
+def test_a_collector_that_came_later_is_one_that_was_always_there(unit, tmp_path):
+    always = scene.Coordinator(tmp_path / 'always')
+    expected = deployed(always, scene.deployment())
+    state = unit.update_status(unit.state(*scene.deployment()))
+    relation = scene.collector(databag={}, id=30)
+    state = dataclasses.replace(state, relations=[*state.relations, relation])
+    state = unit.ctx.run(unit.ctx.on.relation_created(relation), state)
+    known = state.get_relation(30)
+    published = dataclasses.replace(known, remote_app_data=scene.collector().remote_app_data)
+    state = scene.replaced(state, published)
+    with juju.variables(JUJU_REMOTE_UNIT=''):
+        state = unit.ctx.run(unit.ctx.on.relation_changed(published, remote_unit=0), state)
+    for container in CONTAINERS:
+        assert log_targets(state, container) == log_targets(expected, container)
+    for found in expected.relations:
+        assert state.get_relation(found.id).local_app_data == found.local_app_data
+
+
 @pytest.mark.parametrize('error', juju.REFUSALS.values(), ids=juju.REFUSALS)
 def test_a_collector_that_juju_refuses_is_one_that_is_not_there(unit, tmp_path, error):
     reference = scene.Coordinator(tmp_path / 'reference')

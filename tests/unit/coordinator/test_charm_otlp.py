@@ -19,7 +19,7 @@ from coordinator import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
 UNTRUSTED = 'are not sent over OTLP: no CA certificate for https://otelcol:4318'
-FINE = '5 workers (backend 3, frontend 4)'
+FINE = f'5 workers ({", ".join(sorted(("backend 3", "frontend 4")))})'
 CONTAINERS = ['nginx', 'nginx-prometheus-exporter']
 ENDPOINTS = {'logging': 15, 'charm-tracing': 17, 'workload-tracing': 18}
 OTLP = {

@@ -30,7 +30,7 @@ CHARMS = coordinator-charm worker-charm
 EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
 # Their charms stand in for COS' on the local Juju. A real Juju has the real ones, and needs nothing of the local one.
 ifeq ($(JUJU),)
-STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/self-signed-certificates
+STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/otel-collector tests/stores/self-signed-certificates
 COMPONENTS =
 else
 export JUJU
@@ -43,7 +43,7 @@ help:  # Display this help
 	@awk -F ':.*# ' '/^[a-z-]+:.*# / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: export PYTHONPATH := $(PYTHONPATH):$(CURDIR)/tests/integration:$(CURDIR)/tests/stores
-demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has all of it over TLS, KEEP=0 tears down at once
+demo:  # Set up, pack, deploy, show the three signals of every unit; TLS=1 has all of it over TLS, OTLP=1 sends it through a collector, KEEP=0 tears down at once
 	@python3 scripts/demo.py $(ARGS)
 
 test: export LOCALJUJU_IS_SET_UP = 1

@@ -4,7 +4,8 @@ Sets up what is needed, packs both charms, deploys them with three stores on the
 traffic, and shows the metrics, logs and traces of every unit in the stores. It stays until Ctrl-C
 so that you can look around; with KEEP=0 in the environment it tears down at once and exits 0 only
 if nothing is missing. With TLS=1 a CA is deployed too, and everything that leaves a pod goes over
-TLS. build/demo.json holds the result, build/demo.log the programs' output.
+TLS. With OTLP=1 logs and traces go to the stores through a collector. build/demo.json holds the
+result, build/demo.log the programs' output.
 
 Standard library only: this runs first on a fresh machine. The Makefile's PYTHONPATH names the
 local Juju, tests/integration and tests/stores.
@@ -59,11 +60,13 @@ class Plan:
         stores: the applications that stand for others' charms.
         relations: all of them, as pairs of `application:endpoint`.
         tls: whether it all goes over TLS.
+        otlp: whether logs and traces go through a collector.
     """
 
     stores: tuple[deployment.Application, ...]
     relations: tuple[tuple[str, str], ...]
     tls: bool = False
+    otlp: bool = False
 
     @property
     def applications(self) -> tuple[deployment.Application, ...]:
@@ -85,6 +88,19 @@ TLS = Plan(
     relations=(*PLAIN.relations, deployment.TLS, deployment.STORES_CA, *deployment.STORE_TLS),
     tls=True,
 )
+
+
+def plan_for(*, tls: bool, otlp: bool) -> Plan:
+    """What is deployed: with a CA or not, through a collector or not."""
+    chosen = TLS if tls else PLAIN
+    if not otlp:
+        return chosen
+    direct = {relation for name, relation in deployment.TELEMETRY.items() if 'metrics' not in name}
+    relations = [relation for relation in chosen.relations if relation not in direct]
+    relations += [*deployment.OTLP, *([deployment.COLLECTOR_TLS] if tls else [])]
+    return Plan((*chosen.stores, deployment.COLLECTOR), tuple(relations), tls, otlp)
+
+
 UPDATE_STATUS = '10s'
 """With TLS: how often Juju runs update-status, in which the plain ports close; by default 5m."""
 ACTIVE_SECONDS = 300.0
@@ -241,22 +257,23 @@ def cas_of(shown: Mapping[str, Any]) -> str:
     return ''.join(f'{ca}\n' for ca in dict.fromkeys(issued))
 
 
-def the_listeners() -> list[listeners.Listener]:
-    """Every port that the demo's units and stores serve at."""
+def the_listeners(*, otlp: bool = False) -> list[listeners.Listener]:
+    """Every port that the demo's units and stores serve at, the collector's with `otlp`."""
     coordinators = deployment.coordinator().unit_names
     return [
         *(one for unit in coordinators for one in listeners.of_coordinator(unit)),
         *(listeners.of_worker(unit) for worker in WORKERS for unit in worker.unit_names),
         *listeners.of_stores(),
+        *(listeners.of_collector() if otlp else ()),
     ]
 
 
-def wait_for_tls(terminal: Terminal, inside: Inside) -> list[listeners.Answer]:
+def wait_for_tls(terminal: Terminal, inside: Inside, *, otlp: bool) -> list[listeners.Answer]:
     """Wait, for a bounded time, until all listeners speak TLS alone; return what each says."""
     with terminal.step('Wait until nothing is served without TLS') as step:
         while True:
             context = listeners.trusting(inside.cas)
-            answers = listeners.ask(inside.connect, MODEL, the_listeners(), context)
+            answers = listeners.ask(inside.connect, MODEL, the_listeners(otlp=otlp), context)
             faults = [f'{answer.listener}: {answer.fault}' for answer in answers if answer.fault]
             step.failed = step.seconds > TLS_SECONDS
             if not faults or step.failed:
@@ -552,7 +569,7 @@ def show(terminal: Terminal, plan: Plan, *, stay: bool) -> bool:
             with terminal.step('Look up the CA') as step:
                 shown = json.loads(juju(step, 'show-unit', 'coordinator/0', '--format', 'json'))
             inside = Inside(model, cas_of(shown['coordinator/0']))
-            answers = wait_for_tls(terminal, inside)
+            answers = wait_for_tls(terminal, inside, otlp=plan.otlp)
             seconds['active_to_tls_alone'] = time.monotonic() - active
         trace_id = send_traffic(terminal, inside)
         stores = LocalStores(model)
@@ -597,8 +614,10 @@ def main() -> int:
     # A model ends with its owner, so nothing remains if this process is killed.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
     try:
-        plan = TLS if os.environ.get('TLS', '0') not in {'', '0'} else PLAIN
-        good = show(terminal, plan, stay=os.environ.get('KEEP', '1') != '0')
+        tls, otlp = (os.environ.get(name, '0') not in {'', '0'} for name in ('TLS', 'OTLP'))
+        good = show(
+            terminal, plan_for(tls=tls, otlp=otlp), stay=os.environ.get('KEEP', '1') != '0'
+        )
     except DemoError as error:
         terminal.say(terminal.style(f'\n✗ {error}', RED))
         terminal.say(f'\n Full output: {LOG.relative_to(ROOT)}')

@@ -8,7 +8,6 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import ops
@@ -52,14 +51,14 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Make relations and containers match what the model asks for."""
         seen = self._state = state.read(self, bags)
         self._narrows = isinstance(event, ops.UpdateStatusEvent)
-        log_endpoints = logs.trusted(self.report, seen.log_endpoints, seen.store_ca)
-        self.ensure_own_telemetry(log_endpoints, seen.charm_receivers, seen.store_ca)
+        self.ensure_own_routes(seen.routes, seen.store_ca)
+        statuses.note_unused(self.report, seen)
         issued, useless = tls.ensure_requested(
             event, bags, seen.tls, lambda: self._requirer, self.is_due, str(self._stored.useless)
         )
         if useless != self._stored.useless:
             self._stored.useless = useless
-        self._write_containers(event, seen, log_endpoints, issued)
+        self._write_containers(event, seen, issued)
         if seen.tls.ca and self._now.certificate and issued is None:
             self.report.note(
                 f'serving the previous certificate until {seen.tls.ca} issues a new one'
@@ -113,7 +112,6 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         self,
         event: ops.EventBase,
         seen: state.State,
-        log_endpoints: Mapping[str, str],
         issued: tls_data.Certificate | None,
     ) -> None:
         """Make both containers match what is wanted, nginx's first: the exporter has its key."""
@@ -123,7 +121,12 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
                 if not container.can_connect():
                     continue
                 logs.ensure_log_targets(
-                    container, log_endpoints, self.topology, self.report, seen.store_ca
+                    container,
+                    seen.routes.loki,
+                    self.topology,
+                    self.report,
+                    seen.store_ca,
+                    seen.routes.otlp_logs,
                 )
                 if container is self._exporter:
                     self._now = running.ensure_exporter(

@@ -17,6 +17,7 @@ from coordinated_telemetry import (
     databags,
     logs,
     metrics,
+    otlp,
     reconciler,
     traces,
     trust,
@@ -52,6 +53,7 @@ def ensure_published(
         loki_endpoints=seen.log_endpoints or None,
         charm_tracing_receivers=seen.charm_receivers or None,
         workload_tracing_receivers=seen.workload_receivers or None,
+        otlp_endpoints=dict(seen.otlp_endpoints) or None,
         receive_ca_certs=seen.store_ca or None,
     )
     ca = cluster_tls.ensure_published(
@@ -113,4 +115,15 @@ def ensure_telemetry(
     metrics.ensure_scrape_data(bags, 'metrics-endpoint', charm.app, own, jobs, metric_rules)
     log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
     charm.report.blocked += faults
-    logs.ensure_rules(bags, 'logging', charm.app, own, log_rules)
+    # Each rule goes where its signal goes, and nowhere twice.
+    scraped = bool(bags.relations('metrics-endpoint'))
+    collected = bool(seen.routes.otlp_logs) or not bags.relations('logging')
+    logs.ensure_rules(bags, 'logging', charm.app, own, [] if collected else log_rules)
+    otlp.ensure_rules(
+        bags,
+        'send-otlp',
+        charm.app,
+        own,
+        [] if scraped else metric_rules,
+        log_rules if collected else [],
+    )

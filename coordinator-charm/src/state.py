@@ -16,11 +16,14 @@ from coordinated_telemetry import (
     databag,
     databags,
     logs,
+    otlp,
+    routes,
     traces,
     trust,
 )
 from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.reconciler import ReconcilingCharm
+from coordinated_telemetry.routes import Routes
 
 
 class Config(pydantic.BaseModel):
@@ -46,11 +49,13 @@ class State:
         log_endpoints: Loki unit → push URL.
         charm_receivers: protocol → URL, for charm traces.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port), for workload traces.
+        otlp_endpoints: one of `otlp.KEYS` → URL, where a collector takes telemetry.
         store_ca: the CAs of the stores in PEM, or ''.
         tls: what the CA provides, and the certificate that this unit's nginx served last.
         kept: what this unit keeps.
         others: the same of each other coordinator unit, by name.
         shared: what the leader keeps.
+        routes: where this unit's own telemetry goes.
         hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
         ingress_url: where an ingress serves the application, or ''.
     """
@@ -68,6 +73,8 @@ class State:
     shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
     hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ingress_url: str = ''
+    otlp_endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    routes: Routes = dataclasses.field(default_factory=Routes)
 
     @property
     def workers_by_role(self) -> dict[str, list[cluster.Worker]]:
@@ -122,22 +129,34 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     # Once nothing of TLS is left, neither is anything shared.
     if provided.ca or hosts or any(one.uses_https for one in (kept, *others.values())):
         shared = bags.own('peers', charm.app, tls_data.Shared)
+    log_endpoints = logs.read_endpoints(bags, 'logging')
+    charm_receivers = traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS)
+    workload_receivers = traces.read_receivers(bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS)
+    otlp_endpoints = otlp.read_endpoints(bags, 'send-otlp')
+    store_ca = trust.read_certificates(bags, 'receive-ca-cert')
     return State(
         config=_read_config(charm),
         coordinators={charm.unit.name: charm.hosts.unit(charm.unit.name), **coordinators},
         workers=workers,
-        log_endpoints=logs.read_endpoints(bags, 'logging'),
-        charm_receivers=traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS),
-        workload_receivers=traces.read_receivers(
-            bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS
-        ),
-        store_ca=trust.read_certificates(bags, 'receive-ca-cert'),
+        log_endpoints=log_endpoints,
+        charm_receivers=charm_receivers,
+        workload_receivers=workload_receivers,
+        store_ca=store_ca,
         tls=provided,
         kept=kept,
         others=others,
         shared=shared or tls_data.Shared(),
         hosts=hosts,
         ingress_url=ingress.read_url(bags),
+        otlp_endpoints=otlp_endpoints,
+        routes=routes.choose(
+            charm.report,
+            otlp_endpoints,
+            log_endpoints,
+            charm_receivers,
+            workload_receivers,
+            store_ca,
+        ),
     )
 
 

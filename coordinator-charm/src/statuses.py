@@ -8,6 +8,22 @@ from coordinated_telemetry.report import Report, first
 from state import State
 
 
+def note_unused(report: Report, seen: State) -> None:
+    """Note in one line which relations are not used because a collector takes their signal."""
+    related = {
+        'logs': ('logging', seen.log_endpoints),
+        'charm traces': ('charm-tracing', seen.charm_receivers),
+        'workload traces': ('workload-tracing', seen.workload_receivers),
+    }
+    unused = [
+        endpoint
+        for signal, (endpoint, offered) in related.items()
+        if offered and signal in seen.routes.over_otlp
+    ]
+    if unused:
+        report.note(f'send-otlp is used instead of {", ".join(unused)}')
+
+
 def describe(
     report: Report,
     application: str,

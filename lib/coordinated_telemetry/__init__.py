@@ -36,6 +36,9 @@ The signals:
 - `log_trust`: the CAs that Pebble trusts when it sends logs over https;
 - `log_push`: pushes of log records to a store, in parts that it accepts;
 - `traces`: where charms and workloads send their spans (`tracing`);
+- `otlp`: one collector for logs, traces and rules (`otlp`);
+- `otlp_push`: log records in the form in which a collector takes them;
+- `routes`: what goes to a collector, and what to the stores;
 - `dashboards`: what Grafana shows of all three (`grafana_dashboard`).
 
 Nothing here defers an event. Input is untrusted until a model of this package accepts it; what a

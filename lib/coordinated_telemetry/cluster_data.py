@@ -7,9 +7,10 @@ it:
   `workload_tracing_receivers`, `ca_cert`;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 
-This library's own are `receive_ca_certs` and what gives each worker a certificate for a key that
-never leaves it: `worker_certificates` and `worker_schemes` of the coordinator's application;
-`ip_addresses`, `certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
+This library's own are `receive_ca_certs`, `otlp_endpoints` and what gives each worker a
+certificate for a key that never leaves it: `worker_certificates` and `worker_schemes` of the
+coordinator's application; `ip_addresses`, `certificate_signing_request`, `schemes` and
+`certificate_sha256` of a worker unit.
 """
 
 import hashlib
@@ -76,6 +77,8 @@ class CoordinatorData(databag.Databag):
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port), for the workloads.
         ca_cert: the CAs of the coordinator's certificate, in PEM, during a change the previous one
             too; absent with plain HTTP.
+        otlp_endpoints: one of `otlp.KEYS` → URL, where a collector takes telemetry. Workers that
+            know this key send there in preference to the stores above; others ignore it.
         receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
         worker_certificates: worker unit → its certificate, then each one's issuer, in PEM.
         worker_schemes: what each worker is to serve; without it, `http`.
@@ -92,6 +95,7 @@ class CoordinatorData(databag.Databag):
     loki_endpoints: dict[str, Any] | None = None
     charm_tracing_receivers: dict[str, Any] | None = None
     workload_tracing_receivers: dict[str, Any] | None = None
+    otlp_endpoints: dict[str, Any] | None = None
     ca_cert: pem.Certificates | None = None
     receive_ca_certs: pem.Certificates | None = None
     worker_certificates: dict[str, Any] | None = None

@@ -6,11 +6,12 @@
 - `ensure_rules` publishes the log alert rules.
 
 What the charm itself logs goes to the same URLs: see `charm_log`. Whom Pebble trusts over https is
-in `log_trust`.
+in `log_trust`. Logs go to a collector instead if there is one: see `routes`.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 import ops
 
@@ -86,30 +87,29 @@ def ensure_rules(
 
 
 def log_targets(
-    urls: Collection[str], topology: Topology, in_plan: Collection[str] = ()
+    urls: Collection[str], topology: Topology, in_plan: Collection[str] = (), otlp: str = ''
 ) -> dict[str, ops.pebble.LogTargetDict]:
     """The log targets that Pebble should have: name → definition.
 
     Pebble cannot remove a target from its plan, so one of ours that is no longer wanted is
     disabled. Nor does it ever move an existing target to a new location (it creates the client
-    once), so the name contains a digest of the URL: another URL is another target.
+    once), so the name contains a digest of the URL: another URL is another target. To a collector
+    it speaks OTLP over HTTP, and adds `/v1/logs` to the location by itself.
 
     Args:
         urls: push URLs; duplicates count once.
-        topology: gives the labels; Pebble adds `pebble_service`.
+        topology: gives the labels; Pebble adds `pebble_service`, and over OTLP `service.name`.
         in_plan: names of the targets that the plan has now.
+        otlp: where a collector takes logs, without the path, or ''.
     """
     targets: dict[str, ops.pebble.LogTargetDict] = {
         name: log_trust.DISABLED for name in in_plan if name.startswith(_PREFIX)
     }
     for url in set(urls):
-        targets[_PREFIX + hashlib.sha256(url.encode()).hexdigest()[:12]] = {
-            'override': 'replace',
-            'type': 'loki',
-            'location': url,
-            'services': ['all'],
-            'labels': topology.labels,
-        }
+        targets[_name(url)] = _target('loki', url, topology)
+    if otlp:
+        # A store's push URL could be the same.
+        targets[_name(f'otlp {otlp}')] = _target('opentelemetry', otlp, topology)
     return dict(sorted(targets.items()))
 
 
@@ -124,12 +124,29 @@ def sent_to(container: ops.Container) -> list[str]:
     return sorted(target.location for target in ours if target.services == ['all'])
 
 
+def _name(text: str) -> str:
+    return _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _target(
+    kind: Literal['loki', 'opentelemetry'], location: str, topology: Topology
+) -> ops.pebble.LogTargetDict:
+    return {
+        'override': 'replace',
+        'type': kind,
+        'location': location,
+        'services': ['all'],
+        'labels': topology.labels,
+    }
+
+
 def ensure_log_targets(
     container: ops.Container,
     endpoints: Mapping[str, str],
     topology: Topology,
     found: report.Report,
     ca: str = '',
+    otlp: str = '',
 ) -> bool:
     """Make Pebble forward all logs of a container to these endpoints, and to no others of ours.
 
@@ -143,16 +160,18 @@ def ensure_log_targets(
         topology: of this unit.
         found: where to note what is not sent.
         ca: PEM certificates to trust, or ''. Without them the trust in earlier ones ends.
+        otlp: where a collector takes logs over HTTP, without the path, or ''.
 
     Returns:
         True if anything was changed.
     """
     have = container.get_plan().log_targets
-    over_tls = _over_tls(endpoints)
+    over_tls = _over_tls({**endpoints, otlp: otlp})
     before = log_trust.remembered(have.get(log_trust.TARGET))
     can_verify, trust = log_trust.ensure(container, before, ca, over_tls, topology.unit, found)
     urls = [url for unit, url in endpoints.items() if can_verify or unit not in over_tls]
-    wanted = log_targets(urls, topology, have)
+    collector = otlp if can_verify or otlp not in over_tls else ''
+    wanted = log_targets(urls, topology, have, collector)
     if trust:
         wanted[log_trust.TARGET] = trust.target()
     if all(name in have and have[name] == target for name, target in wanted.items()):

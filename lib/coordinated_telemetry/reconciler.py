@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import ops
 
-from . import charm_log, databags, traces
+from . import charm_log, databags, routes, traces
 from .report import Report
 from .topology import Hosts, Topology
 
@@ -103,7 +103,7 @@ class ReconcilingCharm(ops.CharmBase):
     def ensure_own_telemetry(
         self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''
     ) -> None:
-        """From now on, send this charm's own log and traces to these destinations.
+        """From now on, send this charm's own log and traces to these stores.
 
         Call it first in `reconcile`, so that what follows is logged and traced there.
 
@@ -112,11 +112,24 @@ class ReconcilingCharm(ops.CharmBase):
             receivers: protocol → URL.
             ca: PEM certificates to trust, or ''.
         """
-        charm_log.ensure_charm_log(log_endpoints, self.topology, ca)
         destination = traces.charm_destination(receivers, ca)
+        self.ensure_own_routes(routes.Routes(log_endpoints, charm_traces=destination), ca)
+
+    def ensure_own_routes(self, chosen: routes.Routes, ca: str = '') -> None:
+        """From now on, send this charm's own log and traces as `routes.choose` says.
+
+        Call it first in `reconcile`, so that what follows is logged and traced there.
+
+        Args:
+            chosen: where they go.
+            ca: PEM certificates to trust, or ''.
+        """
+        charm_log.ensure_charm_log(chosen.loki, self.topology, ca, chosen.otlp_log_push)
+        destination = chosen.charm_traces
         traces.ensure_charm_tracing(destination, ca)
         if destination.refused:
             self.report.note(f'charm traces are not sent: {destination.refused}')
+        chosen.note(self.report)
 
     def ensure_version(self, event: ops.EventBase, read: Callable[[], str]) -> None:
         """Tell Juju the workload's version; only a new container can change it."""

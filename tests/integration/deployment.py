@@ -136,6 +136,8 @@ def store(name: str) -> Application:
 
 CERTIFICATES = store('self-signed-certificates')
 """The CA that stands for the charm of this name."""
+COLLECTOR = store('otel-collector')
+"""The collector that stands for opentelemetry-collector-k8s; it passes on to the stores."""
 STORES = tuple(store(name) for name in ('prometheus', 'loki', 'tempo'))
 STORE_TLS = tuple(
     (f'{application.name}:certificates', f'{CERTIFICATES.name}:certificates')
@@ -154,6 +156,15 @@ TELEMETRY = {
     'workload-tracing': ('coordinator:workload-tracing', 'tempo:tracing'),
 }
 """The coordinator's relations to the stores, by the coordinator's endpoint."""
+
+OTLP = (
+    ('coordinator:send-otlp', f'{COLLECTOR.name}:receive-otlp'),
+    (f'{COLLECTOR.name}:send-loki-logs', 'loki:logging'),
+    (f'{COLLECTOR.name}:send-traces', 'tempo:tracing'),
+)
+"""The relations by which logs and traces go to the stores through the collector."""
+COLLECTOR_TLS = (f'{COLLECTOR.name}:certificates', f'{CERTIFICATES.name}:certificates')
+"""The relation that gives the collector TLS."""
 
 
 def cluster_relations(workers: Iterable[Application]) -> list[tuple[str, str]]:

@@ -17,6 +17,8 @@ Connect = Callable[[str, int], socket.socket]
 
 STORE_PORTS = {'prometheus': (9090,), 'loki': (3100,), 'tempo': (4317, 4318, 16686)}
 """The ports that a store opens, by its application."""
+COLLECTOR_PORTS = (4317, 4318)
+"""The ports that the collector opens."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ def of_stores() -> list[Listener]:
         for application, ports in STORE_PORTS.items()
         for port in ports
     ]
+
+
+def of_collector() -> list[Listener]:
+    """The listeners of the collector."""
+    return [Listener(deployment.COLLECTOR.name, port, port) for port in COLLECTOR_PORTS]
 
 
 def host(target: str, model: str) -> str:

@@ -6,7 +6,14 @@ import ssl
 
 
 def texts(push):
-    """The texts of a push's body."""
+    """The texts of a push's body, in Loki's form or in OTLP's."""
+    if 'resourceLogs' in push:
+        return [
+            record['body']['stringValue']
+            for resource in push['resourceLogs']
+            for scope in resource['scopeLogs']
+            for record in scope['logRecords']
+        ]
     return [text for stream in push['streams'] for _, text in stream['values']]
 
 
@@ -15,22 +22,26 @@ class Store(http.server.ThreadingHTTPServer):
 
     Args:
         answer: a status, or a function that gives the status for a body of so many bytes.
+        headers: further headers of each answer.
+        said: the body of each answer.
 
     Attributes:
         reads: the bytes of the largest body that it reads before it answers, and closes.
         pushes: path, headers and decoded body of each request, in order.
         sizes: the bytes of each body.
+        otlp_url: where it takes logs in OTLP over HTTP.
         taken: the texts that arrived in requests which it did not answer with an error, in order.
     """
 
     daemon_threads = True
 
-    def __init__(self, answer=204, headers=()):
-        self.answer, self.headers = answer, headers
+    def __init__(self, answer=204, headers=(), said=b''):
+        self.answer, self.headers, self.said = answer, headers, said
         self.reads = float('inf')
         self.pushes, self.sizes, self.taken = [], [], []
         super().__init__(('127.0.0.1', 0), _Answer)
         self.url = f'http://127.0.0.1:{self.server_port}/loki/api/v1/push'
+        self.otlp_url = f'http://127.0.0.1:{self.server_port}/v1/logs'
 
     def use_tls(self, certificate):
         """From now on speak TLS.
@@ -69,8 +80,9 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         self.send_response(answer)
         for name, value in store.headers:
             self.send_header(name, value)
-        self.send_header('Content-Length', '0')
+        self.send_header('Content-Length', str(len(store.said)))
         self.end_headers()
+        self.wfile.write(store.said)
 
     def do_GET(self):
         self.send_response(200)

@@ -7,7 +7,7 @@ Metrics need no code here: the coordinator tells the scraper where each worker i
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import ops
 import pydantic
@@ -22,6 +22,7 @@ from coordinated_telemetry import (
     logs,
     reconciler,
     rolling,
+    routes,
     traces,
     worker_tls,
 )
@@ -50,7 +51,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     _roles: tuple[str, ...] = ()
     _is_related = False
     _config: str | None = None  # the workload's, if the coordinator sent a valid one
-    _workload_traces = traces.Destination(None)
+    _routes = routes.Routes()
     _ahead: Sequence[str] = ()
 
     def __init__(self, framework: ops.Framework) -> None:
@@ -63,18 +64,10 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self._roles = self.load_config(Config).roles
         coordinator = cluster_worker.read_coordinator(bags, 'cluster', self.topology)
         self._is_related = bool(bags.relations('cluster'))
-        log_endpoints: Mapping[str, str] = {}
         if coordinator:
-            ca = coordinator.receive_ca_certs
-            log_endpoints = logs.trusted(self.report, coordinator.loki_endpoints, ca)
-            self.ensure_own_telemetry(log_endpoints, coordinator.charm_tracing_receivers, ca)
-            self._workload_traces = traces.workload_destination(
-                coordinator.workload_tracing_receivers, ca
-            )
-            if why := self._workload_traces.refused:
-                self.report.note(f'workload traces are not sent: {why}')
+            self._follow_routes(coordinator)
         elif not self._is_related:
-            self.ensure_own_telemetry({}, {})
+            self.ensure_own_routes(self._routes)
         self._config = self._checked_config(coordinator)
 
         address = self.hosts.unit(self.unit.name)
@@ -91,7 +84,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             if serving is None:
                 bags.ensure('peers', self.unit, rolling.PeerData())
             else:
-                self._write_container(bags, coordinator, log_endpoints, tls, serving)
+                self._write_container(bags, coordinator, tls, serving)
                 self.ensure_version(event, lambda: workload.version(self._container))
         except ops.pebble.Error as error:
             self._fail(error)
@@ -155,6 +148,21 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             worker_tls.ensure_no_key(self)
         return announced
 
+    def _follow_routes(self, coordinator: cluster_worker.Coordinator) -> None:
+        """Send this charm's own telemetry where the coordinator says; note what goes nowhere."""
+        ca = coordinator.receive_ca_certs
+        self._routes = routes.choose(
+            self.report,
+            coordinator.otlp_endpoints,
+            coordinator.loki_endpoints,
+            coordinator.charm_tracing_receivers,
+            coordinator.workload_tracing_receivers,
+            ca,
+        )
+        self.ensure_own_routes(self._routes, ca)
+        if why := self._routes.workload_traces.refused:
+            self.report.note(f'workload traces are not sent: {why}')
+
     def _checked_config(self, coordinator: cluster_worker.Coordinator | None) -> str | None:
         """The workload's configuration as the coordinator sent it; None if it is unusable."""
         if coordinator is None or coordinator.worker_config is None:
@@ -170,7 +178,6 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self,
         bags: databags.Databags,
         coordinator: cluster_worker.Coordinator | None,
-        log_endpoints: Mapping[str, str],
         tls: worker_tls.Tls,
         serving: worker_tls.Serving,
     ) -> None:
@@ -184,10 +191,11 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             return
         logs.ensure_log_targets(
             self._container,
-            log_endpoints,
+            self._routes.loki,
             self.topology,
             self.report,
             coordinator.receive_ca_certs,
+            self._routes.otlp_logs,
         )
         # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
         config = self._config or workload.read_config(self._container)
@@ -242,14 +250,14 @@ class WorkerCharm(reconciler.ReconcilingCharm):
                 self._roles, coordinator_host, tls=bool(coordinator.ca_cert)
             ),
             service_name=self.app.name,
-            traces_endpoint=self._workload_traces.url,
+            traces_endpoint=self._routes.workload_traces.url,
             traces_ca=self._traces_ca(coordinator),
             resource_attributes=traces.resource_attributes(owner),
         )
 
     def _traces_ca(self, coordinator: cluster_worker.Coordinator) -> str:
         """What the workload has to trust to send its traces; nothing where they go over HTTP."""
-        is_tls = (self._workload_traces.url or '').startswith('https:')
+        is_tls = (self._routes.workload_traces.url or '').startswith('https:')
         return coordinator.receive_ca_certs if is_tls else ''
 
     def _is_after_others(

@@ -41,6 +41,15 @@ class Databag(pydantic.BaseModel):
     # Built at first use: a hook uses only some of them.
     model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
 
+    @classmethod
+    def written_keys(cls) -> set[str]:
+        """The keys that are written: a field's `serialization_alias`, if it has one, or its name.
+
+        Keys are read by the names of fields alone.
+        """
+        fields = cls.model_fields.items()
+        return {field.serialization_alias or name for name, field in fields}
+
     @pydantic.model_serializer(mode='wrap')
     def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
         # ops' Relation.save writes "null" for None, but erases an absent key.
@@ -95,7 +104,7 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
 
 def encoded(content: Databag) -> dict[str, str]:
     """The keys and values to write into a databag: equal content gives equal text."""
-    values = content.model_dump(mode='json')
+    values = content.model_dump(mode='json', by_alias=True)
     encode = str if content.plain else _encode
     return {key: encode(values[key]) for key in sorted(values)}
 

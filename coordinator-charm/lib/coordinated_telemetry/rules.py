@@ -105,17 +105,35 @@ def load(folder: pathlib.Path) -> Rules:
         if not isinstance(found, list):
             faults.append(f'cannot read alert rules {path.name}: no list "groups"')
             continue
-        for number, group in enumerate(found):
-            try:
-                RuleGroup.model_validate(group)
-                # A store refuses all groups of a file when two of them have the same name.
-                if any(other['name'] == group['name'] for other in groups):
-                    raise ValueError('its name is already in use')
-                groups.append(group)
-            except ValueError as error:
-                name = group.get('name', number) if isinstance(group, dict) else number
-                why = _why(error, group)
-                faults.append(f'cannot use alert rule group {path.name}: {name}: {why}')
+        checked = check(found, path.name, groups)
+        groups += checked.groups
+        faults += checked.faults
+    return Rules(tuple(groups), tuple(faults))
+
+
+def check(found: Iterable[Any], source: str, others: Iterable[Group] = ()) -> Rules:
+    """The groups that pass their checks; each of the others is ignored alone.
+
+    Args:
+        found: groups as they stand in a file.
+        source: where they are from, to name those that are ignored.
+        others: groups that go with them to a store, which all have to have names of their own.
+    """
+    groups: list[Group] = []
+    faults: list[str] = []
+    names = {other['name'] for other in others}
+    for number, group in enumerate(found):
+        try:
+            RuleGroup.model_validate(group)
+            # A store refuses all groups of a file when two of them have the same name.
+            if group['name'] in names:
+                raise ValueError('its name is already in use')
+            names.add(group['name'])
+            groups.append(group)
+        except ValueError as error:
+            name = group.get('name', number) if isinstance(group, dict) else number
+            why = _why(error, group)
+            faults.append(f'cannot use alert rule group {source}: {name}: {why}')
     return Rules(tuple(groups), tuple(faults))
 
 

@@ -111,7 +111,9 @@ class LocalStores(Prometheus):
     ) -> list[Line]:
         query = f'_time:1h juju_unit:={json.dumps(unit)}'
         if charm_logs is not None:
-            query += ' pebble_service:""' if charm_logs else ' pebble_service:*'
+            # Pebble adds the label in Loki's protocol; in OTLP it is the scope.
+            pebble = '(pebble_service:* or "scope.name":=pebble)'
+            query += f' !{pebble}' if charm_logs else f' {pebble}'
         if containing:
             query += f' ~{json.dumps(re.escape(containing))}'
         return self._lines(query, limit)

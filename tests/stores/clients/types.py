@@ -220,7 +220,8 @@ class Stores(Protocol):
         Args:
             unit: the unit that logged them.
             charm_logs: True for the charm's own, False for those that Pebble forwarded from a
-                workload (they have the label `pebble_service`), None for both.
+                workload (they have the label `pebble_service` or, over OTLP, Pebble's scope),
+                None for both.
             containing: text that a line must contain.
             limit: how many lines at most.
         """

@@ -164,6 +164,43 @@ def tempo(
     )
 
 
+def otlp_endpoint(protocol: str, url: str, *telemetries: str, **other: Any) -> dict[str, Any]:
+    """An endpoint as a provider of `otlp` publishes it."""
+    return {'protocol': protocol, 'endpoint': url, 'telemetries': [*telemetries], **other}
+
+
+def collector(
+    endpoints: list[Any] | None = None,
+    *,
+    databag: Mapping[str, str] | None = None,
+    app: str = 'otelcol',
+    **options: Any,
+) -> testing.Relation:
+    """A collector.
+
+    Args:
+        endpoints: what it published, by default one for each protocol that takes everything.
+        databag: what it published, in the place of endpoints.
+        app: its name.
+        options: further fields of the relation.
+    """
+    if endpoints is None:
+        signals = ('logs', 'metrics', 'traces')
+        endpoints = [
+            otlp_endpoint('grpc', 'http://otelcol:4317', *signals, insecure=True),
+            otlp_endpoint('http', 'http://otelcol:4318', *signals, insecure=True),
+        ]
+    return testing.Relation(
+        'send-otlp',
+        interface='otlp',
+        remote_app_name=app,
+        remote_app_data=encoded(endpoints=endpoints) if databag is None else dict(databag),
+        remote_units_data={0: {}},
+        local_unit_data={},
+        **options,
+    )
+
+
 def peers(
     units: Iterable[int] = (),
     *,

@@ -13,7 +13,7 @@ from coordinated_telemetry import databags, report
 
 _ENDPOINTS = (
     *('cluster', 'logging', 'metrics-endpoint', 'charm-tracing', 'receive-ca-cert'),
-    *('certificates', 'grafana-dashboard'),
+    *('certificates', 'grafana-dashboard', 'send-otlp'),
 )
 
 

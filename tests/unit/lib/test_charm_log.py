@@ -710,3 +710,61 @@ def test_the_log_goes_to_a_store_whose_ca_is_trusted_and_to_it_alone_while_it_is
     sent = [text.split()[-1] for text in tls_store.lines]
     assert sent == ['0', '1', '2', '3', '4']
     assert len(tls_store.pushes) == 3
+
+
+# Over OTLP
+
+
+def test_a_collector_gets_every_record_as_otlp(path, store):
+    collector = store(200)
+    with charm_log.CharmLog(path) as log:
+        logger.info('one')
+        log.send_to([], UNIT, otlp=collector.otlp_url)
+        logger.warning('two')
+    ((where, _, body),) = collector.pushes
+    assert where == '/v1/logs'
+    assert texts(body) == ['INFO charm: one', 'WARNING charm: two']
+    attributes = body['resourceLogs'][0]['resource']['attributes']
+    found = {each['key']: each['value']['stringValue'] for each in attributes}
+    assert found == {'service.name': 'worker', **UNIT.labels}
+
+
+def test_a_store_and_a_collector_get_each_record_in_their_own_form(path, store):
+    loki, collector = store(), store(200)
+    with charm_log.CharmLog(path) as log:
+        log.send_to([loki.url], UNIT, otlp=collector.otlp_url)
+        logger.info('one')
+    assert 'streams' in loki.pushes[0][2]
+    assert 'resourceLogs' in collector.pushes[0][2]
+    assert loki.lines == collector.lines == ['INFO charm: one']
+
+
+def test_records_that_a_collector_lacks_are_kept_and_sent_as_otlp_again(path, store, clock):
+    collector = store(503)
+    for message in ('one', 'two'):
+        with charm_log.CharmLog(path) as log:
+            log.send_to([], UNIT, otlp=collector.otlp_url)
+            logger.info(message)
+        clock.now += 100
+    assert kept_texts(path) == ['INFO charm: one', 'INFO charm: two']
+    collector.answer = 200
+    with charm_log.CharmLog(path) as log:
+        log.send_to([], UNIT, otlp=collector.otlp_url)
+    assert collector.taken == ['INFO charm: one', 'INFO charm: two']
+    assert kept_texts(path) == []
+
+
+def test_what_another_revision_kept_for_a_store_is_still_sent_to_it(path, store):
+    loki = store()
+    kept = {'labels': UNIT.labels, 'endpoints': {loki.url: {'pending': 1}}, 'records': [[1, 'x']]}
+    path.write_text(json.dumps(kept))
+    dispatch(path)
+    assert loki.lines == ['x']
+
+
+def test_ensure_charm_log_hands_over_the_collector(path, store):
+    collector = store(200)
+    with charm_log.CharmLog(path):
+        logger.info('one')
+        charm_log.ensure_charm_log({}, UNIT, otlp=collector.otlp_url)
+    assert collector.lines == ['INFO charm: one']

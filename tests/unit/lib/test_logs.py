@@ -262,3 +262,32 @@ def test_an_empty_plan_gets_its_targets_again():
     changed, after = ensure_log_targets(['http://a'])
     assert changed is True
     assert plan(after) == plan(before)
+
+
+# Over OTLP
+
+
+def test_a_collector_is_a_target_of_its_own_kind_beside_a_store_of_the_same_url():
+    targets = logs.log_targets(['http://a'], UNIT, otlp='http://a')
+    assert len(targets) == 2
+    assert {target.get('type') for target in targets.values()} == {'loki', 'opentelemetry'}
+    assert {target.get('location') for target in targets.values()} == {'http://a'}
+    assert all(target.get('labels') == UNIT.labels for target in targets.values())
+
+
+def test_a_collector_that_is_not_wanted_any_more_is_disabled():
+    (name,) = logs.log_targets([], UNIT, otlp='http://a')
+    assert logs.log_targets([], UNIT, [name]) == {name: DISABLED}
+    assert logs.log_targets([], UNIT, [name], 'http://a')[name].get('type') == 'opentelemetry'
+
+
+@pytest.mark.parametrize(('ca', 'count'), [('', 0), ('CA', 1)])
+def test_a_collector_over_https_is_a_target_only_where_pebble_trusts_it(monkeypatch, ca, count):
+    monkeypatch.setattr(logs.log_trust, 'ensure', lambda *found: (bool(found[2]), None))
+
+    def action(bags, charm):
+        work = charm.unit.get_container('work')
+        logs.ensure_log_targets(work, {}, UNIT, bags.report, ca, 'https://a')
+
+    done = act(action, containers=[testing.Container('work', can_connect=True)])
+    assert len(plan(done.state.get_container('work'))) == count

@@ -147,12 +147,40 @@ def test_with_tls_everything_of_the_plain_demo_is_there_and_a_ca_for_all() -> No
     }
 
 
+@pytest.mark.parametrize('tls', [False, True])
+def test_through_a_collector_logs_and_traces_go_to_no_store_directly(tls: bool) -> None:
+    direct, plan = demo.plan_for(tls=tls, otlp=False), demo.plan_for(tls=tls, otlp=True)
+    assert direct == (demo.TLS if tls else demo.PLAIN)
+    assert plan.applications == (*direct.applications, deployment.COLLECTOR)
+    endpoints = {one for one, _ in plan.relations if one.startswith('coordinator:')}
+    assert endpoints == {one for one, _ in direct.relations if one.startswith('coordinator:')} - {
+        'coordinator:logging',
+        'coordinator:charm-tracing',
+        'coordinator:workload-tracing',
+    } | {'coordinator:send-otlp'}
+    assert (deployment.COLLECTOR_TLS in plan.relations) is tls
+    asked = {str(listener) for listener in demo.the_listeners(otlp=True)}
+    added = asked - {str(listener) for listener in demo.the_listeners()}
+    assert added == {'otel-collector:4317', 'otel-collector:4318'}
+
+
 @pytest.mark.parametrize(
-    ('value', 'plan'),
-    [(None, demo.PLAIN), ('', demo.PLAIN), ('0', demo.PLAIN), ('1', demo.TLS)],
+    ('tls', 'otlp', 'plan'),
+    [
+        (None, None, demo.PLAIN),
+        ('', '', demo.PLAIN),
+        ('0', '0', demo.PLAIN),
+        ('1', None, demo.TLS),
+        (None, '1', demo.plan_for(tls=False, otlp=True)),
+        ('1', '1', demo.plan_for(tls=True, otlp=True)),
+    ],
 )
 def test_the_environment_chooses_what_is_deployed(
-    value: str | None, plan: demo.Plan, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    tls: str | None,
+    otlp: str | None,
+    plan: demo.Plan,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen: list[tuple[demo.Plan, bool]] = []
 
@@ -166,9 +194,10 @@ def test_the_environment_chooses_what_is_deployed(
     monkeypatch.setattr(demo.signal, 'signal', lambda *_: None)
     monkeypatch.setenv('LOCALJUJU_OWNER', '')
     monkeypatch.setenv('KEEP', '0')
-    monkeypatch.delenv('TLS', raising=False)
-    if value is not None:
-        monkeypatch.setenv('TLS', value)
+    for name, value in {'TLS': tls, 'OTLP': otlp}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
     assert demo.main() == 0
     assert chosen == [(plan, False)]
 

@@ -267,12 +267,16 @@ def test_local_log_rules_that_cannot_be_read_are_an_error():
         ({}, '_time:1h juju_unit:="worker/0" | sort by (_time desc) limit 1000'),
         (
             {'charm_logs': True, 'limit': 5},
-            '_time:1h juju_unit:="worker/0" pebble_service:"" | sort by (_time desc) limit 5',
+            (
+                '_time:1h juju_unit:="worker/0" !(pebble_service:* or "scope.name":=pebble)'
+                ' | sort by (_time desc) limit 5'
+            ),
         ),
         (
             {'charm_logs': False, 'containing': 'a"b.c'},
             (
-                '_time:1h juju_unit:="worker/0" pebble_service:* ~"a\\"b\\\\.c"'
+                '_time:1h juju_unit:="worker/0" (pebble_service:* or "scope.name":=pebble)'
+                ' ~"a\\"b\\\\.c"'
                 ' | sort by (_time desc) limit 1000'
             ),
         ),

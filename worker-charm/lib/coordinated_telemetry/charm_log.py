@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pydantic
 
-from . import log_push
+from . import log_push, otlp_push
 from .topology import Topology
 
 _T = TypeVar('_T')
@@ -22,6 +22,11 @@ class _Endpoint(pydantic.BaseModel):
     pending: pydantic.NonNegativeInt = 0  # how many of the newest kept records it lacks
     retry: pydantic.FiniteFloat = 0.0  # seconds since the epoch
     part: int = log_push.LARGEST  # bytes to push at once
+    otlp: bool = False
+
+    @property
+    def form(self) -> log_push.Form:
+        return otlp_push.OTLP if self.otlp else log_push.LOKI
 
 
 class _Kept(pydantic.BaseModel):
@@ -111,28 +116,38 @@ class CharmLog(logging.Handler):
         text = text.encode(errors='replace').decode()
         self._new.append((int(record.created * 1e9), text))
 
-    def send_to(self, urls: Collection[str], topology: Topology, ca: str = '') -> None:
+    def send_to(
+        self, urls: Collection[str], topology: Topology, ca: str = '', otlp: str = ''
+    ) -> None:
         """From now on, send this dispatch's records and the kept ones to these push URLs.
 
         Args:
-            urls: push URLs.
+            urls: push URLs of `loki_push_api`.
             topology: becomes the labels.
             ca: PEM certificates to trust besides the machine's own, or ''.
+            otlp: a further push URL, where they go in OTLP over HTTP, or ''.
         """
         before = self._kept
         # The first endpoints get everything kept so far, later ones what is logged from now on.
         pending = 0 if before.endpoints else len(before.records)
-        endpoints = {
-            url: before.endpoints.get(url, _Endpoint(pending=pending)) for url in sorted(urls)
-        }
+        forms = {**dict.fromkeys(urls, False), **({otlp: True} if otlp else {})}
+        endpoints: dict[str, _Endpoint] = {}
+        for url, is_otlp in sorted(forms.items()):
+            known = before.endpoints.get(url, _Endpoint(pending=pending))
+            endpoints[url] = known.model_copy(update={'otlp': is_otlp})
         records = before.records
         if before.endpoints:
             records = _newest(records, max((e.pending for e in endpoints.values()), default=0))
         self._kept = _Kept(labels=topology.labels, ca=ca, endpoints=endpoints, records=records)
 
+    @property
+    def lacking(self) -> dict[str, int]:
+        """Push URL → how many kept records it has not taken yet, for each of the endpoints."""
+        return {url: state.pending for url, state in self._kept.endpoints.items()}
+
     def _push(self) -> None:
         kept = self._kept
-        values = self._add_new()
+        values = {log_push.LOKI: self._add_new()}
         now = time.time()
         for state in kept.endpoints.values():
             if state.retry > now + self.PAUSE:  # the clock was set back
@@ -142,8 +157,17 @@ class CharmLog(logging.Handler):
             for url, state in kept.endpoints.items()
             if state.pending and state.retry <= now
         }
+        for form in {state.form for state in due.values()} - values.keys():
+            values[form] = [form.render(record) for record in kept.records]
         pushes = [
-            log_push.Push(url, kept.labels, _newest(values, state.pending), state.part, kept.ca)
+            log_push.Push(
+                url,
+                kept.labels,
+                _newest(values[state.form], state.pending),
+                state.part,
+                kept.ca,
+                state.form,
+            )
             for url, state in due.items()
         ]
         outcomes = log_push.push(pushes, self.TIMEOUT)
@@ -156,10 +180,10 @@ class CharmLog(logging.Handler):
             kept.records = _newest(kept.records, lacking)
 
     def _add_new(self) -> list[bytes]:
-        """Add this dispatch's records to the kept ones, within bounds; return all, rendered."""
+        """Add this dispatch's records to the kept ones, within bounds; return all, for Loki."""
         kept = self._kept
         records = [*kept.records, *self._new][-self.KEPT :]
-        values = [log_push.render(record) for record in records]
+        values = [log_push.LOKI.render(record) for record in records]
         size = count = 0
         for value in reversed(values):
             size += len(value) + 1
@@ -185,10 +209,16 @@ def _newest(items: list[_T], count: int) -> list[_T]:
     return items[max(0, len(items) - count) :]
 
 
-def ensure_charm_log(endpoints: Mapping[str, str], topology: Topology, ca: str = '') -> None:
-    """From now on, send the charm's own log to these endpoints (unit → push URL).
+def ensure_charm_log(
+    endpoints: Mapping[str, str], topology: Topology, ca: str = '', otlp: str = ''
+) -> None:
+    """From now on, send the charm's own log to these endpoints (unit → push URL), or over OTLP.
 
-    `ca` holds PEM certificates to trust besides the machine's own, or is ''.
+    Args:
+        endpoints: Loki unit → push URL.
+        topology: becomes the labels.
+        ca: PEM certificates to trust besides the machine's own, or ''.
+        otlp: a further push URL, where it goes in OTLP over HTTP, or ''.
     """
     if CharmLog.current:
-        CharmLog.current.send_to(set(endpoints.values()), topology, ca)
+        CharmLog.current.send_to(set(endpoints.values()), topology, ca, otlp)

@@ -9,7 +9,7 @@ from typing import Any
 
 import ops
 
-from . import addresses, cluster, databag, databags, pem
+from . import addresses, cluster, databag, databags, otlp, pem
 from .cluster_data import (
     CoordinatorData,
     Scheme,
@@ -37,6 +37,7 @@ class Coordinator:
             PEM, or ''. Whether it fits the unit's key and name is unchecked.
         schemes: what the workload is to serve: `http`, `https` or both.
         issued: unit of this application → what was issued for it, unchecked.
+        otlp_endpoints: one of `otlp.KEYS` → URL, where a collector takes telemetry.
     """
 
     application: str
@@ -49,12 +50,14 @@ class Coordinator:
     certificate: str = ''
     schemes: tuple[Scheme, ...] = ('http',)
     issued: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    otlp_endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 _CHECKS: dict[str, Callable[[str, str], str]] = {
     'loki_endpoints': lambda _, url: addresses.check_url(url),
     'charm_tracing_receivers': addresses.check_receiver,
     'workload_tracing_receivers': addresses.check_receiver,
+    'otlp_endpoints': otlp.check_endpoint,
 }
 
 

@@ -1,6 +1,6 @@
-"""Pushes of log records to stores (`loki_push_api`), in parts that a store accepts.
+"""Pushes of log records to stores, in parts that a store accepts.
 
-- `render` gives the JSON of one record.
+- `LOKI` is the form in which Loki takes them (`loki_push_api`); `otlp_push` has another.
 - `push` sends each store its records, to all stores at once, within one deadline.
 
 No store gets the same record twice, except when its answer came too late; Loki drops such copies,
@@ -15,7 +15,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +35,23 @@ def render(record: tuple[int, str]) -> bytes:
     """One record (nanoseconds since the epoch, text) in the JSON of a push."""
     nanoseconds, text = record
     return json.dumps([str(nanoseconds), text], ensure_ascii=False).encode(errors='replace')
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a protocol writes records: a head with the labels, the records by commas, a tail."""
+
+    head: Callable[[Mapping[str, str]], bytes]
+    render: Callable[[tuple[int, str]], bytes]
+    tail: bytes
+
+
+def _head(labels: Mapping[str, str]) -> bytes:
+    return b'{"streams": [{"stream": %b, "values": [' % json.dumps(labels).encode()
+
+
+LOKI = Form(_head, render, b']}]}')
+"""Loki's JSON, with the labels as those of the stream."""
 
 
 def _bounded(part: int) -> int:
@@ -64,6 +81,7 @@ class Push:
         values: the rendered records, in the order of sending.
         part: bytes of body to push at once; a single record may exceed it.
         ca: PEM certificates to trust besides the machine's own if the URL is https, or ''.
+        form: the form in which the store takes them, and in which they are rendered.
     """
 
     def __init__(
@@ -73,11 +91,12 @@ class Push:
         values: Sequence[bytes],
         part: int = LARGEST,
         ca: str = '',
+        form: Form = LOKI,
     ) -> None:
         self._url = url
         self._ca = ca
-        self._head = b'{"streams": [{"stream": %b, "values": [' % json.dumps(labels).encode()
-        self._tail = b']}]}'
+        self._head = form.head(labels)
+        self._tail = form.tail
         self._values = values
         self._part = _bounded(part)
         self._settled = 0

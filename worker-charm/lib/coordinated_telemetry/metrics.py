@@ -14,7 +14,7 @@ import ops
 
 from . import addresses, databag, databags, publication, rules
 from .cluster_data import Scheme
-from .topology import Topology, unit_number
+from .topology import Topology, bind_address, unit_number
 
 _OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that the scraper adds
 
@@ -142,18 +142,14 @@ def ensure_unit_data(bags: databags.Databags, endpoint: str, charm: ops.CharmBas
     """
     if not bags.relations(endpoint):
         return False
-    try:
-        binding = charm.model.get_binding(endpoint)
-        address = binding.network.bind_address if binding else None
-    except ops.ModelError:
-        address = None
-    if address is None:  # the pod has none yet; only wildcard targets would need it
+    address = bind_address(charm, endpoint)
+    if not address:  # the pod has none yet; only wildcard targets would need it
         return False
     data = UnitData(
         # The pod's IP, while targets have names: when a target's host equals a unit's published
         # address, COS's scraper gives it its own job, and takes that back when the unit departs.
         # Prometheus keeps a removed job's last `up` for five minutes: with a 0, HostDown may fire.
-        prometheus_scrape_unit_address=str(address),
+        prometheus_scrape_unit_address=address,
         prometheus_scrape_unit_name=charm.unit.name,
     )
     return bags.ensure(endpoint, charm.unit, data)

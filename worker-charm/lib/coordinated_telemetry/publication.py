@@ -1,21 +1,25 @@
 """Alert rules in a databag: who publishes them, and what happens when they do not all fit.
 
-`prometheus_scrape` and `loki_push_api` carry them in application databags of the same kind.
+`prometheus_scrape` and `loki_push_api` carry them in application databags of the same kind, and
+`otlp` in one of its own (`otlp.py`).
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import ops
 import pydantic_core
 
-from . import databag, databags, rules
+from . import databag, databags, report, rules
 from .topology import Topology
 
 MAX_BYTES = 4 * 1024 * 1024
 """The largest databag with rules. Juju accepts 16 MiB at most, and a collector publishes what it
 gathers from several applications in one databag of its own."""
+
+
+_REMEDY = 'divide the workers among several coordinators'
 
 
 class Metadata(databag.Databag):
@@ -44,7 +48,7 @@ class Publication(databag.Databag):
     """An application databag that holds alert rules."""
 
     max_bytes = MAX_BYTES
-    remedy = 'divide the workers among several coordinators'
+    remedy = _REMEDY
 
     alert_rules: dict[str, list[rules.Group]]
 
@@ -77,13 +81,26 @@ def ensure(
         if room > 0:  # otherwise the rules are not what is too large
             wanted = bare.model_copy(update={'alert_rules': published(fitting)})
             values = None
-            named = ', '.join(without[:3])
-            more = f' and {len(without) - 3} more' if len(without) > 3 else ''
-            bags.report.blocked.append(
-                f'[{endpoint}] no room for the alert rules of {named}{more}, {size} bytes where '
-                f'{wanted.max_bytes} may be: {wanted.remedy}'
-            )
+            block(bags.report, endpoint, without, size, wanted.max_bytes)
     return bags.ensure(endpoint, application, wanted, values)
+
+
+def block(
+    found: report.Report, endpoint: str, without: Sequence[str], size: int, room: int
+) -> None:
+    """Say which applications' rules are left out.
+
+    Args:
+        found: the report that says so.
+        endpoint: the endpoint that has no room for them.
+        without: the names of these applications.
+        size: how many bytes all rules take.
+        room: how many they may take.
+    """
+    found.blocked.append(
+        f'[{endpoint}] no room for the alert rules of {report.first(without)}, {size} bytes where '
+        f'{room} may be: {_REMEDY}'
+    )
 
 
 def fit(
@@ -115,9 +132,18 @@ def _application(group: Any) -> str:
     return group['rules'][0]['labels']['juju_application']
 
 
+def applications_of(published: Any) -> set[str]:
+    """The applications of published rule groups.
+
+    Raises:
+        LookupError, TypeError: if these are no rule groups.
+    """
+    return {_application(group) for group in published.get('groups', [])}
+
+
 def _applications(alert_rules: str) -> set[str]:
     """The applications whose rules are in a databag that any revision of this charm wrote."""
     try:
-        return {_application(group) for group in pydantic_core.from_json(alert_rules)['groups']}
-    except (ValueError, LookupError, TypeError):
+        return applications_of(pydantic_core.from_json(alert_rules))
+    except (ValueError, LookupError, TypeError, AttributeError):
         return set()

@@ -4,10 +4,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import ops
 
-from . import charm_log, databags, traces
+from . import charm_log, databags, routes, traces
 from .report import Report
 from .topology import Hosts, Topology
 
@@ -23,6 +24,8 @@ _OTHER_EVENTS = (
 
 # An argument has at most 128 KiB; ops splits longer messages into several calls of juju-log.
 _LOG_LENGTH = 120_000
+
+_Found = TypeVar('_Found')
 
 
 class ReconcilingCharm(ops.CharmBase):
@@ -53,6 +56,8 @@ class ReconcilingCharm(ops.CharmBase):
             awaited='',
             awaited_since=0.0,
             checked=0.0,
+            costly='',
+            costly_version='',
         )
         self.topology = Topology.of(self)
         self.hosts = Hosts.of(self.topology)
@@ -85,10 +90,20 @@ class ReconcilingCharm(ops.CharmBase):
         still complete.
         """
 
+    def look(self, event: ops.ActionEvent, read: Callable[[databags.Databags], _Found]) -> _Found:
+        """What `read` finds in the databags, for an action: nothing is written or remembered.
+
+        An action event is no hook: it does not reconcile. What other units published is what the
+        last hook knew. If Juju refuses a relation, `read` is called again without it.
+        """
+        found: list[_Found] = []
+        self._with_databags(event, lambda _, bags: found.append(read(bags)))
+        return found[-1]
+
     def ensure_own_telemetry(
         self, log_endpoints: Mapping[str, str], receivers: Mapping[str, str], ca: str = ''
     ) -> None:
-        """From now on, send this charm's own log and traces to these destinations.
+        """From now on, send this charm's own log and traces to these stores.
 
         Call it first in `reconcile`, so that what follows is logged and traced there.
 
@@ -97,11 +112,24 @@ class ReconcilingCharm(ops.CharmBase):
             receivers: protocol → URL.
             ca: PEM certificates to trust, or ''.
         """
-        charm_log.ensure_charm_log(log_endpoints, self.topology, ca)
         destination = traces.charm_destination(receivers, ca)
+        self.ensure_own_routes(routes.Routes(log_endpoints, charm_traces=destination), ca)
+
+    def ensure_own_routes(self, chosen: routes.Routes, ca: str = '') -> None:
+        """From now on, send this charm's own log and traces as `routes.choose` says.
+
+        Call it first in `reconcile`, so that what follows is logged and traced there.
+
+        Args:
+            chosen: where they go.
+            ca: PEM certificates to trust, or ''.
+        """
+        charm_log.ensure_charm_log(chosen.loki, self.topology, ca, chosen.otlp_log_push)
+        destination = chosen.charm_traces
         traces.ensure_charm_tracing(destination, ca)
         if destination.refused:
             self.report.note(f'charm traces are not sent: {destination.refused}')
+        chosen.note(self.report)
 
     def ensure_version(self, event: ops.EventBase, read: Callable[[], str]) -> None:
         """Tell Juju the workload's version; only a new container can change it."""
@@ -111,6 +139,13 @@ class ReconcilingCharm(ops.CharmBase):
         if version and version != self._stored.version:
             self.unit.set_workload_version(version)
             self._stored.version = version
+
+    def costly(self, version: str, find: Callable[[], str]) -> str:
+        """What `find` returns, which takes long: it is called once for each version."""
+        if self._stored.costly_version != version:
+            self._stored.costly = find()
+            self._stored.costly_version = version
+        return str(self._stored.costly)
 
     def awaited(self, what: str) -> float:
         """For how many seconds one hook after the other has been waiting for `what`."""

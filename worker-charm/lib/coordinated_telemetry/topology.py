@@ -1,4 +1,8 @@
-"""Who a unit is: one type, and one set of labels for metrics, logs and traces."""
+"""Who a unit is: one type, and one set of labels for metrics, logs and traces.
+
+It says what cosl's `JujuTopology` says, and tests compare the two. That one is no value: equal
+topologies compare as different, and an unexpected UUID is an exception.
+"""
 
 import dataclasses
 import re
@@ -79,6 +83,19 @@ def unit_number(unit: str) -> tuple[str, int]:
     """Sort key of a unit's name: `worker/2` comes before `worker/10`."""
     application, _, number = unit.rpartition('/')
     return application, int(number)
+
+
+def bind_address(charm: ops.CharmBase, endpoint: str) -> str:
+    """The IP address at which the other side of an endpoint reaches this unit's pod.
+
+    It changes with the pod. '' while the pod has none.
+    """
+    try:
+        binding = charm.model.get_binding(endpoint)
+        address = binding.network.bind_address if binding else None
+    except ops.ModelError:
+        return ''
+    return '' if address is None else str(address)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,6 +38,7 @@ _VERSIONS = {
 _ABOUT = {
     'hooktool': ('what charms ask Juju with', 5),
     'jaeger': ('keeps the traces', 50),
+    'otel-collector': ('passes logs and traces on', 70),
     'pebble': ('runs in every workload container', 25),
     'podinfo': ("the workers' workload", 40),
     'vegeta': ('sends load', 15),

@@ -78,6 +78,7 @@ def _telemetry(
         charm_receivers=seen.charm_receivers,
         workload_receivers=seen.workload_receivers,
         ca=seen.store_ca,
+        collector=seen.otlp_endpoints,
     )
     return telemetry_view.Facts(
         unit=charm.unit.name,
@@ -125,6 +126,7 @@ def _published(
                     charm_receivers=_texts(found.get('charm_tracing_receivers')),
                     workload_receivers=_texts(found.get('workload_tracing_receivers')),
                     ca=found.get('receive_ca_certs') or '',
+                    collector=_texts(found.get('otlp_endpoints')),
                 ),
             )
 
@@ -138,7 +140,7 @@ def _expected_scrapes(charm: reconciler.ReconcilingCharm, seen: state.State) -> 
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
     exporters, is_tls = seen.exporters(seen.kept.exported), bool(seen.tls.ca)
     found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
-    return telemetry_view.scraped(metrics.scrape_jobs(found))
+    return targets.scraped(metrics.scrape_jobs(found))
 
 
 def _scrapes(
@@ -151,7 +153,7 @@ def _scrapes(
             jobs = pydantic_core.from_json(text)
         except ValueError:
             jobs = []
-        yield relation.app.name, telemetry_view.scraped(jobs)
+        yield relation.app.name, targets.scraped(jobs)
 
 
 def _log_targets(charm: reconciler.ReconcilingCharm) -> Iterator[tuple[str, list[str] | None]]:

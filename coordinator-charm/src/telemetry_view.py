@@ -11,9 +11,9 @@ known:
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from coordinated_telemetry import logs, traces
+from coordinated_telemetry import routes, traces
 from coordinated_telemetry.report import Report, first
 
 Known = Literal['configured', 'published', 'expected']
@@ -26,6 +26,7 @@ STORES = {
     'logging': 'LOKI',
     'charm-tracing': 'TEMPO',
     'workload-tracing': 'TEMPO',
+    'send-otlp': 'COLLECTOR',
 }
 """Endpoint → who may be at its other side."""
 
@@ -58,12 +59,25 @@ class Sent:
         charm_receivers: protocol → URL.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port).
         ca: the CAs of the stores, in PEM, or ''.
+        collector: one of `otlp.KEYS` → URL.
     """
 
     log_endpoints: Mapping[str, str]
     charm_receivers: Mapping[str, str]
     workload_receivers: Mapping[str, str]
     ca: str = ''
+    collector: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def routes(self, found: Report) -> routes.Routes:
+        """Where each signal goes; the report names what is not used, and why."""
+        return routes.choose(
+            found,
+            self.collector,
+            self.log_endpoints,
+            self.charm_receivers,
+            self.workload_receivers,
+            self.ca,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,24 +127,6 @@ class Facts:
         return self.unit.partition('/')[0]
 
 
-def scraped(jobs: Any) -> dict[str, str]:
-    """Unit → the URL that scrape jobs name for it; what another revision wrote may be unreadable.
-
-    Args:
-        jobs: as `metrics.scrape_jobs` makes them.
-    """
-    found: dict[str, str] = {}
-    try:
-        for job in jobs:
-            for static in job['static_configs']:
-                (target,) = static['targets']
-                url = f'{job.get("scheme", "http")}://{target}{job["metrics_path"]}'
-                found[str(static['labels']['juju_unit'])] = url
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return {}
-    return found
-
-
 def view(facts: Facts) -> dict[str, dict[str, Flow]]:
     """Unit → flow → where it goes; coordinators first, then workers by application and number."""
     found = {unit: _of_coordinator(facts, unit) for unit in facts.coordinators}
@@ -142,7 +138,7 @@ def view(facts: Facts) -> dict[str, dict[str, Flow]]:
 
 def _of_coordinator(facts: Facts, unit: str) -> dict[str, Flow]:
     sent = facts.expected
-    of_workload = of_charm = _logs(facts, sent, 'expected')
+    of_workload, of_charm = _logs(facts, sent, 'expected')
     if unit == facts.unit:
         of_workload = _own_workload_logs(facts, of_workload)
         of_charm = _own_charm_logs(facts, of_charm)
@@ -164,14 +160,20 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
     if sent is None:
         nothing = Flow(why=f'nothing is published to {application} yet', known=known)
         return {'metrics': _metrics(facts, unit), **dict.fromkeys(FLOWS[1:], nothing)}
-    of_logs = _logs(facts, sent, known)
-    destination = traces.workload_destination(sent.workload_receivers, sent.ca)
+    of_workload, of_charm = _logs(facts, sent, known)
+    chosen = sent.routes(Report())
     return {
         'metrics': _metrics(facts, unit),
-        'workload-logs': of_logs,
-        'charm-logs': of_logs,
+        'workload-logs': of_workload,
+        'charm-logs': of_charm,
         'charm-traces': _charm_traces(facts, sent, known),
-        'workload-traces': _traces(facts, 'workload-tracing', destination, known),
+        'workload-traces': _traces(
+            facts,
+            'workload-tracing',
+            chosen.workload_traces,
+            known,
+            _refused(chosen, 'workload traces'),
+        ),
     }
 
 
@@ -201,13 +203,28 @@ def _not_scraped(facts: Facts, unit: str) -> str:
     return 'it has no valid address'
 
 
-def _logs(facts: Facts, sent: Sent, known: Known) -> Flow:
+def _logs(facts: Facts, sent: Sent, known: Known) -> tuple[Flow, Flow]:
+    """The logs of a unit's workload and of its charm."""
     found = Report()
-    to = logs.trusted(found, sent.log_endpoints, sent.ca)
+    chosen = sent.routes(found)
+    if chosen.otlp_logs:
+        pushes = chosen.otlp_logs, chosen.otlp_log_push
+        of_workload, of_charm = (Flow((url,), known=known) for url in pushes)
+        return of_workload, of_charm
+    whys = [*_refused(chosen, 'logs'), *found.notes]
     if not sent.log_endpoints:
-        why = _absent(facts, 'logging', facts.expected.log_endpoints)
-        return Flow(why=why, known=known)
-    return Flow(tuple(sorted(set(to.values()))), '; '.join(found.notes), known)
+        whys = whys or [_absent(facts, 'logging', facts.expected.log_endpoints)]
+    flow = Flow(tuple(sorted(set(chosen.loki.values()))), '; '.join(whys), known)
+    return flow, flow
+
+
+def _refused(chosen: routes.Routes, signal: routes.Signal) -> list[str]:
+    """Why a collector does not get a signal that it would take."""
+    if url := chosen.untrusted.get(signal):
+        return [f'no CA certificate for {url}']
+    if protocol := chosen.unusable.get(signal):
+        return [f'no {protocol} endpoint of the collector takes them']
+    return []
 
 
 def _own_workload_logs(facts: Facts, expected: Flow) -> Flow:
@@ -233,15 +250,22 @@ def _own_charm_logs(facts: Facts, expected: Flow) -> Flow:
 
 
 def _charm_traces(facts: Facts, sent: Sent, known: Known) -> Flow:
-    destination = traces.charm_destination(sent.charm_receivers, sent.ca)
-    return _traces(facts, 'charm-tracing', destination, known)
+    chosen = sent.routes(Report())
+    refused = _refused(chosen, 'charm traces')
+    return _traces(facts, 'charm-tracing', chosen.charm_traces, known, refused)
 
 
-def _traces(facts: Facts, endpoint: str, destination: traces.Destination, known: Known) -> Flow:
-    if destination.url:
-        return Flow((destination.url,), known=known)
-    if destination.refused:
-        return Flow(why=destination.refused, known=known)
+def _traces(
+    facts: Facts,
+    endpoint: str,
+    destination: traces.Destination,
+    known: Known,
+    refused: Sequence[str],
+) -> Flow:
+    whys = [*refused, *([destination.refused] if destination.refused else [])]
+    if destination.url or whys:
+        to = (destination.url,) if destination.url else ()
+        return Flow(to, '; '.join(whys), known)
     expected = facts.expected
     received = {
         'charm-tracing': expected.charm_receivers,

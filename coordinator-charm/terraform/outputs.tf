@@ -6,18 +6,22 @@ output "app_name" {
 output "provides" {
   description = "Endpoints that the charm provides."
   value = {
-    cluster          = "cluster"
-    metrics_endpoint = "metrics-endpoint"
+    cluster           = "cluster"
+    grafana_dashboard = "grafana-dashboard"
+    metrics_endpoint  = "metrics-endpoint"
   }
 }
 
 output "requires" {
   description = "Endpoints that the charm requires."
   value = {
+    catalogue        = "catalogue"
     certificates     = "certificates"
     charm_tracing    = "charm-tracing"
+    ingress          = "ingress"
     logging          = "logging"
     receive_ca_cert  = "receive-ca-cert"
+    send_otlp        = "send-otlp"
     workload_tracing = "workload-tracing"
   }
 }

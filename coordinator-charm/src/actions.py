@@ -78,6 +78,7 @@ def _telemetry(
         charm_receivers=seen.charm_receivers,
         workload_receivers=seen.workload_receivers,
         ca=seen.store_ca,
+        collector=seen.otlp_endpoints,
     )
     return telemetry_view.Facts(
         unit=charm.unit.name,
@@ -125,6 +126,7 @@ def _published(
                     charm_receivers=_texts(found.get('charm_tracing_receivers')),
                     workload_receivers=_texts(found.get('workload_tracing_receivers')),
                     ca=found.get('receive_ca_certs') or '',
+                    collector=_texts(found.get('otlp_endpoints')),
                 ),
             )
 

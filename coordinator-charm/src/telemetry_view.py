@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from coordinated_telemetry import logs, traces
+from coordinated_telemetry import routes, traces
 from coordinated_telemetry.report import Report, first
 
 Known = Literal['configured', 'published', 'expected']
@@ -26,6 +26,7 @@ STORES = {
     'logging': 'LOKI',
     'charm-tracing': 'TEMPO',
     'workload-tracing': 'TEMPO',
+    'send-otlp': 'OTELCOL',
 }
 """Endpoint → who may be at its other side."""
 
@@ -58,12 +59,25 @@ class Sent:
         charm_receivers: protocol → URL.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port).
         ca: the CAs of the stores, in PEM, or ''.
+        collector: one of `otlp.KEYS` → URL.
     """
 
     log_endpoints: Mapping[str, str]
     charm_receivers: Mapping[str, str]
     workload_receivers: Mapping[str, str]
     ca: str = ''
+    collector: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def routes(self, found: Report) -> routes.Routes:
+        """Where a unit sends that is told this; the report says to which stores it does not."""
+        return routes.choose(
+            found,
+            self.collector,
+            self.log_endpoints,
+            self.charm_receivers,
+            self.workload_receivers,
+            self.ca,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,13 +179,15 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
         nothing = Flow(why=f'nothing is published to {application} yet', known=known)
         return {'metrics': _metrics(facts, unit), **dict.fromkeys(FLOWS[1:], nothing)}
     of_logs = _logs(facts, sent, known)
-    destination = traces.workload_destination(sent.workload_receivers, sent.ca)
+    chosen, endpoint = sent.routes(Report()), 'workload-tracing'
+    why = chosen.why_not('workload traces')
+    of_workload = _traces(facts, endpoint, chosen.workload_traces, known, why)
     return {
         'metrics': _metrics(facts, unit),
         'workload-logs': of_logs,
         'charm-logs': of_logs,
         'charm-traces': _charm_traces(facts, sent, known),
-        'workload-traces': _traces(facts, 'workload-tracing', destination, known),
+        'workload-traces': of_workload,
     }
 
 
@@ -203,11 +219,13 @@ def _not_scraped(facts: Facts, unit: str) -> str:
 
 def _logs(facts: Facts, sent: Sent, known: Known) -> Flow:
     found = Report()
-    to = logs.trusted(found, sent.log_endpoints, sent.ca)
-    if not sent.log_endpoints:
-        why = _absent(facts, 'logging', facts.expected.log_endpoints)
-        return Flow(why=why, known=known)
-    return Flow(tuple(sorted(set(to.values()))), '; '.join(found.notes), known)
+    chosen = sent.routes(found)
+    if chosen.otlp_logs:
+        return Flow((chosen.otlp_log_push,), known=known)
+    whys = [*filter(None, [chosen.why_not('logs')]), *found.notes]
+    if not sent.log_endpoints and not whys:
+        whys = [_absent(facts, 'logging', facts.expected.log_endpoints)]
+    return Flow(tuple(sorted(set(chosen.loki.values()))), '; '.join(whys), known)
 
 
 def _own_workload_logs(facts: Facts, expected: Flow) -> Flow:
@@ -233,15 +251,18 @@ def _own_charm_logs(facts: Facts, expected: Flow) -> Flow:
 
 
 def _charm_traces(facts: Facts, sent: Sent, known: Known) -> Flow:
-    destination = traces.charm_destination(sent.charm_receivers, sent.ca)
-    return _traces(facts, 'charm-tracing', destination, known)
+    chosen = sent.routes(Report())
+    why = chosen.why_not('charm traces')
+    return _traces(facts, 'charm-tracing', chosen.charm_traces, known, why)
 
 
-def _traces(facts: Facts, endpoint: str, destination: traces.Destination, known: Known) -> Flow:
+def _traces(
+    facts: Facts, endpoint: str, destination: traces.Destination, known: Known, why: str
+) -> Flow:
     if destination.url:
-        return Flow((destination.url,), known=known)
-    if destination.refused:
-        return Flow(why=destination.refused, known=known)
+        return Flow((destination.url,), why, known)
+    if why := '; '.join(filter(None, [why, destination.refused])):
+        return Flow(why=why, known=known)
     expected = facts.expected
     received = {
         'charm-tracing': expected.charm_receivers,
@@ -253,6 +274,10 @@ def _traces(facts: Facts, endpoint: str, destination: traces.Destination, known:
 def _absent(facts: Facts, endpoint: str, expected: Mapping[str, str] | None = None) -> str:
     """Why there is nowhere to send to; `expected` is what the store has published."""
     names = facts.related[endpoint]
+    if not names and endpoint != 'metrics-endpoint':
+        names = facts.related.get('send-otlp', ())
+        if names:
+            endpoint, expected = 'send-otlp', facts.expected.collector
     if not names:
         command = f'juju integrate {facts.application}:{endpoint} {STORES[endpoint]}'
         return f'nothing is related to {endpoint}: {command}'

@@ -248,3 +248,71 @@ def test_urls_are_read_from_scrape_jobs():
 @pytest.mark.parametrize('jobs', [None, 1, {}, [1], [{}], [{'static_configs': [{}]}]])
 def test_jobs_of_another_revision_are_read_as_none(jobs):
     assert telemetry_view.scraped(jobs) == {}
+
+
+# Through a collector
+
+PUSH = 'http://otelcol:4318/v1/logs'
+COLLECTOR = {
+    'logs_http': 'http://otelcol:4318',
+    'traces_grpc': 'http://otelcol:4317',
+    'traces_http': 'http://otelcol:4318',
+}
+ALONE = {**{name: [] for name in FACTS.related}, 'send-otlp': ['otelcol']}
+
+
+def collected(collector=COLLECTOR, *, stores=True, **changes):
+    """Facts of units that are told of a collector, beside the stores or alone."""
+    sent = dataclasses.replace(SENT if stores else NOTHING, collector=collector)
+    related = {**FACTS.related, 'send-otlp': ['otelcol']} if stores else ALONE
+    return {'expected': sent, 'published': {'w': sent}, 'related': related, **changes}
+
+
+@pytest.mark.parametrize('stores', [True, False], ids=['with stores', 'alone'])
+def test_what_a_collector_takes_goes_there_alone(stores):
+    facts = collected(stores=stores, log_targets={'nginx': [PUSH]}, charm_log={PUSH: 0})
+    for unit in ('c/0', 'c/1', 'w/0'):
+        for name in ('workload-logs', 'charm-logs'):
+            found = flow(unit, name, **facts)
+            assert (found.to, found.why) == ((PUSH,), '')
+        assert flow(unit, 'charm-traces', **facts).to == ('http://otelcol:4318/v1/traces',)
+    assert flow('w/0', 'workload-traces', **facts).to == ('http://otelcol:4317',)
+
+
+def test_what_it_does_not_take_goes_to_the_stores():
+    facts = collected({'traces_http': COLLECTOR['traces_http']})
+    assert flow('c/1', 'charm-logs', **facts).to == (LOKI,)
+    assert flow('w/0', 'workload-traces', **facts) == telemetry_view.Flow(
+        ('http://tempo:4317',), '', 'published'
+    )
+
+
+@pytest.mark.parametrize(
+    ('collector', 'name', 'why'),
+    [
+        (
+            {'logs_grpc': 'http://otelcol:4317'},
+            'charm-logs',
+            'not sent over OTLP: no HTTP endpoint takes it',
+        ),
+        (
+            {'traces_http': 'http://otelcol:4318'},
+            'workload-traces',
+            'not sent over OTLP: no gRPC endpoint takes it',
+        ),
+        (
+            {'traces_http': 'https://otelcol:4318'},
+            'charm-traces',
+            'not sent over OTLP: no CA certificate for https://otelcol:4318',
+        ),
+        ({}, 'charm-logs', 'otelcol has not published where to send'),
+        (
+            {'traces_http': 'http://otelcol:4318'},
+            'charm-logs',
+            'what otelcol offers is not usable, or not published yet',
+        ),
+    ],
+)
+def test_why_a_collector_does_not_get_it_is_said(collector, name, why):
+    found = flow('w/0', name, **collected(collector, stores=False))
+    assert (found.to, found.why) == ((), why)

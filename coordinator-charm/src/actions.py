@@ -140,7 +140,7 @@ def _expected_scrapes(charm: reconciler.ReconcilingCharm, seen: state.State) -> 
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
     exporters, is_tls = seen.exporters(seen.kept.exported), bool(seen.tls.ca)
     found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
-    return targets.scraped(metrics.scrape_jobs(found))
+    return telemetry_view.scraped(metrics.scrape_jobs(found))
 
 
 def _scrapes(
@@ -153,7 +153,7 @@ def _scrapes(
             jobs = pydantic_core.from_json(text)
         except ValueError:
             jobs = []
-        yield relation.app.name, targets.scraped(jobs)
+        yield relation.app.name, telemetry_view.scraped(jobs)
 
 
 def _log_targets(charm: reconciler.ReconcilingCharm) -> Iterator[tuple[str, list[str] | None]]:

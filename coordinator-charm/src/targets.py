@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import exporter
 import schemes
@@ -56,21 +55,3 @@ def by_application(workers: cluster.Workers, *, tls: bool) -> dict[str, Scheme]:
     return {
         name: schemes.of_scrape([worker.tls.schemes for worker in of], tls) for name, of in units
     }
-
-
-def scraped(jobs: Any) -> dict[str, str]:
-    """Unit → the URL that scrape jobs name for it; what another revision wrote may be unreadable.
-
-    Args:
-        jobs: as `metrics.scrape_jobs` makes them.
-    """
-    found: dict[str, str] = {}
-    try:
-        for job in jobs:
-            for static in job['static_configs']:
-                (target,) = static['targets']
-                url = f'{job.get("scheme", "http")}://{target}{job["metrics_path"]}'
-                found[str(static['labels']['juju_unit'])] = url
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return {}
-    return found

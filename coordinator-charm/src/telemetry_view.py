@@ -11,7 +11,7 @@ known:
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from coordinated_telemetry import routes, traces
 from coordinated_telemetry.report import Report, first
@@ -26,7 +26,7 @@ STORES = {
     'logging': 'LOKI',
     'charm-tracing': 'TEMPO',
     'workload-tracing': 'TEMPO',
-    'send-otlp': 'COLLECTOR',
+    'send-otlp': 'OTELCOL',
 }
 """Endpoint → who may be at its other side."""
 
@@ -69,7 +69,7 @@ class Sent:
     collector: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def routes(self, found: Report) -> routes.Routes:
-        """Where each signal goes; the report names what is not used, and why."""
+        """Where a unit sends that is told this; the report says to which stores it does not."""
         return routes.choose(
             found,
             self.collector,
@@ -127,6 +127,24 @@ class Facts:
         return self.unit.partition('/')[0]
 
 
+def scraped(jobs: Any) -> dict[str, str]:
+    """Unit → the URL that scrape jobs name for it; what another revision wrote may be unreadable.
+
+    Args:
+        jobs: as `metrics.scrape_jobs` makes them.
+    """
+    found: dict[str, str] = {}
+    try:
+        for job in jobs:
+            for static in job['static_configs']:
+                (target,) = static['targets']
+                url = f'{job.get("scheme", "http")}://{target}{job["metrics_path"]}'
+                found[str(static['labels']['juju_unit'])] = url
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return {}
+    return found
+
+
 def view(facts: Facts) -> dict[str, dict[str, Flow]]:
     """Unit → flow → where it goes; coordinators first, then workers by application and number."""
     found = {unit: _of_coordinator(facts, unit) for unit in facts.coordinators}
@@ -138,7 +156,7 @@ def view(facts: Facts) -> dict[str, dict[str, Flow]]:
 
 def _of_coordinator(facts: Facts, unit: str) -> dict[str, Flow]:
     sent = facts.expected
-    of_workload, of_charm = _logs(facts, sent, 'expected')
+    of_workload = of_charm = _logs(facts, sent, 'expected')
     if unit == facts.unit:
         of_workload = _own_workload_logs(facts, of_workload)
         of_charm = _own_charm_logs(facts, of_charm)
@@ -160,20 +178,16 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
     if sent is None:
         nothing = Flow(why=f'nothing is published to {application} yet', known=known)
         return {'metrics': _metrics(facts, unit), **dict.fromkeys(FLOWS[1:], nothing)}
-    of_workload, of_charm = _logs(facts, sent, known)
-    chosen = sent.routes(Report())
+    of_logs = _logs(facts, sent, known)
+    chosen, endpoint = sent.routes(Report()), 'workload-tracing'
+    why = chosen.why_not('workload traces')
+    of_workload = _traces(facts, endpoint, chosen.workload_traces, known, why)
     return {
         'metrics': _metrics(facts, unit),
-        'workload-logs': of_workload,
-        'charm-logs': of_charm,
+        'workload-logs': of_logs,
+        'charm-logs': of_logs,
         'charm-traces': _charm_traces(facts, sent, known),
-        'workload-traces': _traces(
-            facts,
-            'workload-tracing',
-            chosen.workload_traces,
-            known,
-            _refused(chosen, 'workload traces'),
-        ),
+        'workload-traces': of_workload,
     }
 
 
@@ -203,28 +217,15 @@ def _not_scraped(facts: Facts, unit: str) -> str:
     return 'it has no valid address'
 
 
-def _logs(facts: Facts, sent: Sent, known: Known) -> tuple[Flow, Flow]:
-    """The logs of a unit's workload and of its charm."""
+def _logs(facts: Facts, sent: Sent, known: Known) -> Flow:
     found = Report()
     chosen = sent.routes(found)
     if chosen.otlp_logs:
-        pushes = chosen.otlp_logs, chosen.otlp_log_push
-        of_workload, of_charm = (Flow((url,), known=known) for url in pushes)
-        return of_workload, of_charm
-    whys = [*_refused(chosen, 'logs'), *found.notes]
-    if not sent.log_endpoints:
-        whys = whys or [_absent(facts, 'logging', facts.expected.log_endpoints)]
-    flow = Flow(tuple(sorted(set(chosen.loki.values()))), '; '.join(whys), known)
-    return flow, flow
-
-
-def _refused(chosen: routes.Routes, signal: routes.Signal) -> list[str]:
-    """Why a collector does not get a signal that it would take."""
-    if url := chosen.untrusted.get(signal):
-        return [f'no CA certificate for {url}']
-    if protocol := chosen.unusable.get(signal):
-        return [f'no {protocol} endpoint of the collector takes them']
-    return []
+        return Flow((chosen.otlp_log_push,), known=known)
+    whys = [*filter(None, [chosen.why_not('logs')]), *found.notes]
+    if not sent.log_endpoints and not whys:
+        whys = [_absent(facts, 'logging', facts.expected.log_endpoints)]
+    return Flow(tuple(sorted(set(chosen.loki.values()))), '; '.join(whys), known)
 
 
 def _own_workload_logs(facts: Facts, expected: Flow) -> Flow:
@@ -251,21 +252,17 @@ def _own_charm_logs(facts: Facts, expected: Flow) -> Flow:
 
 def _charm_traces(facts: Facts, sent: Sent, known: Known) -> Flow:
     chosen = sent.routes(Report())
-    refused = _refused(chosen, 'charm traces')
-    return _traces(facts, 'charm-tracing', chosen.charm_traces, known, refused)
+    why = chosen.why_not('charm traces')
+    return _traces(facts, 'charm-tracing', chosen.charm_traces, known, why)
 
 
 def _traces(
-    facts: Facts,
-    endpoint: str,
-    destination: traces.Destination,
-    known: Known,
-    refused: Sequence[str],
+    facts: Facts, endpoint: str, destination: traces.Destination, known: Known, why: str
 ) -> Flow:
-    whys = [*refused, *([destination.refused] if destination.refused else [])]
-    if destination.url or whys:
-        to = (destination.url,) if destination.url else ()
-        return Flow(to, '; '.join(whys), known)
+    if destination.url:
+        return Flow((destination.url,), why, known)
+    if why := '; '.join(filter(None, [why, destination.refused])):
+        return Flow(why=why, known=known)
     expected = facts.expected
     received = {
         'charm-tracing': expected.charm_receivers,
@@ -277,6 +274,10 @@ def _traces(
 def _absent(facts: Facts, endpoint: str, expected: Mapping[str, str] | None = None) -> str:
     """Why there is nowhere to send to; `expected` is what the store has published."""
     names = facts.related[endpoint]
+    if not names and endpoint != 'metrics-endpoint':
+        names = facts.related.get('send-otlp', ())
+        if names:
+            endpoint, expected = 'send-otlp', facts.expected.collector
     if not names:
         command = f'juju integrate {facts.application}:{endpoint} {STORES[endpoint]}'
         return f'nothing is related to {endpoint}: {command}'

@@ -276,3 +276,18 @@ def test_people_get_a_table(unit, settled):
     assert lines[0].split()[:3] == ['unit', 'roles', 'address']
     assert lines[1].split()[:3] == ['backend/0', 'backend', scene.host('backend/0')]
     assert len(lines) == 6
+
+
+def test_what_goes_to_a_collector_is_shown_as_going_there(unit):
+    relations = [*scene.deployment(), scene.collector(id=30)]
+    state = unit.update_status(unit.state(*relations))
+    units = telemetry(unit, state)['units']
+    whys = {of[name]['why'] for of in units.values() for name in ('workload-logs', 'charm-logs')}
+    assert whys == {''}
+    for of in units.values():
+        assert of['workload-logs']['to'] == ['http://otelcol:4318/v1/logs']
+        assert of['charm-traces']['to'] == ['http://otelcol:4318/v1/traces']
+    of_workers = [of for name, of in units.items() if not name.startswith(scene.APPLICATION)]
+    assert of_workers
+    for of in of_workers:
+        assert of['workload-traces']['to'] == ['http://otelcol:4317']

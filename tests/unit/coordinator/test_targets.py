@@ -2,8 +2,6 @@
 
 import dataclasses
 
-import pytest
-
 import juju
 from coordinated_telemetry import cluster, metrics, topology
 from coordinator.source import targets, workload
@@ -53,23 +51,3 @@ def test_an_application_is_scraped_over_https_once_all_its_units_serve_it():
         ('b/0', 'http', workload.PORT),
         ('b/1', 'http', workload.PORT),
     ]
-
-
-# What is scraped, as it stands in a databag
-
-
-def test_urls_are_read_from_scrape_jobs():
-    unit = topology.Topology('m', 'u', 'w', 'w/0', 'worker-k8s')
-    other = unit.for_unit('w', 'w/1', 'worker-k8s')
-    jobs = metrics.scrape_jobs(
-        [metrics.Target(unit, 'w-0', 9899, 'https'), metrics.Target(other, '::1', 9899, 'https')]
-    )
-    assert targets.scraped(jobs) == {
-        'w/0': 'https://w-0:9899/metrics',
-        'w/1': 'https://[::1]:9899/metrics',
-    }
-
-
-@pytest.mark.parametrize('jobs', [None, 1, {}, [1], [{}], [{'static_configs': [{}]}]])
-def test_jobs_of_another_revision_are_read_as_none(jobs):
-    assert targets.scraped(jobs) == {}

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from coordinated_telemetry import metrics, topology
 from coordinator.source import telemetry_view
 
 LOKI = 'http://loki:3100/loki/api/v1/push'
@@ -229,43 +230,89 @@ def test_a_charm_without_a_log_of_its_own_only_expects_one():
     assert flow('c/0', 'charm-logs', charm_log=None) == telemetry_view.Flow((LOKI,))
 
 
-# To a collector
+# What is scraped, as it stands in a databag
 
-COLLECTOR = 'http://otelcol:4318'
-OFFERED = {
-    'logs_http': COLLECTOR,
-    'traces_http': COLLECTOR,
+
+def test_urls_are_read_from_scrape_jobs():
+    unit = topology.Topology('m', 'u', 'w', 'w/0', 'worker-k8s')
+    other = unit.for_unit('w', 'w/1', 'worker-k8s')
+    jobs = metrics.scrape_jobs(
+        [metrics.Target(unit, 'w-0', 9899, 'https'), metrics.Target(other, '::1', 9899, 'https')]
+    )
+    assert telemetry_view.scraped(jobs) == {
+        'w/0': 'https://w-0:9899/metrics',
+        'w/1': 'https://[::1]:9899/metrics',
+    }
+
+
+@pytest.mark.parametrize('jobs', [None, 1, {}, [1], [{}], [{'static_configs': [{}]}]])
+def test_jobs_of_another_revision_are_read_as_none(jobs):
+    assert telemetry_view.scraped(jobs) == {}
+
+
+# Through a collector
+
+PUSH = 'http://otelcol:4318/v1/logs'
+COLLECTOR = {
+    'logs_http': 'http://otelcol:4318',
     'traces_grpc': 'http://otelcol:4317',
+    'traces_http': 'http://otelcol:4318',
 }
-OVER_OTLP = dataclasses.replace(SENT, collector=OFFERED)
+ALONE = {**{name: [] for name in FACTS.related}, 'send-otlp': ['otelcol']}
 
 
-def over_otlp(unit, name, sent=OVER_OTLP, **changes):
-    return flow(unit, name, expected=sent, published={'w': sent}, **changes)
+def collected(collector=COLLECTOR, *, stores=True, **changes):
+    """Facts of units that are told of a collector, beside the stores or alone."""
+    sent = dataclasses.replace(SENT if stores else NOTHING, collector=collector)
+    related = {**FACTS.related, 'send-otlp': ['otelcol']} if stores else ALONE
+    return {'expected': sent, 'published': {'w': sent}, 'related': related, **changes}
 
 
-@pytest.mark.parametrize('unit', ['c/1', 'w/0'])
-def test_what_a_collector_takes_goes_there_and_nowhere_else(unit):
-    assert over_otlp(unit, 'workload-logs').to == (COLLECTOR,)
-    assert over_otlp(unit, 'charm-logs').to == (f'{COLLECTOR}/v1/logs',)
-    assert over_otlp(unit, 'charm-traces').to == (f'{COLLECTOR}/v1/traces',)
-    assert over_otlp('w/0', 'workload-traces').to == ('http://otelcol:4317',)
-    assert {over_otlp(unit, name).why for name in telemetry_view.FLOWS[:4]} == {''}
+@pytest.mark.parametrize('stores', [True, False], ids=['with stores', 'alone'])
+def test_what_a_collector_takes_goes_there_alone(stores):
+    facts = collected(stores=stores, log_targets={'nginx': [PUSH]}, charm_log={PUSH: 0})
+    for unit in ('c/0', 'c/1', 'w/0'):
+        for name in ('workload-logs', 'charm-logs'):
+            found = flow(unit, name, **facts)
+            assert (found.to, found.why) == ((PUSH,), '')
+        assert flow(unit, 'charm-traces', **facts).to == ('http://otelcol:4318/v1/traces',)
+    assert flow('w/0', 'workload-traces', **facts).to == ('http://otelcol:4317',)
 
 
-def test_what_this_unit_does_is_held_against_the_collector():
-    targets = {'nginx': [COLLECTOR], 'exporter': []}
-    found = over_otlp('c/0', 'workload-logs', log_targets=targets)
-    assert found.to == (COLLECTOR,)
-    assert found.why == f'exporter sends nothing to {COLLECTOR}'
+def test_what_it_does_not_take_goes_to_the_stores():
+    facts = collected({'traces_http': COLLECTOR['traces_http']})
+    assert flow('c/1', 'charm-logs', **facts).to == (LOKI,)
+    assert flow('w/0', 'workload-traces', **facts) == telemetry_view.Flow(
+        ('http://tempo:4317',), '', 'published'
+    )
 
 
-@pytest.mark.parametrize('unit', ['c/1', 'w/0'])
-def test_why_a_collector_does_not_get_a_signal_is_said(unit):
-    offered = {'logs_http': 'https://otelcol:4318', 'traces_http': COLLECTOR}
-    sent = dataclasses.replace(SENT, collector=offered)
-    logs = over_otlp(unit, 'charm-logs', sent)
-    assert (logs.to, logs.why) == ((LOKI,), 'no CA certificate for https://otelcol:4318')
-    alone = telemetry_view.Sent({}, {}, {}, collector={'traces_http': COLLECTOR})
-    spans = over_otlp('w/0', 'workload-traces', alone)
-    assert (spans.to, spans.why) == ((), 'no gRPC endpoint of the collector takes them')
+@pytest.mark.parametrize(
+    ('collector', 'name', 'why'),
+    [
+        (
+            {'logs_grpc': 'http://otelcol:4317'},
+            'charm-logs',
+            'not sent over OTLP: no HTTP endpoint takes it',
+        ),
+        (
+            {'traces_http': 'http://otelcol:4318'},
+            'workload-traces',
+            'not sent over OTLP: no gRPC endpoint takes it',
+        ),
+        (
+            {'traces_http': 'https://otelcol:4318'},
+            'charm-traces',
+            'not sent over OTLP: no CA certificate for https://otelcol:4318',
+        ),
+        ({}, 'charm-logs', 'otelcol has not published where to send'),
+        (
+            {'traces_http': 'http://otelcol:4318'},
+            'charm-logs',
+            'what otelcol offers is not usable, or not published yet',
+        ),
+    ],
+)
+def test_why_a_collector_does_not_get_it_is_said(collector, name, why):
+    found = flow('w/0', name, **collected(collector, stores=False))
+    assert (found.to, found.why) == ((), why)

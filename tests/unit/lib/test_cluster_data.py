@@ -20,6 +20,7 @@ def test_the_keys_are_those_of_the_field_and_what_tls_adds():
             'ca_cert',
             'charm_tracing_receivers',
             'loki_endpoints',
+            'otlp_endpoints',
             'receive_ca_certs',
             'worker_certificates',
             'worker_config',

@@ -291,3 +291,12 @@ def test_a_collector_over_https_is_a_target_only_where_pebble_trusts_it(monkeypa
 
     done = act(action, containers=[testing.Container('work', can_connect=True)])
     assert len(plan(done.state.get_container('work'))) == count
+
+
+def test_where_logs_go_over_otlp_is_told_with_the_path_that_pebble_adds():
+    layer: Any = {'log-targets': logs.log_targets(['http://b'], UNIT, otlp='http://a')}
+    container = testing.Container('work', can_connect=True, layers={'logs': pebble.Layer(layer)})
+    done = act(
+        lambda _, charm: logs.sent_to(charm.unit.get_container('work')), containers=[container]
+    )
+    assert done.result == ['http://a/v1/logs', 'http://b']

@@ -32,7 +32,8 @@ def charm():
 def ctx(charm):
     content = yaml.safe_load((ROOT / 'charmcraft.yaml').read_text())
     names = ('name', 'containers', 'resources', 'provides', 'requires')
-    return testing.Context(charm.CollectorCharm, meta={name: content[name] for name in names})
+    meta = {name: content[name] for name in names}
+    return testing.Context(charm.CollectorCharm, meta=meta, app_name='otel-collector')
 
 
 LOKI = {'endpoint': json.dumps({'url': 'http://loki-0:3100/insert/loki/api/v1/push'})}

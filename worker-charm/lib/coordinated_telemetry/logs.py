@@ -22,6 +22,7 @@ LAYER = 'telemetry-logs'
 """The label of the Pebble layer that holds the log targets."""
 
 _PREFIX = 'telemetry-'  # of our own log targets
+_ADDED = {'opentelemetry': '/v1/logs'}  # by Pebble, to a location
 
 
 class _EndpointUrl(databag.Databag):
@@ -116,12 +117,18 @@ def log_targets(
 def sent_to(container: ops.Container) -> list[str]:
     """Where Pebble forwards the logs of a container now: the push URLs of our log targets, sorted.
 
+    To the location of a collector it adds a path by itself, which is part of the URL here.
+
     Raises:
         ops.pebble.Error: if Pebble cannot be reached.
     """
     targets = container.get_plan().log_targets
     ours = [target for name, target in targets.items() if name.startswith(_PREFIX)]
-    return sorted(target.location for target in ours if target.services == ['all'])
+    return sorted(
+        f'{target.location}{_ADDED.get(target.type, "")}'
+        for target in ours
+        if target.services == ['all']
+    )
 
 
 def _name(text: str) -> str:

@@ -53,6 +53,14 @@ class Routes:
         """The URL to which the charm pushes its own log over OTLP, or ''."""
         return self.otlp_logs and f'{self.otlp_logs}{otlp.LOGS_PATH}'
 
+    def why_not(self, signal: Signal) -> str:
+        """Why a collector that would take this signal does not get it, or ''."""
+        if url := self.untrusted.get(signal):
+            return f'not sent over OTLP: no CA certificate for {url}'
+        if needed := self.unusable.get(signal):
+            return f'not sent over OTLP: no {needed} endpoint takes it'
+        return ''
+
     def note(self, found: Report) -> None:
         """Note which signals a collector would take but does not get, and why."""
         if self.untrusted:

@@ -11,6 +11,7 @@ import ops
 import pytest
 from ops import testing
 
+import charms
 import golden
 import hostile
 import juju
@@ -201,6 +202,15 @@ def test_the_last_unit_withdraws_its_own_rules(unit):
         name.split('_')[2] for kind in rules_of(after, 30, 'rules').values() for name in kind
     }
     assert watched == {'backend', 'both', 'frontend'}
+
+
+SOURCE = charms.ROOT / 'coordinator-charm' / 'src'
+QUERIES = sorted([*SOURCE.glob('loki_alert_rules/*/*'), *SOURCE.glob('grafana_dashboards/*.json')])
+
+
+@pytest.mark.parametrize('path', QUERIES, ids=lambda path: path.name)
+def test_no_query_selects_a_label_that_is_not_there_over_otlp(path):
+    assert 'pebble_service=' not in path.read_text()
 
 
 # What is said

@@ -23,7 +23,8 @@ from clients import CosLiteStores, Stores
 from clients.http import Api, urllib_get_as
 from deployment import ROOT
 from model import Model
-from this_juju import IS_LOCAL, PATIENCE
+from this_juju import IS_LOCAL as ARE_STAND_INS
+from this_juju import PATIENCE
 
 MODULE = Path(__file__).with_name('cos-lite')
 """What Terraform applies."""
@@ -181,7 +182,7 @@ class Cos:
 
     def _deploy(self, *parts: Part) -> None:
         for part in parts:
-            if not IS_LOCAL or part.charm in stand_ins():
+            if not ARE_STAND_INS or part.charm in stand_ins():
                 self.model.juju.deploy(part.charm, part.name, channel=part.channel, trust=True)
 
     def _integrate(self, relations: Iterable[tuple[str, str]]) -> None:
@@ -192,7 +193,7 @@ class Cos:
             application, _, endpoint = end.partition(':')
             if application not in there:
                 return False
-            return not IS_LOCAL or endpoint in stand_ins()[charms[application]]
+            return not ARE_STAND_INS or endpoint in stand_ins()[charms[application]]
 
         self.model.integrate(*(pair for pair in relations if all(map(has, pair))))
 
@@ -238,7 +239,7 @@ class Cos:
 
     def stores(self) -> Stores:
         """Prometheus, Loki and Tempo."""
-        if IS_LOCAL:
+        if ARE_STAND_INS:
             return self.model.stores
         urls = self.urls()
         get = urllib_get_as(context=self.context())
@@ -264,5 +265,5 @@ class Cos:
 
 def needs(what: str) -> None:
     """Skip a test on the local Juju, which has no stand-in for what it asks."""
-    if IS_LOCAL:
+    if ARE_STAND_INS:
         pytest.skip(f'only COS itself shows this: the local Juju has no {what}')

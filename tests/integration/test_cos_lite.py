@@ -19,10 +19,9 @@ import switching
 from checks import check_has_trace, check_rules, check_scraped
 from clients import Alert
 from conftest import temporary_model
-from cos_lite import OFFERS, Cos, needs
+from cos_lite import ARE_STAND_INS, OFFERS, Cos, needs
 from killing import killed
 from model import Model, eventually
-from this_juju import IS_LOCAL
 from traffic import echo, trace_id_of
 
 WORKERS = (
@@ -40,10 +39,10 @@ def cos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cos]:
     """COS Lite and Tempo without TLS, with their offers."""
     with pytest.MonkeyPatch.context() as patch, temporary_model('cos-lite') as model:
         patch.setenv('LOCALJUJU_CHARMS', str(cos_lite.STAND_INS))
-        terraform = not IS_LOCAL and shutil.which('terraform') is not None
+        terraform = not ARE_STAND_INS and shutil.which('terraform') is not None
         cos = Cos(model, tmp_path_factory.mktemp('terraform'), by_terraform=terraform)
         cos.deploy()
-        if IS_LOCAL:
+        if ARE_STAND_INS:
             model.juju.config('prometheus', {'alert-for': '4s'})
         yield cos
 
@@ -127,7 +126,7 @@ def test_every_flow_of_every_unit_arrives(pair: Model) -> None:
 
 def test_every_application_has_its_rules_in_both_stores(pair: Model) -> None:
     applications = {unit.partition('/')[0] for unit in UNITS}
-    if IS_LOCAL:
+    if ARE_STAND_INS:
         eventually(lambda: check_rules(pair, applications))
         return
 
@@ -227,7 +226,7 @@ def test_nothing_is_held_back_for_want_of_a_ca(over_tls: Model) -> None:
     units = over_tls.units(*{unit.partition('/')[0] for unit in UNITS})
     messages = {name: unit.workload_status.message for name, unit in units.items()}
     assert not [text for text in messages.values() if 'not sent' in text], messages
-    if not IS_LOCAL:
+    if not ARE_STAND_INS:
         return  # what COS publishes depends on its traefik, which ends TLS
     for unit in UNITS:
         assert [target.partition(':')[0] for target in over_tls.log_targets(unit)] == ['https']

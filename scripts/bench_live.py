@@ -24,7 +24,8 @@ import deployment as deployments
 from bench_figures import Figure, interleaved
 from clients import LocalStores
 from cluster import LocalCluster
-from coordinator.source import nginx, nginx_config, nginx_pod, nginx_upstream_tls, workload
+from coordinator.source import nginx, nginx_config, nginx_pod, nginx_upstream_tls
+from coordinator.source import own_workload as workload
 from localjuju import client
 from model import Model, eventually
 from terminal import Terminal

@@ -15,7 +15,8 @@ from ops import testing
 import juju
 from bench_figures import Figure, interleaved, seconds_of
 from coordinator import scene
-from coordinator.source import nginx_config, nginx_pod, workload
+from coordinator.source import nginx_config, nginx_pod
+from coordinator.source import own_workload as workload
 from localjuju.common import pythons
 
 ROOT = Path(__file__).resolve().parent.parent

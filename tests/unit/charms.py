@@ -12,20 +12,26 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
-def importable(folder: str) -> Iterator[None]:
+def importable(folder: str, first: Path | None = None) -> Iterator[None]:
     """Make the modules of a charm importable by their own names, as in the packed charm.
 
     Afterwards the names are free again for the other charm; the modules that were imported keep
     their references to each other.
+
+    Args:
+        folder: of the charm.
+        first: a folder whose modules take the place of the charm's of the same names.
     """
     source = ROOT / folder / 'src'
     names = {path.stem for path in source.glob('*.py')}
     hidden = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
-    sys.path.insert(0, str(source))
+    folders = [str(path) for path in (first, source) if path]
+    sys.path[:0] = folders
     try:
         yield
     finally:
-        sys.path.remove(str(source))
+        for path in folders:
+            sys.path.remove(path)
         for name in names:
             sys.modules.pop(name, None)
         sys.modules.update(hidden)

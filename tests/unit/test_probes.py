@@ -15,7 +15,7 @@ import yaml
 
 import charms
 import deployment
-from coordinator.source import workload
+from coordinator.source import own_workload as workload
 
 PROBES = charms.ROOT / 'probes'
 PROBED = Path(__file__).parent / 'probed'

@@ -3,7 +3,7 @@
 import deployment
 from coordinated_telemetry import cluster
 from coordinator.source import nginx_config
-from coordinator.source import workload as of_coordinator
+from coordinator.source import own_workload as of_coordinator
 from worker.source import charm as worker_charm
 from worker.source import workload as of_worker
 

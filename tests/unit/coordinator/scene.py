@@ -372,8 +372,8 @@ class Coordinator:
 def deployment() -> list[testing.RelationBase]:
     """Two coordinators, three worker applications, two of each store."""
     return [
-        workers('frontend', 'frontend', [10, 2], id=11),
-        workers('backend', 'backend', [0], id=12),
+        workers('gate', 'gate', [10, 2], id=11),
+        workers('vault', 'vault', [0], id=12),
         workers('both', 'all', [1, 0], id=13),
         scraper(id=14),
         loki(units=[1, 0], id=15),

@@ -1,10 +1,17 @@
-"""The coordinator charm's modules, under names that the worker's do not take."""
+"""The coordinator charm's modules, under names that the worker's do not take.
+
+They work with the neutral workload; `own_workload` is the charm's.
+"""
 
 import sys
+from pathlib import Path
 
 import charms
 
 with charms.importable('coordinator-charm'):
+    import workload as own_workload
+
+with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutral'):
     import actions
     import alerts
     import answers
@@ -58,6 +65,7 @@ __all__ = [
     'nginx_config',
     'nginx_pod',
     'nginx_upstream_tls',
+    'own_workload',
     'running',
     'schemes',
     'state',

@@ -94,8 +94,8 @@ def test_an_action_reads_no_units_databag_that_did_not_change(unit, settled, cal
 def test_every_flow_of_every_unit_is_shown(unit, settled):
     units = telemetry(unit, settled)['units']
     assert [*units] == [
-        'coordinator/0', 'coordinator/1', 'backend/0', 'both/0', 'both/1',
-        'frontend/2', 'frontend/10',
+        'coordinator/0', 'coordinator/1', 'vault/0', 'both/0', 'both/1',
+        'gate/2', 'gate/10',
     ]  # fmt: skip
     lokis = sorted(scene.push_url(name) for name in ('loki-b/0', 'loki/0', 'loki/1'))
     for name, flows in units.items():
@@ -114,7 +114,7 @@ def test_what_is_published_is_what_the_databag_says(unit, settled):
     databag = {**relation.local_app_data, 'loki_endpoints': '{"loki/0": "http://old/push"}'}
     state = scene.replaced(settled, dataclasses.replace(relation, local_app_data=databag))
     units = telemetry(unit, state)['units']
-    assert units['frontend/2']['charm-logs']['to'] == ['http://old/push']
+    assert units['gate/2']['charm-logs']['to'] == ['http://old/push']
     assert len(units['both/0']['charm-logs']['to']) == 3
 
 
@@ -125,8 +125,8 @@ def test_own_databags_of_another_revision_fail_nothing(unit, settled, text):
         databag = dict.fromkeys((*relation.local_app_data, 'loki_endpoints'), text)
         changed.append(dataclasses.replace(relation, local_app_data=databag))
     units = telemetry(unit, scene.replaced(settled, *changed))['units']
-    assert units['frontend/2']['charm-logs']['to'] == []
-    assert units['frontend/2']['metrics']['to'] == []
+    assert units['gate/2']['charm-logs']['to'] == []
+    assert units['gate/2']['metrics']['to'] == []
     assert units['both/0']['charm-logs']['to'] != []
 
 
@@ -158,7 +158,7 @@ def test_a_unit_that_does_not_lead_says_so(unit, settled):
     assert shown['leader'] is False
     units = shown['units']
     of_leader = telemetry(unit, settled)['units']
-    assert units['frontend/2']['metrics']['known'] == 'expected'
+    assert units['gate/2']['metrics']['known'] == 'expected'
     for name, flows in units.items():
         for flow, found in flows.items():
             assert found['to'] == of_leader[name][flow]['to']
@@ -218,18 +218,18 @@ def test_no_databag_fails_an_action_or_gets_into_its_answer(unit, action, raw):
 def test_a_relation_that_juju_refuses_is_not_there(unit, settled, action, error):
     with juju.refusing(11, error=error):
         answer = ask(unit, settled, action)
-    assert 'frontend/2' not in answer
-    assert 'backend/0' in answer
+    assert 'gate/2' not in answer
+    assert 'vault/0' in answer
 
 
-@pytest.mark.parametrize('only', ['frontend', 'frontend/2', 'coordinator/1'])
+@pytest.mark.parametrize('only', ['gate', 'gate/2', 'coordinator/1'])
 def test_one_unit_or_application_can_be_asked_for(unit, settled, only):
     units = telemetry(unit, settled, only=only)['units']
     assert units
     assert all(only in (name, name.partition('/')[0]) for name in units)
 
 
-@pytest.mark.parametrize('only', ['frontend/99', 'nobody', '};'])
+@pytest.mark.parametrize('only', ['gate/99', 'nobody', '};'])
 def test_one_that_is_not_there_fails(unit, settled, only):
     with pytest.raises(testing.ActionFailed, match='there is no unit and no application'):
         ask(unit, settled, 'show-telemetry', only=only)
@@ -240,7 +240,7 @@ def test_one_that_is_not_there_fails(unit, settled, only):
 
 def test_every_worker_is_listed_with_its_roles_and_its_place_in_nginx(unit, settled):
     found = workers(unit, settled)
-    assert [*found['workers']] == ['backend/0', 'both/0', 'both/1', 'frontend/2', 'frontend/10']
+    assert [*found['workers']] == ['vault/0', 'both/0', 'both/1', 'gate/2', 'gate/10']
     for name, one in found['workers'].items():
         assert one['address'] == scene.host(name)
         assert one['upstreams'] == one['roles'] != []
@@ -249,13 +249,11 @@ def test_every_worker_is_listed_with_its_roles_and_its_place_in_nginx(unit, sett
 
 
 def test_what_nginx_has_is_read_from_the_file_in_use(unit, settled):
-    (unit.folder / 'nginx.conf').write_text(
-        unit.config.replace(scene.host('frontend/2'), 'elsewhere')
-    )
+    (unit.folder / 'nginx.conf').write_text(unit.config.replace(scene.host('gate/2'), 'elsewhere'))
     found = workers(unit, settled)
     assert found['outdated-hosts'] == ['elsewhere']
-    assert found['workers']['frontend/2']['upstreams'] == []
-    assert found['workers']['frontend/2']['why'].startswith('the nginx.conf in use lacks it')
+    assert found['workers']['gate/2']['upstreams'] == []
+    assert found['workers']['gate/2']['why'].startswith('the nginx.conf in use lacks it')
 
 
 def test_an_nginx_that_cannot_be_asked_says_so(unit, settled):
@@ -274,7 +272,7 @@ def test_before_nginx_has_a_configuration_there_are_workers(unit):
 def test_people_get_a_table(unit, settled):
     lines = ask(unit, settled, 'list-workers').splitlines()
     assert lines[0].split()[:3] == ['unit', 'roles', 'address']
-    assert lines[1].split()[:3] == ['backend/0', 'backend', scene.host('backend/0')]
+    assert lines[1].split()[:3] == ['vault/0', 'vault', scene.host('vault/0')]
     assert len(lines) == 6
 
 

@@ -20,7 +20,7 @@ from coordinator import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
 UNTRUSTED = 'are not sent over OTLP: no CA certificate for https://otelcol:4318'
-FINE = f'5 workers ({", ".join(sorted(("backend 3", "frontend 4")))})'
+FINE = f'5 workers ({", ".join(sorted(("vault 3", "gate 4")))})'
 CONTAINERS = ['nginx', 'nginx-prometheus-exporter']
 ENDPOINTS = {'logging': 15, 'charm-tracing': 17, 'workload-tracing': 18}
 OTLP = {
@@ -201,7 +201,7 @@ def test_the_last_unit_withdraws_its_own_rules(unit):
     watched = {
         name.split('_')[2] for kind in rules_of(after, 30, 'rules').values() for name in kind
     }
-    assert watched == {'backend', 'both', 'frontend'}
+    assert watched == {'vault', 'both', 'gate'}
 
 
 SOURCE = charms.ROOT / 'coordinator-charm' / 'src'

@@ -50,8 +50,8 @@ def upstream(unit):
     """The scheme and the port that nginx uses towards the workers."""
     scheme = 'https' if 'proxy_pass https://' in unit.config else 'http'
     assert ('proxy_ssl_trusted_certificate' in unit.config) == (scheme == 'https')
-    assert (':9899 resolve' in unit.config) == (scheme == 'https')
-    assert (':9898 resolve' in unit.config) == (scheme == 'http')
+    assert (':7071 resolve' in unit.config) == (scheme == 'https')
+    assert (':7070 resolve' in unit.config) == (scheme == 'http')
     return scheme
 
 
@@ -122,7 +122,7 @@ def test_tls_is_turned_on_step_by_step(unit):
         'coordinator': ('https', CA.certificate),
         'w': ('https', CA.certificate),
     }
-    assert ports(state) == {'9899', '9114'}
+    assert ports(state) == {'7071', '9114'}
     assert kept(state, 'schemes') == ['https']
     assert isinstance(state.unit_status, testing.ActiveStatus)
 

@@ -46,7 +46,7 @@ def deployment(**replacements):
     """One of everything; `replacements` by endpoint."""
     relations = {
         'cluster': scene.workers('good', units=[0, 1], id=11),
-        'victim': scene.workers('victim', 'backend', units=[0], id=12),
+        'victim': scene.workers('victim', 'vault', units=[0], id=12),
         'scraper': scene.scraper(id=14),
         'logging': scene.loki(id=15),
         'charm_tracing': scene.tempo('charm-tracing', id=17),
@@ -162,7 +162,7 @@ def test_every_bad_worker_unit_is_ignored_and_no_other(unit, calls, healthy):
         number: rebound(databag, f'victim/{number}')
         for number, databag in numbered(BAD_UNITS).items()
     }
-    bad = scene.workers('victim', 'backend', [0], databags=units, id=12)
+    bad = scene.workers('victim', 'vault', [0], databags=units, id=12)
     names = [f'victim/{number}' for number in units]
     check(unit, calls, healthy, deployment(victim=bad), deployment(), names)
 
@@ -174,7 +174,7 @@ def rebound(databag, unit):
 
 @pytest.mark.parametrize('case', FEW)
 def test_a_bad_worker_unit_is_ignored_alone(unit, calls, healthy, case):
-    bad = scene.workers('victim', 'backend', [0], databags={1: BAD_UNITS[case]}, id=12)
+    bad = scene.workers('victim', 'vault', [0], databags={1: BAD_UNITS[case]}, id=12)
     check(unit, calls, healthy, deployment(victim=bad), deployment(), ['victim/1'])
 
 
@@ -182,10 +182,10 @@ def test_a_bad_worker_unit_is_ignored_alone(unit, calls, healthy, case):
     'databag', [{}, {'ingress-address': '10.0.0.1'}, {'egress-subnets': '"};{'}]
 )
 def test_a_worker_unit_that_is_not_ready_is_no_fault(unit, calls, healthy, databag):
-    victim = scene.workers('victim', 'backend', [0], databags={1: databag}, id=12)
+    victim = scene.workers('victim', 'vault', [0], databags={1: databag}, id=12)
     after = unit.update_status(unit.state(*deployment(victim=victim)))
     assert scene.outcome(unit, after) == healthy(*deployment())
-    assert after.unit_status == testing.ActiveStatus('3 workers (backend 3, frontend 2)')
+    assert after.unit_status == testing.ActiveStatus('3 workers (vault 3, gate 2)')
     assert warned(calls) == []
 
 
@@ -206,8 +206,8 @@ BAD_ROLES = {
         for case, text in hostile.NOT_HOSTS.items()
         if text.strip(' \n\t\r')
     },
-    'one that is unknown': '"backend,unknown"',
-    'a list': '["backend"]',
+    'one that is unknown': '"vault,unknown"',
+    'a list': '["vault"]',
     'a name of Python': '"__class__"',
 }
 
@@ -466,12 +466,12 @@ def is_role(raw):
     """Whether a worker application's roles are valid."""
     role = hostile.decoded(raw)
     parts = {part.strip() for part in role.split(',')} if isinstance(role, str) else {None}
-    return parts <= {'frontend', 'backend', 'all', ''}
+    return parts <= {'gate', 'vault', 'all', ''}
 
 
 @hypothesis.given(
     workers=st.lists(worker_databags, max_size=3, unique_by=lambda item: item[0]).map(dict),
-    role=or_hostile('"backend"'),
+    role=or_hostile('"vault"'),
     lokis=st.lists(databags(endpoint='{"url": "http://a:3100/push"}'), max_size=2),
     of_charms=receivers,
     of_workloads=receivers,

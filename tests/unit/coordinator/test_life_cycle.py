@@ -53,10 +53,10 @@ STORES = {
     'grafana': 'grafana-dashboard',
 }
 ROLES = {
-    'frontend': ['frontend'],
-    'backend': ['backend'],
-    'backend,frontend': ['backend', 'frontend'],
-    'all': ['backend', 'frontend'],
+    'gate': ['gate'],
+    'vault': ['vault'],
+    'vault,gate': ['vault', 'gate'],
+    'all': ['vault', 'gate'],
     'unknown': [],
     None: [],
 }
@@ -397,7 +397,7 @@ class Life(stateful.RuleBasedStateMachine):
             expected: dict[str, set[str]] = {}
             for _, address, roles in self.workers():
                 for role in roles:
-                    expected.setdefault(role, set()).add(f'{address}:9898')
+                    expected.setdefault(role, set()).add(f'{address}:7070')
             assert upstreams(self.unit.config) == expected
             level = {'debug': 'info', 'warning': 'warn', 'error': 'error'}.get(
                 self.level, 'notice'
@@ -451,7 +451,7 @@ class Life(stateful.RuleBasedStateMachine):
             for target in config['targets']
         )
         exporters = [(unit, f'{address}:9113') for unit, address in self.coordinators()]
-        workloads = [(unit, f'{address}:9898') for unit, address, _ in self.workers()]
+        workloads = [(unit, f'{address}:7070') for unit, address, _ in self.workers()]
         assert found == sorted(exporters + workloads)
         self.check_rules(databag)
 

@@ -221,18 +221,18 @@ def test_requests_are_asked_for_when_there_is_a_worker_of_each_role(unit):
     def checks(state):
         return list(state.get_container('nginx').plan.checks)
 
-    frontends, backends = (
-        scene.workers('frontend', 'frontend'),
-        scene.workers('backend', 'backend'),
+    gates, vaults = (
+        scene.workers('gate', 'gate'),
+        scene.workers('vault', 'vault'),
     )
-    state = unit.update_status(unit.state(frontends))
+    state = unit.update_status(unit.state(gates))
     assert checks(state) == []
-    assert list(nginxconf.upstreams(unit.config)) == ['frontend']
-    state = unit.update_status(scene.replaced(state, backends))
+    assert list(nginxconf.upstreams(unit.config)) == ['gate']
+    state = unit.update_status(scene.replaced(state, vaults))
     assert checks(state) == ['nginx-ready']
-    others = [relation for relation in state.relations if relation.id != frontends.id]
+    others = [relation for relation in state.relations if relation.id != gates.id]
     state = unit.update_status(dataclasses.replace(state, relations=others))
-    assert list(nginxconf.upstreams(unit.config)) == ['backend']
+    assert list(nginxconf.upstreams(unit.config)) == ['vault']
     assert checks(state) == ['nginx-ready']
 
 

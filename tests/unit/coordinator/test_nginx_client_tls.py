@@ -43,7 +43,7 @@ def nginx(tmp_path, serves_plain):
 def config(worker, certificate, serves_plain):
     """nginx.conf with one worker; `certificate` may be ''."""
     return nginx_config.config(
-        {'frontend': ['127.0.0.1']},
+        {'gate': ['127.0.0.1']},
         locations=workload.LOCATIONS,
         upstream_port=worker.port,
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),

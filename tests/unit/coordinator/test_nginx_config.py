@@ -19,28 +19,28 @@ GOLDEN = Path(__file__).parent / 'golden'
 
 CASES = {
     'both-roles': {
-        'upstreams': {'frontend': ['b.example', 'a.example'], 'backend': ['10.0.0.1', 'fd00::1']},
+        'upstreams': {'gate': ['b.example', 'a.example'], 'vault': ['10.0.0.1', 'fd00::1']},
         'resolvers': ['10.152.183.10'],
     },
     'no-workers': {'upstreams': {}, 'resolvers': ['10.152.183.10'], 'ipv6': False},
     'one-role': {
-        'upstreams': {'backend': ['a.example']},
+        'upstreams': {'vault': ['a.example']},
         'resolvers': ['10.152.183.10', 'fd00::53'],
         'log_level': 'error',
     },
     'tls': {
-        'upstreams': {'frontend': ['a.example'], 'backend': ['b.example']},
+        'upstreams': {'gate': ['a.example'], 'vault': ['b.example']},
         'resolvers': ['10.152.183.10'],
         'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
     },
     'tls-and-plain': {
-        'upstreams': {'frontend': ['a.example']},
+        'upstreams': {'gate': ['a.example']},
         'resolvers': ['10.152.183.10'],
         'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
         'serves_plain': True,
     },
     'tls-to-workers': {
-        'upstreams': {'frontend': ['b.example', 'a.example'], 'backend': ['b.example']},
+        'upstreams': {'gate': ['b.example', 'a.example'], 'vault': ['b.example']},
         'resolvers': ['10.152.183.10'],
         'certificate': '/etc/nginx/tls-0123456789abcdef.pem',
         'upstream_tls': nginx_upstream_tls.UpstreamTls(
@@ -113,14 +113,14 @@ def test_the_real_nginx_takes_the_configuration(case, real_nginx, tmp_path):
 
 
 def test_the_real_nginx_takes_every_host_that_is_valid(real_nginx, tmp_path):
-    done = nginx_test(real_nginx, config({'frontend': list(hostile.HOSTS.values())}), tmp_path)
+    done = nginx_test(real_nginx, config({'gate': list(hostile.HOSTS.values())}), tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
 
 
 def test_the_real_nginx_takes_a_thousand_workers(real_nginx, tmp_path):
     hosts = [scene.host(f'worker/{number}') for number in range(1000)]
-    done = nginx_test(real_nginx, config({'frontend': hosts, 'backend': hosts}), tmp_path)
+    done = nginx_test(real_nginx, config({'gate': hosts, 'vault': hosts}), tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
 
@@ -146,7 +146,7 @@ def test_the_real_nginx_looks_up_the_hosts_of_a_thousand_workers(real_nginx, tmp
     upstream_tls = nginx_upstream_tls.UpstreamTls(
         ca='/etc/nginx/tls-0123456789abcdef.pem', hosts=known
     )
-    text = config({'frontend': hosts}, upstream_tls=upstream_tls)
+    text = config({'gate': hosts}, upstream_tls=upstream_tls)
     assert text.count(f' {hosts[7]};') == len(addresses)
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''
@@ -156,14 +156,14 @@ def test_the_real_nginx_looks_up_the_hosts_of_a_thousand_workers(real_nginx, tmp
 def test_the_order_of_the_workers_addresses_makes_no_other_configuration():
     hosts = {f'10.0.0.{n}': f'{n}.example' for n in range(9)}
     one, other = (
-        config({'frontend': ['a']}, upstream_tls=nginx_upstream_tls.UpstreamTls('/ca', known))
+        config({'gate': ['a']}, upstream_tls=nginx_upstream_tls.UpstreamTls('/ca', known))
         for known in (hosts, dict(reversed(hosts.items())))
     )
     assert one == other
 
 
 def test_the_real_nginx_takes_the_configuration_of_a_pod_without_resolv_conf(real_nginx, tmp_path):
-    text = config({'frontend': ['10.0.0.1']}, resolvers=nginx_pod.resolvers(''))
+    text = config({'gate': ['10.0.0.1']}, resolvers=nginx_pod.resolvers(''))
     done = nginx_test(real_nginx, text, tmp_path)
     assert done.stderr == ''
     assert done.returncode == 0
@@ -180,36 +180,36 @@ def test_the_real_nginx_refuses_a_certificate_that_is_not_its_keys(real_nginx, t
 
 
 def test_the_real_nginx_refuses_one_with_nobody_to_resolve_names(real_nginx, tmp_path):
-    done = nginx_test(real_nginx, config({'frontend': ['a']}, resolvers=()), tmp_path)
+    done = nginx_test(real_nginx, config({'gate': ['a']}, resolvers=()), tmp_path)
     assert done.returncode == 1
 
 
 def test_hosts_are_rendered_once_and_in_one_order():
-    given = {'frontend': ['b', 'a', 'b', '::1'], 'backend': ['c']}
-    other = {'backend': ['c'], 'frontend': ['a', '::1', 'b']}
+    given = {'gate': ['b', 'a', 'b', '::1'], 'vault': ['c']}
+    other = {'vault': ['c'], 'gate': ['a', '::1', 'b']}
     assert config(given) == config(other)
     assert nginxconf.upstreams(config(given)) == {
-        'backend': ['c:9898'],
-        'frontend': ['[::1]:9898', 'a:9898', 'b:9898'],
+        'vault': ['c:7070'],
+        'gate': ['[::1]:7070', 'a:7070', 'b:7070'],
     }
 
 
 @pytest.mark.parametrize(('workers', 'seconds'), [(0, 1), (3, 1), (199, 1), (250, 2), (1000, 10)])
 def test_the_name_servers_are_spared_where_there_are_many_workers(workers, seconds):
     hosts = [f'h{number}' for number in range(workers)]
-    text = config({'frontend': hosts, 'backend': hosts})
+    text = config({'gate': hosts, 'vault': hosts})
     assert f' valid={seconds}s;' in text
 
 
 def test_a_role_without_workers_has_no_upstream_and_says_so():
-    text = config({'frontend': ['a']})
-    assert nginxconf.upstreams(text) == {'frontend': ['a:9898']}
-    assert 'return 503 \'{"error":"no worker has the role backend"}\';' in text
-    assert 'no worker has the role frontend' not in text
+    text = config({'gate': ['a']})
+    assert nginxconf.upstreams(text) == {'gate': ['a:7070']}
+    assert 'return 503 \'{"error":"no worker has the role vault"}\';' in text
+    assert 'no worker has the role gate' not in text
 
 
 def test_a_role_that_no_path_leads_to_is_not_rendered():
-    assert config({'frontend': ['a'], 'other': ['b']}) == config({'frontend': ['a']})
+    assert config({'gate': ['a'], 'other': ['b']}) == config({'gate': ['a']})
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_there_is_room_for_the_state_of_every_server(upstream_tls, room):
     hosts = [f'h{n}' for n in range(1000)]
     (size,) = [
         directive.words[2]
-        for block in nginxconf.parse(config({'frontend': hosts}, upstream_tls=upstream_tls))
+        for block in nginxconf.parse(config({'gate': hosts}, upstream_tls=upstream_tls))
         for upstream in block.block or ()
-        if upstream.words == ('upstream', 'frontend')
+        if upstream.words == ('upstream', 'gate')
         for directive in upstream.block or ()
         if directive.words[0] == 'zone'
     ]

@@ -22,7 +22,7 @@ def serving(folder, *, open_files=None, soft=None, more=()):
     worker = Worker()
     worker.start()
     text = nginx_config.config(
-        {'frontend': ['127.0.0.1']},
+        {'gate': ['127.0.0.1']},
         locations=workload.LOCATIONS,
         upstream_port=worker.port,
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False, open_files=open_files),

@@ -89,7 +89,7 @@ class Proxy:
         path.write_text(pem.anchors(authority.authority(ca).certificate))
         hosts = {ADDRESSES[host]: host for host in self.workers}
         text = nginx_config.config(
-            {'frontend': self.workers},
+            {'gate': self.workers},
             locations=workload.LOCATIONS,
             upstream_port=self.port,
             pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),

@@ -101,8 +101,8 @@ def test_update_status_keeps_to_its_budget_of_hook_tools(unit, settled, calls):
 def many(number):
     """A deployment with so many worker units."""
     return [
-        scene.workers('frontend', 'frontend', range(number), id=11),
-        scene.workers('backend', 'backend', id=12),
+        scene.workers('gate', 'gate', range(number), id=11),
+        scene.workers('vault', 'vault', id=12),
         scene.scraper(id=14),
         scene.loki(id=15),
         scene.peers([1], id=19),
@@ -129,7 +129,7 @@ COSTS = {
 
 def joined(state):
     before = state.get_relation(11)
-    units = {**before.remote_units_data, 5000: scene.worker_unit('frontend/5000')}
+    units = {**before.remote_units_data, 5000: scene.worker_unit('gate/5000')}
     return scene.replaced(state, dataclasses.replace(before, remote_units_data=units))
 
 
@@ -159,7 +159,7 @@ def test_workers_that_join_one_after_the_other_cost_the_same_each(unit, calls):
         before = state.get_relation(11)
         units = {
             **before.remote_units_data,
-            number: scene.worker_unit(f'frontend/{number}'),
+            number: scene.worker_unit(f'gate/{number}'),
         }
         state = scene.replaced(state, dataclasses.replace(before, remote_units_data=units))
         calls.clear()
@@ -177,7 +177,7 @@ def test_a_database_that_was_lost_changes_nothing(unit, settled, calls):
 
 
 def test_a_change_is_not_missed_that_happened_while_nothing_was_remembered(unit, settled):
-    now = scene.replaced(settled, scene.workers('frontend', 'frontend', [3], id=11))
+    now = scene.replaced(settled, scene.workers('gate', 'gate', [3], id=11))
     unit.update_status(dataclasses.replace(now, stored_states=[]))
-    assert scene.host('frontend/3') in unit.config
-    assert scene.host('frontend/2') not in unit.config
+    assert scene.host('gate/3') in unit.config
+    assert scene.host('gate/2') not in unit.config

@@ -105,7 +105,7 @@ def test_a_relation_that_is_refused_later_takes_what_it_brought_with_it(unit, en
     with juju.refusing(refused):
         after = unit.ctx.run(unit.ctx.on.config_changed(), before)  # reads everything
     if endpoint == 'cluster':
-        assert scene.host('backend/0') not in unit.config
+        assert scene.host('vault/0') not in unit.config
     if endpoint == 'logging':
         targets = juju.enabled_log_targets(after.get_container('nginx'))
         assert list(targets) == [scene.push_url('loki-b/0')]
@@ -201,7 +201,7 @@ def test_stores_may_be_in_another_model(unit):
         scene.loki(id=15, remote_model_uuid=ELSEWHERE),
     ]
     after = unit.update_status(unit.state(*relations))
-    assert after.unit_status == testing.ActiveStatus('1 worker (backend 1, frontend 1)')
+    assert after.unit_status == testing.ActiveStatus('1 worker (vault 1, gate 1)')
     assert relabelling.scraped(after.get_relation(14))
     assert juju.enabled_log_targets(after.get_container('nginx'))
 
@@ -233,9 +233,9 @@ def test_workers_that_are_scaled_to_0_are_silent(unit):
     relation = dataclasses.replace(before.get_relation(12), remote_units_data={})
     after = unit.update_status(scene.replaced(before, relation))
     rules, units = watched(after)
-    assert 'backend' not in rules
-    assert 'backend/0' not in units
-    assert {'coordinator', 'frontend', 'both'} <= rules
+    assert 'vault' not in rules
+    assert 'vault/0' not in units
+    assert {'coordinator', 'gate', 'both'} <= rules
 
 
 def test_the_last_worker_that_departs_takes_its_rules_with_it(unit):
@@ -243,8 +243,8 @@ def test_the_last_worker_that_departs_takes_its_rules_with_it(unit):
     relation = before.get_relation(12)
     event = unit.ctx.on.relation_departed(relation, remote_unit=0, departing_unit=0)
     rules, units = watched(unit.ctx.run(event, before))
-    assert 'backend' not in rules
-    assert 'backend/0' not in units
+    assert 'vault' not in rules
+    assert 'vault/0' not in units
 
 
 def test_workers_that_publish_nothing_valid_any_more_are_missed(unit):
@@ -257,11 +257,11 @@ def test_workers_that_publish_nothing_valid_any_more_are_missed(unit):
     event = unit.ctx.on.relation_changed(relation, remote_unit=0)
     after = unit.ctx.run(event, now)
     rules, units = watched(after)
-    assert 'backend' in rules
-    assert 'backend/0' not in units
+    assert 'vault' in rules
+    assert 'vault/0' not in units
     groups = json.loads(after.get_relation(14).local_app_data['alert_rules'])['groups']
     assert any(
-        rule['alert'] == 'HostMetricsMissing' and 'juju_application="backend"' in rule['expr']
+        rule['alert'] == 'HostMetricsMissing' and 'juju_application="vault"' in rule['expr']
         for group in groups
         for rule in group['rules']
     )
@@ -279,8 +279,8 @@ def test_a_coordinator_that_is_scaled_to_0_takes_back_its_own_and_leaves_its_wor
     before = settled(unit, related())
     after = scaled_to(unit, before, 0)
     rules, units = watched(after)
-    assert rules == {'frontend', 'backend', 'both'}
-    assert {name.partition('/')[0] for name in units} == {'frontend', 'backend', 'both'}
+    assert rules == {'gate', 'vault', 'both'}
+    assert {name.partition('/')[0] for name in units} == {'gate', 'vault', 'both'}
     log_rules = json.loads(after.get_relation(15).local_app_data['alert_rules'])['groups']
     assert {r['labels']['juju_application'] for g in log_rules for r in g['rules']} == rules
     for number in (11, 17, 18, 19):
@@ -347,7 +347,7 @@ def test_logs_to_https_without_a_ca_are_not_sent_and_the_status_says_so(unit):
     ]
     after = unit.update_status(unit.state(*relations))
     assert after.unit_status == testing.ActiveStatus(
-        '1 worker (backend 1, frontend 1); logs are not sent to loki/0: no CA certificate for '
+        '1 worker (vault 1, gate 1); logs are not sent to loki/0: no CA certificate for '
         'https://loki:3100/loki/api/v1/push'
     )
     for container in ('nginx', 'nginx-prometheus-exporter'):
@@ -371,7 +371,7 @@ def test_what_an_event_that_never_came_would_have_brought_is_there_after_update_
     assert before.unit_status.name == 'waiting'
     here = [scene.workers('both', units=[0], id=11), scene.loki(units=[0], id=15)]
     after = unit.update_status(scene.replaced(before, *here))
-    assert after.unit_status == testing.ActiveStatus('1 worker (backend 1, frontend 1)')
+    assert after.unit_status == testing.ActiveStatus('1 worker (vault 1, gate 1)')
     assert scene.host('both/0') in unit.config
     targets = juju.enabled_log_targets(after.get_container('nginx'))
     assert list(targets) == [scene.push_url('loki/0')]
@@ -379,17 +379,17 @@ def test_what_an_event_that_never_came_would_have_brought_is_there_after_update_
 
 def test_an_old_address_is_gone_after_update_status(unit):
     before = settled(unit, related())
-    moved = {**scene.worker_unit('backend/0'), 'address': json.dumps('moved.example')}
+    moved = {**scene.worker_unit('vault/0'), 'address': json.dumps('moved.example')}
     url = {'endpoint': json.dumps({'url': 'http://moved:3100/push'})}
     now = scene.replaced(
         before,
-        scene.workers('backend', 'backend', units=[], databags={0: moved}, id=12),
+        scene.workers('vault', 'vault', units=[], databags={0: moved}, id=12),
         scene.loki(units=[1], databags={0: url}, id=15),
     )
     for _ in range(3):  # nine units are remembered, and four are read again each time
         now = unit.update_status(now)
     assert 'moved.example' in unit.config
-    assert scene.host('backend/0') not in unit.config
+    assert scene.host('vault/0') not in unit.config
     targets = juju.enabled_log_targets(now.get_container('nginx'))
     assert 'http://moved:3100/push' in targets
     assert scene.push_url('loki/0') not in targets

@@ -74,7 +74,7 @@ WORKER: Values = {
     (BUCKET, f'{PROBE},le="1"'): '0+9000x60',
     (BUCKET, f'{PROBE},le="2.5"'): '0+9000x60',
     (BUCKET, f'{PROBE},le="+Inf"'): '0+9000x60',
-    # As slow as the backend is.
+    # As slow as the vault is.
     (BUCKET, f'{ECHO},le="1"'): '0x60',
     (BUCKET, f'{ECHO},le="2.5"'): '0+100x60',
     (BUCKET, f'{ECHO},le="+Inf"'): '0+100x60',
@@ -156,7 +156,7 @@ def scraped(coordinator: Topology, *workers: Topology) -> dict[Topology, dict[st
     own = {scene.host(unit.unit): unit for unit in units(coordinator)}
     theirs = {scene.host(unit.unit): unit for worker in workers for unit in units(worker)}
     exporters = [metrics.Target(unit, host, 9113) for host, unit in own.items()]
-    workloads = [metrics.Target(unit, host, 9898) for host, unit in theirs.items()]
+    workloads = [metrics.Target(unit, host, 7070) for host, unit in theirs.items()]
     metadata = {key: getattr(coordinator, key) for key in ('model', 'model_uuid', 'application')}
     provider = scrape.Provider(
         relation='metrics-endpoint_1',

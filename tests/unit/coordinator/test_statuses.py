@@ -26,8 +26,8 @@ def active(message):
     return testing.ActiveStatus(message)
 
 
-FRONTEND = scene.workers('frontend', 'frontend', [0, 1])
-BACKEND = scene.workers('backend', 'backend')
+GATE = scene.workers('gate', 'gate', [0, 1])
+VAULT = scene.workers('vault', 'vault')
 BAD = {'address': '"a;b"', 'juju_topology': '{}'}
 TLS = [scene.receiver('otlp_http', 'https://tempo:4318')]
 
@@ -36,60 +36,60 @@ STATUSES = {
         [],
         blocked('[cluster] no worker related: juju integrate coordinator:cluster WORKER'),
     ),
-    'a role is missing': ([FRONTEND], blocked('[cluster] missing roles: backend')),
+    'a role is missing': ([GATE], blocked('[cluster] missing roles: vault')),
     'all roles are missing': (
-        [scene.workers('frontend', 'frontend', [])],
-        blocked('[cluster] missing roles: backend, frontend'),
+        [scene.workers('gate', 'gate', [])],
+        blocked('[cluster] missing roles: vault, gate'),
     ),
     'a unit has not published': (
-        [FRONTEND, scene.workers('backend', 'backend', [], databags={0: {}})],
-        waiting('[cluster] waiting for data from backend/0'),
+        [GATE, scene.workers('vault', 'vault', [], databags={0: {}})],
+        waiting('[cluster] waiting for data from vault/0'),
     ),
     'an application has not published': (
-        [FRONTEND, scene.workers('backend', None)],
-        waiting('[cluster] waiting for data from backend'),
+        [GATE, scene.workers('vault', None)],
+        waiting('[cluster] waiting for data from vault'),
     ),
     'nobody has published': (
         [scene.workers('w', None, [], databags={number: {} for number in range(9)})],
         waiting('[cluster] waiting for data from w, w/0, w/1'),
     ),
     'roles are missing and a unit is left out': (
-        [FRONTEND, scene.workers('backend', 'backend', [], databags={0: BAD})],
+        [GATE, scene.workers('vault', 'vault', [], databags={0: BAD})],
         blocked(
-            '[cluster] missing roles: backend; ignored: backend/0 (address: expected a hostname '
+            '[cluster] missing roles: vault; ignored: vault/0 (address: expected a hostname '
             'or an IP address, got "a;b")'
         ),
     ),
     'an unknown role': (
-        [FRONTEND, scene.workers('backend', 'backened')],
+        [GATE, scene.workers('vault', 'vaulted')],
         blocked(
-            '[cluster] missing roles: backend; ignored: backend (unknown role "backened", known '
-            'are frontend, backend, all)'
+            '[cluster] missing roles: vault; ignored: vault (unknown role "vaulted", known '
+            'are gate, vault, all)'
         ),
     ),
-    'fine': ([FRONTEND, BACKEND], active('3 workers (backend 1, frontend 2)')),
+    'fine': ([GATE, VAULT], active('3 workers (vault 1, gate 2)')),
     'one worker with all roles': (
         [scene.workers('both')],
-        active('1 worker (backend 1, frontend 1)'),
+        active('1 worker (vault 1, gate 1)'),
     ),
     'fine, and one has not published': (
-        [FRONTEND, scene.workers('backend', 'backend', [0], databags={1: {}})],
-        active('3 workers (backend 1, frontend 2)'),
+        [GATE, scene.workers('vault', 'vault', [0], databags={1: {}})],
+        active('3 workers (vault 1, gate 2)'),
     ),
     'fine, and one is left out': (
-        [FRONTEND, scene.workers('backend', 'backend', [0], databags={1: BAD})],
+        [GATE, scene.workers('vault', 'vault', [0], databags={1: BAD})],
         active(
-            '3 workers (backend 1, frontend 2); ignored: backend/1 (address: expected a hostname '
+            '3 workers (vault 1, gate 2); ignored: vault/1 (address: expected a hostname '
             'or an IP address, got "a;b")'
         ),
     ),
     'fine, and many are left out': (
         [
-            FRONTEND,
+            GATE,
             scene.workers('both', databags={n: {'address': '['} for n in range(1, 11)}),
         ],
         active(
-            '3 workers (backend 1, frontend 3); ignored: '
+            '3 workers (vault 1, gate 3); ignored: '
             'both/1 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/10 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/2, both/3, both/4, both/5, both/6, both/7 and 2 more'
@@ -98,14 +98,14 @@ STATUSES = {
     'related twice': (
         [scene.workers('both', id=11), scene.workers('both', id=12)],
         active(
-            '1 worker (backend 1, frontend 1); ignored: both (related more than once: the first '
+            '1 worker (vault 1, gate 1); ignored: both (related more than once: the first '
             'relation counts)'
         ),
     ),
     'across models': (
         [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
         active(
-            '1 worker (backend 1, frontend 1); ignored: remote-0123456789abcdef0123456789abcdef '
+            '1 worker (vault 1, gate 1); ignored: remote-0123456789abcdef0123456789abcdef '
             '(in another model, but "cluster" cannot cross models)'
         ),
     ),
@@ -118,7 +118,7 @@ STATUSES = {
             )
         ],
         active(
-            '1 worker (backend 1, frontend 1); ignored: both/1 (claims to be other/0 of other), '
+            '1 worker (vault 1, gate 1); ignored: both/1 (claims to be other/0 of other), '
             'both/2 (claims to be both/0 of both)'
         ),
     ),
@@ -136,7 +136,7 @@ STATUSES = {
     'traces over TLS': (
         [scene.workers('both'), scene.tempo('charm-tracing', TLS)],
         active(
-            '1 worker (backend 1, frontend 1); charm traces are not sent: no CA certificate for '
+            '1 worker (vault 1, gate 1); charm traces are not sent: no CA certificate for '
             'https://tempo:4318'
         ),
     ),
@@ -170,7 +170,7 @@ def test_the_status(unit, relations, expected):
 
 
 def test_it_waits_for_the_container_of_nginx(unit):
-    state = unit.state(FRONTEND, BACKEND, containers=[unit.nginx(can_connect=False)])
+    state = unit.state(GATE, VAULT, containers=[unit.nginx(can_connect=False)])
     after = unit.update_status(state)
     assert after.unit_status == waiting('[nginx] waiting for the container')
 
@@ -185,14 +185,14 @@ def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch, n
         return original(self, *arguments, **options)
 
     monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', replan)
-    after = unit.update_status(unit.state(FRONTEND, BACKEND))
+    after = unit.update_status(unit.state(GATE, VAULT))
     assert after.unit_status == waiting(f'[{name}] not configured yet; see juju debug-log')
     monkeypatch.undo()
     assert isinstance(unit.update_status(after).unit_status, testing.ActiveStatus)
 
 
 def test_it_waits_for_nginx_that_does_not_run(unit):
-    before = unit.update_status(unit.state(FRONTEND, BACKEND))
+    before = unit.update_status(unit.state(GATE, VAULT))
     container = dataclasses.replace(
         before.get_container('nginx'), service_statuses={'nginx': pebble.ServiceStatus.ERROR}
     )
@@ -202,38 +202,38 @@ def test_it_waits_for_nginx_that_does_not_run(unit):
 
 
 def test_what_an_operator_must_do_comes_before_what_passes(unit):
-    state = unit.state(FRONTEND, containers=[unit.nginx(can_connect=False)])
-    assert unit.update_status(state).unit_status == blocked('[cluster] missing roles: backend')
+    state = unit.state(GATE, containers=[unit.nginx(can_connect=False)])
+    assert unit.update_status(state).unit_status == blocked('[cluster] missing roles: vault')
 
 
 def test_a_bad_option_is_named_and_the_rest_goes_on_with_the_default(unit):
-    after = unit.update_status(unit.state(FRONTEND, BACKEND, config={'log-level': 'chatty'}))
+    after = unit.update_status(unit.state(GATE, VAULT, config={'log-level': 'chatty'}))
     assert after.unit_status == blocked(
         "[config] log-level: Input should be 'debug', 'info', 'warning' or 'error': "
         'juju config coordinator …'
     )
     assert 'error_log /dev/stderr notice;' in unit.config
-    assert scene.host('frontend/1') in unit.config
+    assert scene.host('gate/1') in unit.config
 
 
 @pytest.mark.parametrize('level', ['', 'INFO', 'x' * 10**5, '"};', '\0', 'é\n'])
 def test_whatever_an_option_is_the_status_is_short(unit, level):
-    after = unit.update_status(unit.state(FRONTEND, BACKEND, config={'log-level': level}))
+    after = unit.update_status(unit.state(GATE, VAULT, config={'log-level': level}))
     assert isinstance(after.unit_status, testing.BlockedStatus)
     assert len(after.unit_status.message) < 200
 
 
 def test_the_status_follows_what_is_mended(unit):
-    state = unit.update_status(unit.state(FRONTEND, scene.workers('w', 'backened', id=11)))
+    state = unit.update_status(unit.state(GATE, scene.workers('w', 'vaulted', id=11)))
     assert isinstance(state.unit_status, testing.BlockedStatus)
-    now = scene.replaced(state, scene.workers('w', 'backend', id=11))
+    now = scene.replaced(state, scene.workers('w', 'vault', id=11))
     event = unit.ctx.on.config_changed()
-    assert unit.ctx.run(event, now).unit_status == active('3 workers (backend 1, frontend 2)')
+    assert unit.ctx.run(event, now).unit_status == active('3 workers (vault 1, gate 2)')
 
 
 @pytest.mark.parametrize('event', ['stop', 'remove'])
 def test_the_end_of_a_unit_sets_no_status(unit, event, calls):
-    before = unit.update_status(unit.state(FRONTEND, BACKEND))
+    before = unit.update_status(unit.state(GATE, VAULT))
     calls.clear()
     unit.ctx.run(getattr(unit.ctx.on, event)(), before)
     assert calls.of('status-set') == []

@@ -11,7 +11,7 @@ from coordinator.source import nginx_config, nginx_pod, workers_view
 OWN = topology.Topology('m', 'u', 'c', 'c/0', 'coordinator-k8s')
 
 
-def worker(unit, roles=('backend', 'frontend'), schemes=('http',)):
+def worker(unit, roles=('vault', 'gate'), schemes=('http',)):
     application = unit.partition('/')[0]
     return cluster.Worker(
         OWN.for_unit(application, unit, 'worker-k8s'),
@@ -29,7 +29,7 @@ def facts(*workers, **changes):
         units=sorted(found),
         workers=found,
         scheme='http',
-        upstreams={'backend': hosts, 'frontend': hosts},
+        upstreams={'vault': hosts, 'gate': hosts},
         runs=True,
     )
     return dataclasses.replace(default, **changes)
@@ -45,16 +45,16 @@ def listed(one, **changes):
 @pytest.mark.parametrize('certificate', ['', '/etc/nginx/tls.pem'])
 def test_the_upstreams_are_those_of_nginx_conf(certificate):
     config = nginx_config.config(
-        {'frontend': ['a.b', '::1'], 'backend': []},
-        locations={'/': 'frontend', '/backend/': 'backend'},
-        upstream_port=9898,
+        {'gate': ['a.b', '::1'], 'vault': []},
+        locations={'/': 'gate', '/vault/': 'vault'},
+        upstream_port=7070,
         pod=nginx_pod.Pod(('10.0.0.1',), ipv6=False),
         log_level='info',
         certificate=certificate,
         serves_plain=bool(certificate),
     )
     assert ('upstream _plain' in config) == bool(certificate)
-    assert workers_view.upstreams(config) == {'frontend': {'a.b', '::1'}}
+    assert workers_view.upstreams(config) == {'gate': {'a.b', '::1'}}
 
 
 def test_a_file_of_somebody_else_has_no_upstreams():
@@ -66,7 +66,7 @@ def test_a_file_of_somebody_else_has_no_upstreams():
 
 def test_a_worker_that_gets_requests_has_nothing_to_explain():
     assert listed(worker('w/0')) == workers_view.Listed(
-        ('backend', 'frontend'), 'w-0', ('backend', 'frontend')
+        ('vault', 'gate'), 'w-0', ('vault', 'gate')
     )
 
 
@@ -83,7 +83,7 @@ def test_a_worker_that_gets_requests_has_nothing_to_explain():
          'nginx calls workers with http, and it serves nothing now'),
         (worker('w/0'), {'upstreams': {}},
          'the nginx.conf in use lacks it: see the status of c/0'),
-        (worker('w/0'), {'upstreams': {'backend': frozenset(('w-0',))}},
+        (worker('w/0'), {'upstreams': {'vault': frozenset(('w-0',))}},
          'the nginx.conf in use lacks it: see the status of c/0'),
         (worker('w/0'), {'runs': False}, 'nginx does not run'),
     ],
@@ -107,18 +107,18 @@ def test_a_unit_without_valid_data_is_listed_too(ignored, why):
 def test_as_text():
     shown = workers_view.as_text(
         facts(
-            worker('b/0', ('backend',)),
-            worker('f/0', ('frontend',), ()),
+            worker('b/0', ('vault',)),
+            worker('f/0', ('gate',), ()),
             units=['b/0', 'f/0', 'f/1'],
-            upstreams={'backend': frozenset(('b-0', 'gone'))},
+            upstreams={'vault': frozenset(('b-0', 'gone'))},
         )
     )
     assert (
         shown
         == """\
 unit  roles     address  nginx of c/0
-b/0   backend   b-0      sends requests as backend
-f/0   frontend  f-0      -; nginx calls workers with http, and it serves nothing now
+b/0   vault   b-0      sends requests as vault
+f/0   gate  f-0      -; nginx calls workers with http, and it serves nothing now
 f/1   -         -        -; it has not published its address yet
 nginx also has hosts that no worker has now: gone"""
     )
@@ -129,12 +129,12 @@ def test_without_workers_that_is_what_is_said():
 
 
 def test_as_json():
-    assert json.loads(workers_view.as_json(facts(worker('w/0', ('backend',))))) == {
+    assert json.loads(workers_view.as_json(facts(worker('w/0', ('vault',))))) == {
         'unit': 'c/0',
         'nginx-runs': True,
         'workers': {
-            'w/0': {'roles': ['backend'], 'address': 'w-0',
-                    'upstreams': ['backend', 'frontend'], 'why': ''},
+            'w/0': {'roles': ['vault'], 'address': 'w-0',
+                    'upstreams': ['vault', 'gate'], 'why': ''},
         },
         'left-out': 0,
         'outdated-hosts': [],

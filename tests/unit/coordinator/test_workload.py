@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from coordinator import scene
-from coordinator.source import nginx_config, state, workload
+from coordinator.source import nginx_config, state
+from coordinator.source import own_workload as workload
 from worker.source import workload as of_worker
 
 

@@ -38,7 +38,7 @@ def servers(unit, role):
 
 def workload(unit_name):
     """Where a worker's workload is."""
-    return f'{coordinators.host(unit_name)}:9898'
+    return f'{coordinators.host(unit_name)}:7070'
 
 
 def without(state, number, unit_number):

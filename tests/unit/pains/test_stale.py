@@ -20,7 +20,7 @@ def test_pain_01_in_its_own_departed_hook_a_worker_is_gone_everywhere(unit):
     assert workload('w/1') in scraped(before)
     event = unit.ctx.on.relation_departed(before.get_relation(11), remote_unit=1, departing_unit=1)
     after = unit.ctx.run(event, before)
-    assert servers(unit, 'frontend') == {workload('w/0')}
+    assert servers(unit, 'gate') == {workload('w/0')}
     assert workload('w/1') not in scraped(after)
 
 
@@ -33,7 +33,7 @@ def test_pain_01_a_removed_application_leaves_no_target_upstream_or_rule(unit):
     before = unit.update_status(unit.state(*deployment))
     assert watched(before) == watched(before, 15) == {'coordinator', 'w'}
     after = unit.ctx.run(unit.ctx.on.relation_broken(before.get_relation(11)), before)
-    assert servers(unit, 'frontend') == servers(unit, 'backend') == set()
+    assert servers(unit, 'gate') == servers(unit, 'vault') == set()
     assert {labels['juju_application'] for labels in scraped(after).values()} == {'coordinator'}
     assert watched(after) == watched(after, 15) == {'coordinator'}
 

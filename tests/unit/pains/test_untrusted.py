@@ -28,7 +28,7 @@ def test_pain_09_an_address_cannot_break_out_of_the_configuration(unit, case):
         if listen.words[0] == 'listen'
     ]
     assert {address.rpartition(':')[2] for address in listening} == {'8080', '8081', '8082'}
-    assert servers(unit, 'frontend') == {workload('w/0')}
+    assert servers(unit, 'gate') == {workload('w/0')}
 
 
 # 10. One worker with an empty, IPv6, host:port or 1 MB address makes nginx.conf invalid for all; a
@@ -41,14 +41,14 @@ def test_pain_09_an_address_cannot_break_out_of_the_configuration(unit, case):
 def test_pain_10_a_worker_with_a_bad_address_is_ignored_alone_and_named(unit, case):
     bad = coordinators.worker_unit('w/1', address=hostile.NOT_HOSTS[case])
     after = unit.update_status(unit.state(coordinators.workers('w', databags={1: bad})))
-    assert servers(unit, 'frontend') == {workload('w/0')}
+    assert servers(unit, 'gate') == {workload('w/0')}
     assert 'ignored: w/1 (' in after.unit_status.message
 
 
 def test_pain_10_an_ipv6_address_is_served(unit):
     good = coordinators.worker_unit('w/1', address='fd00::1')
     unit.update_status(unit.state(coordinators.workers('w', databags={1: good})))
-    assert servers(unit, 'frontend') == {workload('w/0'), '[fd00::1]:9898'}
+    assert servers(unit, 'gate') == {workload('w/0'), '[fd00::1]:7070'}
 
 
 def test_pain_10_a_configuration_that_nginx_refuses_is_not_activated_and_shows(unit):
@@ -118,16 +118,16 @@ def test_pain_11_an_unknown_secret_is_not_even_asked_for(worker):
 
 
 def test_pain_12_a_role_counts_by_the_units_that_published(unit):
-    no_units = coordinators.workers('b', 'backend', units=[], id=12)
-    deployment = [coordinators.workers('f', 'frontend', id=11), no_units]
+    no_units = coordinators.workers('b', 'vault', units=[], id=12)
+    deployment = [coordinators.workers('f', 'gate', id=11), no_units]
     after = unit.update_status(unit.state(*deployment))
-    assert after.unit_status == testing.BlockedStatus('[cluster] missing roles: backend')
+    assert after.unit_status == testing.BlockedStatus('[cluster] missing roles: vault')
 
 
 def test_pain_12_an_unknown_role_is_refused_and_named(unit):
     deployment = [coordinators.workers('f', id=11), coordinators.workers('b', 'backened', id=12)]
     after = unit.update_status(unit.state(*deployment))
-    assert servers(unit, 'backend') == {workload('f/0')}
+    assert servers(unit, 'vault') == {workload('f/0')}
     assert 'ignored: b (unknown role "backened"' in after.unit_status.message
 
 

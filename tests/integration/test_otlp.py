@@ -147,8 +147,11 @@ def test_over_tls_every_flow_arrives_through_the_collector(collected: Model) -> 
     url = f'https://{deployment.COLLECTOR.name}.{switching.name_of(collected)}.svc.cluster.local'
     for unit in UNITS:
         eventually(lambda unit=unit: check_log_target(collected, unit, f'{url}:4318'))
+    context = switching.trusting(collected)
     for _ in range(4):
-        eventually(lambda: trace_id_of(echo(collected, 'coordinator')))
-    trace_id = trace_id_of(echo(collected, 'coordinator'))
+        eventually(lambda: trace_id_of(echo(collected, 'coordinator', context=context)))
+    trace_id = trace_id_of(echo(collected, 'coordinator', context=context))
     eventually(lambda: check_traced(collected, trace_id))
+    for unit in UNITS:  # a charm's spans wait for its next hook while the store restarts
+        collected.cluster.run_hook(unit, 'update-status')
     collected.check_telemetry(*UNITS)

@@ -5,6 +5,7 @@ import re
 import tomllib
 
 import pytest
+import yaml
 
 import cos_lite
 import deployment
@@ -64,6 +65,11 @@ def test_every_relation_and_offer_is_between_applications_that_are_deployed() ->
     )
     assert {end.partition(':')[0] for pair in relations for end in pair} == names
     assert {application for application, _, _ in cos_lite.OFFERS.values()} <= names
+
+
+def test_what_cos_offers_is_for_an_endpoint_of_the_coordinator() -> None:
+    charm = yaml.safe_load((deployment.ROOT / 'coordinator-charm/charmcraft.yaml').read_text())
+    assert cos_lite.OFFERS.keys() <= {**charm['provides'], **charm['requires']}.keys()
 
 
 def test_the_readme_lists_what_the_local_juju_skips() -> None:

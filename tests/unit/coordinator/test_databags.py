@@ -11,6 +11,7 @@ import golden
 import juju
 import relabelling
 from coordinator import scene
+from coordinator.source import workload
 
 GOLDEN = Path(__file__).parent / 'golden'
 ENDPOINTS = {
@@ -80,20 +81,15 @@ def test_the_version_of_nginx_is_set(published):
 
 
 @pytest.mark.parametrize(
-    ('level', 'in_nginx', 'in_workers'),
-    [
-        ('debug', 'info', 'debug'),
-        ('info', 'notice', 'info'),
-        ('warning', 'warn', 'warn'),
-        ('error', 'error', 'error'),
-    ],
+    ('level', 'in_nginx'),
+    [('debug', 'info'), ('info', 'notice'), ('warning', 'warn'), ('error', 'error')],
 )
-def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx, in_workers):
+def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx):
     after = unit.update_status(
         unit.state(scene.workers('both', id=11), config={'log-level': level})
     )
     worker_config = json.loads(after.get_relation(11).local_app_data['worker_config'])
-    assert f'level: "{in_workers}"\n' in worker_config
+    assert worker_config == workload.config(level)
     assert f'error_log /dev/stderr {in_nginx};' in unit.config
 
 

@@ -185,7 +185,7 @@ def test_a_worker_unit_that_is_not_ready_is_no_fault(unit, calls, healthy, datab
     victim = scene.workers('victim', 'vault', [0], databags={1: databag}, id=12)
     after = unit.update_status(unit.state(*deployment(victim=victim)))
     assert scene.outcome(unit, after) == healthy(*deployment())
-    assert after.unit_status == testing.ActiveStatus('3 workers (vault 3, gate 2)')
+    assert after.unit_status == testing.ActiveStatus('3 workers (gate 2, vault 3)')
     assert warned(calls) == []
 
 

@@ -169,7 +169,7 @@ def test_its_url_is_read(unit, url):
 
 def test_its_url_is_in_the_status(unit):
     after = unit.update_status(unit.state(*related(url=URL)))
-    assert after.unit_status == ops.ActiveStatus(f'1 worker (vault 1, gate 1) at {URL}')
+    assert after.unit_status == ops.ActiveStatus(f'1 worker (gate 1, vault 1) at {URL}')
 
 
 def test_a_long_url_is_cut_there(unit):

@@ -55,8 +55,8 @@ STORES = {
 ROLES = {
     'gate': ['gate'],
     'vault': ['vault'],
-    'vault,gate': ['vault', 'gate'],
-    'all': ['vault', 'gate'],
+    'gate,vault': ['gate', 'vault'],
+    'all': ['gate', 'vault'],
     'unknown': [],
     None: [],
 }

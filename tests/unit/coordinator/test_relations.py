@@ -201,7 +201,7 @@ def test_stores_may_be_in_another_model(unit):
         scene.loki(id=15, remote_model_uuid=ELSEWHERE),
     ]
     after = unit.update_status(unit.state(*relations))
-    assert after.unit_status == testing.ActiveStatus('1 worker (vault 1, gate 1)')
+    assert after.unit_status == testing.ActiveStatus('1 worker (gate 1, vault 1)')
     assert relabelling.scraped(after.get_relation(14))
     assert juju.enabled_log_targets(after.get_container('nginx'))
 
@@ -347,7 +347,7 @@ def test_logs_to_https_without_a_ca_are_not_sent_and_the_status_says_so(unit):
     ]
     after = unit.update_status(unit.state(*relations))
     assert after.unit_status == testing.ActiveStatus(
-        '1 worker (vault 1, gate 1); logs are not sent to loki/0: no CA certificate for '
+        '1 worker (gate 1, vault 1); logs are not sent to loki/0: no CA certificate for '
         'https://loki:3100/loki/api/v1/push'
     )
     for container in ('nginx', 'nginx-prometheus-exporter'):
@@ -371,7 +371,7 @@ def test_what_an_event_that_never_came_would_have_brought_is_there_after_update_
     assert before.unit_status.name == 'waiting'
     here = [scene.workers('both', units=[0], id=11), scene.loki(units=[0], id=15)]
     after = unit.update_status(scene.replaced(before, *here))
-    assert after.unit_status == testing.ActiveStatus('1 worker (vault 1, gate 1)')
+    assert after.unit_status == testing.ActiveStatus('1 worker (gate 1, vault 1)')
     assert scene.host('both/0') in unit.config
     targets = juju.enabled_log_targets(after.get_container('nginx'))
     assert list(targets) == [scene.push_url('loki/0')]

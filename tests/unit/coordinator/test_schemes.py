@@ -56,7 +56,7 @@ def test_what_to_serve_grows_at_once_and_shrinks_in_an_update_status(
 
 def seen(kept, ca, *units):
     """A state in which units of both roles serve these schemes."""
-    roles = ('vault', 'gate')
+    roles = ('gate', 'vault')
     workers = tuple(
         cluster.Worker(
             Topology('m', '', 'w', f'w/{number}', 'w-k8s'),

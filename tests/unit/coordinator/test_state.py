@@ -23,7 +23,7 @@ def test_all_of_it_is_read(unit):
         unit_name: scene.host(unit_name) for unit_name in ('coordinator/0', 'coordinator/1')
     }
     assert [worker.topology.unit for worker in seen.workers.units] == [
-        *('vault/0', 'both/0', 'both/1', 'gate/2', 'gate/10')
+        *('both/0', 'both/1', 'gate/2', 'gate/10', 'vault/0')
     ]
     assert seen.log_endpoints == {
         name: scene.push_url(name) for name in ('loki/0', 'loki/1', 'loki-b/0')

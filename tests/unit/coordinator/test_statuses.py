@@ -39,7 +39,7 @@ STATUSES = {
     'a role is missing': ([GATE], blocked('[cluster] missing roles: vault')),
     'all roles are missing': (
         [scene.workers('gate', 'gate', [])],
-        blocked('[cluster] missing roles: vault, gate'),
+        blocked('[cluster] missing roles: gate, vault'),
     ),
     'a unit has not published': (
         [GATE, scene.workers('vault', 'vault', [], databags={0: {}})],
@@ -67,19 +67,19 @@ STATUSES = {
             'are gate, vault, all)'
         ),
     ),
-    'fine': ([GATE, VAULT], active('3 workers (vault 1, gate 2)')),
+    'fine': ([GATE, VAULT], active('3 workers (gate 2, vault 1)')),
     'one worker with all roles': (
         [scene.workers('both')],
-        active('1 worker (vault 1, gate 1)'),
+        active('1 worker (gate 1, vault 1)'),
     ),
     'fine, and one has not published': (
         [GATE, scene.workers('vault', 'vault', [0], databags={1: {}})],
-        active('3 workers (vault 1, gate 2)'),
+        active('3 workers (gate 2, vault 1)'),
     ),
     'fine, and one is left out': (
         [GATE, scene.workers('vault', 'vault', [0], databags={1: BAD})],
         active(
-            '3 workers (vault 1, gate 2); ignored: vault/1 (address: expected a hostname '
+            '3 workers (gate 2, vault 1); ignored: vault/1 (address: expected a hostname '
             'or an IP address, got "a;b")'
         ),
     ),
@@ -89,7 +89,7 @@ STATUSES = {
             scene.workers('both', databags={n: {'address': '['} for n in range(1, 11)}),
         ],
         active(
-            '3 workers (vault 1, gate 3); ignored: '
+            '3 workers (gate 3, vault 1); ignored: '
             'both/1 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/10 (address: not JSON, EOF while parsing a list at line 1 column 1), '
             'both/2, both/3, both/4, both/5, both/6, both/7 and 2 more'
@@ -98,14 +98,14 @@ STATUSES = {
     'related twice': (
         [scene.workers('both', id=11), scene.workers('both', id=12)],
         active(
-            '1 worker (vault 1, gate 1); ignored: both (related more than once: the first '
+            '1 worker (gate 1, vault 1); ignored: both (related more than once: the first '
             'relation counts)'
         ),
     ),
     'across models': (
         [scene.workers('both'), scene.workers('remote-0123456789abcdef0123456789abcdef')],
         active(
-            '1 worker (vault 1, gate 1); ignored: remote-0123456789abcdef0123456789abcdef '
+            '1 worker (gate 1, vault 1); ignored: remote-0123456789abcdef0123456789abcdef '
             '(in another model, but "cluster" cannot cross models)'
         ),
     ),
@@ -118,7 +118,7 @@ STATUSES = {
             )
         ],
         active(
-            '1 worker (vault 1, gate 1); ignored: both/1 (claims to be other/0 of other), '
+            '1 worker (gate 1, vault 1); ignored: both/1 (claims to be other/0 of other), '
             'both/2 (claims to be both/0 of both)'
         ),
     ),
@@ -136,7 +136,7 @@ STATUSES = {
     'traces over TLS': (
         [scene.workers('both'), scene.tempo('charm-tracing', TLS)],
         active(
-            '1 worker (vault 1, gate 1); charm traces are not sent: no CA certificate for '
+            '1 worker (gate 1, vault 1); charm traces are not sent: no CA certificate for '
             'https://tempo:4318'
         ),
     ),
@@ -228,7 +228,7 @@ def test_the_status_follows_what_is_mended(unit):
     assert isinstance(state.unit_status, testing.BlockedStatus)
     now = scene.replaced(state, scene.workers('w', 'vault', id=11))
     event = unit.ctx.on.config_changed()
-    assert unit.ctx.run(event, now).unit_status == active('3 workers (vault 1, gate 2)')
+    assert unit.ctx.run(event, now).unit_status == active('3 workers (gate 2, vault 1)')
 
 
 @pytest.mark.parametrize('event', ['stop', 'remove'])

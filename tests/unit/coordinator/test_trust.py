@@ -25,7 +25,7 @@ HTTPS = [
     scene.loki(databags={0: scene.encoded(endpoint={'url': URL})}, id=15),
     scene.tempo('charm-tracing', [scene.receiver('otlp_http', 'https://tempo:4318')], id=17),
 ]
-FINE = '1 worker (vault 1, gate 1)'
+FINE = '1 worker (gate 1, vault 1)'
 CONTAINERS = ('nginx', 'nginx-prometheus-exporter')
 
 

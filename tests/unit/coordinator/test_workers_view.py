@@ -11,7 +11,7 @@ from coordinator.source import nginx_config, nginx_pod, workers_view
 OWN = topology.Topology('m', 'u', 'c', 'c/0', 'coordinator-k8s')
 
 
-def worker(unit, roles=('vault', 'gate'), schemes=('http',)):
+def worker(unit, roles=('gate', 'vault'), schemes=('http',)):
     application = unit.partition('/')[0]
     return cluster.Worker(
         OWN.for_unit(application, unit, 'worker-k8s'),
@@ -66,7 +66,7 @@ def test_a_file_of_somebody_else_has_no_upstreams():
 
 def test_a_worker_that_gets_requests_has_nothing_to_explain():
     assert listed(worker('w/0')) == workers_view.Listed(
-        ('vault', 'gate'), 'w-0', ('vault', 'gate')
+        ('gate', 'vault'), 'w-0', ('gate', 'vault')
     )
 
 
@@ -116,10 +116,10 @@ def test_as_text():
     assert (
         shown
         == """\
-unit  roles     address  nginx of c/0
-b/0   vault   b-0      sends requests as vault
-f/0   gate  f-0      -; nginx calls workers with http, and it serves nothing now
-f/1   -         -        -; it has not published its address yet
+unit  roles  address  nginx of c/0
+b/0   vault  b-0      sends requests as vault
+f/0   gate   f-0      -; nginx calls workers with http, and it serves nothing now
+f/1   -      -        -; it has not published its address yet
 nginx also has hosts that no worker has now: gone"""
     )
 
@@ -134,7 +134,7 @@ def test_as_json():
         'nginx-runs': True,
         'workers': {
             'w/0': {'roles': ['vault'], 'address': 'w-0',
-                    'upstreams': ['vault', 'gate'], 'why': ''},
+                    'upstreams': ['gate', 'vault'], 'why': ''},
         },
         'left-out': 0,
         'outdated-hosts': [],

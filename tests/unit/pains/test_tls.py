@@ -114,14 +114,14 @@ def test_pain_19_the_old_certificate_serves_until_the_new_one_is_there(unit, ser
     assert request(renewing) != request(served)
     assert outcome(unit, renewing) == before
     assert renewing.unit_status == testing.ActiveStatus(
-        '1 worker (vault 1, gate 1); serving the previous certificate until ca issues a new one'
+        '1 worker (gate 1, vault 1); serving the previous certificate until ca issues a new one'
     )
     unit.ctx.exec_history.clear()
     after = coordinators.answered(unit, renewing)
     assert is_tls(unit)
     assert files(unit).keys().isdisjoint(before[1])
     assert commands(unit) == ['nginx -t', 'nginx -s']
-    assert after.unit_status == testing.ActiveStatus('1 worker (vault 1, gate 1)')
+    assert after.unit_status == testing.ActiveStatus('1 worker (gate 1, vault 1)')
 
 
 @pytest.mark.parametrize('databag', [{}, {'certificates': '[]'}], ids=['empty', 'no certificate'])
@@ -213,7 +213,7 @@ def test_pain_19_a_worker_calls_https_and_trusts_the_ca(worker):
     assert found['SSL_CERT_DIR'] == '/etc/podinfo/ca'
     assert found['CA_SHA256'] == hashlib.sha256(CA.certificate.encode()).hexdigest()
     command = workers.service(after)['command']
-    assert f'--backend-url=https://{SERVICE}:8080/vault/headers' in command
+    assert f'--backend-url=https://{SERVICE}:8080/backend/headers' in command
 
 
 # 20. Traces to https without a CA: error storms.

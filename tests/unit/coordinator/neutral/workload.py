@@ -18,4 +18,4 @@ LOCATIONS = {'/': 'gate', '/vault/': 'vault'}
 
 def config(log_level: str) -> str:
     """The configuration file with which all workers run."""
-    return f'says = {log_level}\n'
+    return f'says: {log_level}\n'

@@ -22,6 +22,7 @@ import hostile
 import juju
 import nginxconf
 from coordinator import scene
+from coordinator.source import workload
 
 
 def test_the_same_state_gives_the_same_bytes_in_any_process_and_order():
@@ -420,8 +421,8 @@ class Life(stateful.RuleBasedStateMachine):
 
     def check_cluster(self, databag):
         found: dict[str, Any] = {key: json.loads(value) for key, value in databag.items()}
-        level = {'debug': 'debug', 'warning': 'warn', 'error': 'error'}.get(self.level, 'info')
-        assert f'level: "{level}"' in found.pop('worker_config')
+        level = self.level if self.level in ('debug', 'warning', 'error') else 'info'
+        assert found.pop('worker_config') == workload.config(level)
         # nginx uses http, as no worker serves https; what is not needed any more goes later.
         told = found.pop('worker_schemes', ['http'])
         both = ['http', 'https']

@@ -1,6 +1,5 @@
 """Draw panels of a dashboard with matplotlib, in the places that the dashboard gives them."""
 
-import datetime
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -159,7 +158,7 @@ def _series(canvas: _Canvas, box: _Box, panel: grafana.Panel, found: Found) -> N
     custom = panel.json['fieldConfig']['defaults']['custom']
     stacked = custom['stacking']['mode'] == 'normal'
     moments = sorted({moment for curve in curves for moment, _ in curve.points})
-    times = [datetime.datetime.fromtimestamp(moment, datetime.UTC) for moment in moments]
+    times = [_day(moment) for moment in moments]
     base = [0.0] * len(moments)
     for number, curve in enumerate(curves):
         color = _PALETTE[number % len(_PALETTE)]
@@ -195,11 +194,12 @@ def _timeline(canvas: _Canvas, box: _Box, _: grafana.Panel, found: Found) -> Non
     axes.grid(visible=False)
     for number, curve in enumerate(curves):
         for (start, value), after in zip(curve.points, curve.points[1:], strict=False):
-            begin = datetime.datetime.fromtimestamp(start, datetime.UTC)
             color = _NAMED['green' if value else 'red']
-            width = datetime.timedelta(seconds=after[0] - start)
-            axes.barh(number, width, left=begin, height=0.72, color=color, alpha=0.8, linewidth=0)
-        first = dates.date2num(datetime.datetime.fromtimestamp(curve.points[0][0], datetime.UTC))
+            width = _day(after[0]) - _day(start)
+            axes.barh(
+                number, width, left=_day(start), height=0.72, color=color, alpha=0.8, linewidth=0
+            )
+        first = _day(curve.points[0][0])
         text = ' up' if curve.last else ' down'
         axes.text(first, number, text, va='center', fontsize=_SMALL, color='#0b2a12')
     axes.set_yticks(range(len(curves)), [curve.name for curve in curves])
@@ -213,7 +213,7 @@ def _heatmap(canvas: _Canvas, box: _Box, panel: grafana.Panel, found: Found) -> 
     axes.grid(visible=False)
     buckets = sorted(found.curves, key=lambda curve: float(curve.name))
     moments = sorted({moment for curve in buckets for moment, _ in curve.points})
-    times = [datetime.datetime.fromtimestamp(moment, datetime.UTC) for moment in moments]
+    times = [_day(moment) for moment in moments]
     cells: list[list[float]] = []
     below = [0.0] * len(moments)
     for curve in buckets:
@@ -297,6 +297,11 @@ def _label(axes: Axes, unit: str) -> None:
     axes.yaxis.set_major_locator(ticker.MaxNLocator(4))
     axes.yaxis.set_major_formatter(lambda value, _: text_of(value, unit))
     _clock(axes)
+
+
+def _day(moment: float) -> float:
+    """A time in seconds since the epoch as the days since then, in which matplotlib counts."""
+    return moment / 86400
 
 
 def _clock(axes: Axes) -> None:

@@ -49,6 +49,7 @@ LEFT_OUT = (
     'README.md',
     'scripts/new_charm.py',
     'scripts/new_charm',
+    'tests/template',
     'tests/unit/scripts/test_new_charm.py',
 )
 """Files and folders that are about the reference pair itself."""
@@ -194,7 +195,10 @@ def renamed(path: str, content: bytes, names: Names) -> tuple[str, bytes]:
         text = re.sub(r'(?m)^title: ', f'title: {names.title} ', text)
         text = text.replace(_ABOUT_THE_TEMPLATE, '')
     if path == 'Makefile':
-        text = re.sub(r'(?m)^new-charm:.*\n(?:\t.*\n)+\n?', '', text)
+        text = re.sub(r'(?m)^(?:new-charm|template):.*\n(?:\t.*\n)+\n?', '', text)
+        text = re.sub(r'(?m)^(test:.*) template(?=  #)', r'\1', text)
+    if path == 'tox.ini':
+        text = re.sub(r'(?m)^\[testenv:template\]\n(?:.+\n)+\n', '', text)
     return path, text.encode()
 
 

@@ -130,7 +130,13 @@ def test_nothing_is_left_of_the_reference(made):
         text = path.read_bytes().decode(errors='replace')
         for kept in (*new_charm.KEPT, 'web-store-worker-k8s', 'web-store-coordinator-k8s'):
             text = new_charm.re.sub(kept, '', text)
-        for word in ('worker-k8s', 'coordinator-k8s', 'coordinator_cluster', 'new-charm:'):
+        for word in (
+            'worker-k8s',
+            'coordinator-k8s',
+            'coordinator_cluster',
+            'new-charm:',
+            'tests/template',
+        ):
             assert word not in text, relative
         if not relative.startswith(new_charm.OWN_PROJECTS):
             assert not new_charm.re.search(r'(?i)(?<![a-z])(frontend|backend)', text), relative

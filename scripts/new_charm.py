@@ -297,11 +297,12 @@ def _format(folder: Path) -> None:
     """Format anew what became longer or shorter, as `make lint` wants it."""
     ruff = shutil.which('ruff')
     command = [ruff] if ruff else ['uvx', f'ruff=={_pinned("ruff")}']
-    for arguments in (['format', '--quiet'], ['check', '--quiet', '--fix', '--select=I']):
-        subprocess.run([*command, *arguments, '.'], cwd=folder, check=True)
-    subprocess.run(
-        [*command, 'check', '--quiet', '--add-noqa', '--select=E501', '.'], cwd=folder, check=True
-    )
+    for arguments in (
+        ['format'],
+        ['check', '--fix', '--select=I'],
+        ['check', '--add-noqa', '--select=E501'],
+    ):
+        subprocess.run([*command, *arguments, '--quiet', '.'], cwd=folder, check=True)
     subprocess.run(
         [sys.executable, 'scripts/vendor.py'], cwd=folder, check=True, stdout=subprocess.DEVNULL
     )

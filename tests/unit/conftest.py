@@ -6,11 +6,14 @@ import os
 import random
 import socket
 from collections.abc import Generator
+from unittest import mock
 
 import hypothesis
+import ops
 import pytest
 
 import juju
+from coordinated_telemetry import charm_log
 
 hypothesis.settings.register_profile(
     'unit',
@@ -67,3 +70,21 @@ def calls():
     """What the charm under test asks of Juju and of Pebble."""
     with juju.recorded() as recorded:
         yield recorded
+
+
+@pytest.fixture
+def log(tmp_path):
+    """The charm's own log as it is used around a dispatch, which sends nothing."""
+    with (
+        mock.patch.object(
+            charm_log.log_push, 'push', lambda pushes, _: [p.close() for p in pushes]
+        ),
+        charm_log.CharmLog(tmp_path / 'log.json') as used,
+    ):
+        yield used
+
+
+@pytest.fixture
+def set_destination():
+    with mock.patch.object(ops.tracing, 'set_destination', autospec=True) as patched:
+        yield patched

@@ -4,10 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import cosl
-import ops
 import pytest
 from ops import testing
 
@@ -15,7 +13,6 @@ import charms
 import golden
 import hostile
 import juju
-from coordinated_telemetry import charm_log
 from coordinator import scene
 
 GOLDEN = Path(__file__).parent / 'golden'
@@ -34,24 +31,6 @@ OTLP = {
 @pytest.fixture
 def unit(tmp_path):
     return scene.Coordinator(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    """The charm's own log as it is used around a dispatch, which sends nothing."""
-    with (
-        mock.patch.object(
-            charm_log.log_push, 'push', lambda pushes, _: [p.close() for p in pushes]
-        ),
-        charm_log.CharmLog(tmp_path / 'log.json') as used,
-    ):
-        yield used
-
-
-@pytest.fixture
-def set_destination():
-    with mock.patch.object(ops.tracing, 'set_destination', autospec=True) as patched:
-        yield patched
 
 
 def without(*endpoints):

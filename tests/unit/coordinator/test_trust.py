@@ -3,9 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from unittest import mock
 
-import ops
 import pytest
 from ops import testing
 
@@ -13,7 +11,6 @@ import authority
 import golden
 import hostile
 import juju
-from coordinated_telemetry import charm_log
 from coordinator import scene
 
 A, B = sorted(authority.authority(name).certificate for name in ('ca', 'other'))
@@ -32,24 +29,6 @@ CONTAINERS = ('nginx', 'nginx-prometheus-exporter')
 @pytest.fixture
 def unit(tmp_path):
     return scene.Coordinator(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    """The charm's own log as it is used around a dispatch, which sends nothing."""
-    with (
-        mock.patch.object(
-            charm_log.log_push, 'push', lambda pushes, _: [p.close() for p in pushes]
-        ),
-        charm_log.CharmLog(tmp_path / 'log.json') as used,
-    ):
-        yield used
-
-
-@pytest.fixture
-def set_destination():
-    with mock.patch.object(ops.tracing, 'set_destination', autospec=True) as patched:
-        yield patched
 
 
 def handed_over(state):

@@ -2,16 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from unittest import mock
 
-import ops
 import pytest
 from ops import testing
 
 import golden
 import hostile
 import juju
-from coordinated_telemetry import charm_log
 from coordinated_telemetry import databag as databag_lib
 from worker import scene
 
@@ -32,24 +29,6 @@ FINE = 'ready: all'
 @pytest.fixture
 def unit(tmp_path):
     return scene.Worker(tmp_path)
-
-
-@pytest.fixture
-def log(tmp_path):
-    """The charm's own log as it is used around a dispatch, which sends nothing."""
-    with (
-        mock.patch.object(
-            charm_log.log_push, 'push', lambda pushes, _: [p.close() for p in pushes]
-        ),
-        charm_log.CharmLog(tmp_path / 'log.json') as used,
-    ):
-        yield used
-
-
-@pytest.fixture
-def set_destination():
-    with mock.patch.object(ops.tracing, 'set_destination', autospec=True) as patched:
-        yield patched
 
 
 def related(collector=None, *, stores=True, **changes):

@@ -15,7 +15,6 @@ import exporter
 import nginx
 import publishing
 import state
-import targets
 import telemetry_text
 import telemetry_view
 import workers_view
@@ -26,7 +25,6 @@ from coordinated_telemetry import (
     databag,
     databags,
     logs,
-    metrics,
     reconciler,
     topology,
 )
@@ -138,9 +136,7 @@ def _texts(found: object) -> dict[str, str]:
 
 def _expected_scrapes(charm: reconciler.ReconcilingCharm, seen: state.State) -> dict[str, str]:
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
-    exporters, is_tls = seen.exporters(seen.kept.exported), bool(seen.tls.ca)
-    found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
-    return telemetry_view.scraped(metrics.scrape_jobs(found))
+    return telemetry_view.scraped(publishing.scrape_jobs(own, seen, seen.kept))
 
 
 def _scrapes(

@@ -1,6 +1,7 @@
 """What the leader publishes: to workers, scrapers and stores."""
 
 import pathlib
+from typing import Any
 
 import alerts
 import catalogue
@@ -19,6 +20,7 @@ from coordinated_telemetry import (
     metrics,
     otlp,
     reconciler,
+    topology,
     traces,
     trust,
 )
@@ -88,6 +90,22 @@ def entrypoint(charm: reconciler.ReconcilingCharm, seen: State, now: tls_data.Ke
     return seen.ingress_url or f'{scheme}://{host}:{nginx_config.PORT}'
 
 
+def scrape_jobs(
+    own: topology.Topology, seen: State, now: tls_data.Kept, ca: str = ''
+) -> list[dict[str, Any]]:
+    """The scrape jobs of coordinators and workers.
+
+    Args:
+        own: the coordinator's topology as an application.
+        seen: what was read.
+        now: what this unit does now.
+        ca: the CAs that scrapers are to trust, in PEM.
+    """
+    exporters, is_tls = seen.exporters(now.exported), bool(seen.tls.ca)
+    found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
+    return metrics.scrape_jobs(found, ca=ca)
+
+
 def ensure_telemetry(
     charm: reconciler.ReconcilingCharm,
     bags: databags.Databags,
@@ -109,9 +127,7 @@ def ensure_telemetry(
     generic = charm.costly(alerts.generic_version(), alerts.generic_groups)
     metric_rules, faults = alerts.prometheus_rules(watched, seen.workers.applications, generic)
     charm.report.blocked += faults
-    exporters, is_tls = seen.exporters(now.exported), bool(seen.tls.ca)
-    found = targets.targets(own, seen.coordinators, seen.workers, exporters, tls=is_tls)
-    jobs = metrics.scrape_jobs(found, ca=ca)
+    jobs = scrape_jobs(own, seen, now, ca)
     metrics.ensure_scrape_data(bags, 'metrics-endpoint', charm.app, own, jobs, metric_rules)
     log_rules, faults = alerts.loki_rules(watched, seen.workers.applications)
     charm.report.blocked += faults

@@ -155,8 +155,9 @@ def view(facts: Facts) -> dict[str, dict[str, Flow]]:
 
 
 def _of_coordinator(facts: Facts, unit: str) -> dict[str, Flow]:
-    sent = facts.expected
-    of_workload = of_charm = _logs(facts, sent, 'expected')
+    found = Report()
+    chosen = facts.expected.routes(found)
+    of_workload = of_charm = _logs(facts, chosen, found.notes, 'expected')
     if unit == facts.unit:
         of_workload = _own_workload_logs(facts, of_workload)
         of_charm = _own_charm_logs(facts, of_charm)
@@ -164,7 +165,7 @@ def _of_coordinator(facts: Facts, unit: str) -> dict[str, Flow]:
         'metrics': _metrics(facts, unit),
         'workload-logs': of_workload,
         'charm-logs': of_charm,
-        'charm-traces': _charm_traces(facts, sent, 'expected'),
+        'charm-traces': _charm_traces(facts, chosen, 'expected'),
         'workload-traces': Flow(why=NO_SPANS),
     }
 
@@ -178,15 +179,16 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
     if sent is None:
         nothing = Flow(why=f'nothing is published to {application} yet', known=known)
         return {'metrics': _metrics(facts, unit), **dict.fromkeys(FLOWS[1:], nothing)}
-    of_logs = _logs(facts, sent, known)
-    chosen, endpoint = sent.routes(Report()), 'workload-tracing'
+    found = Report()
+    chosen = sent.routes(found)
+    of_logs = _logs(facts, chosen, found.notes, known)
     why = chosen.why_not('workload traces')
-    of_workload = _traces(facts, endpoint, chosen.workload_traces, known, why)
+    of_workload = _traces(facts, 'workload-tracing', chosen.workload_traces, known, why)
     return {
         'metrics': _metrics(facts, unit),
         'workload-logs': of_logs,
         'charm-logs': of_logs,
-        'charm-traces': _charm_traces(facts, sent, known),
+        'charm-traces': _charm_traces(facts, chosen, known),
         'workload-traces': of_workload,
     }
 
@@ -217,13 +219,11 @@ def _not_scraped(facts: Facts, unit: str) -> str:
     return 'it has no valid address'
 
 
-def _logs(facts: Facts, sent: Sent, known: Known) -> Flow:
-    found = Report()
-    chosen = sent.routes(found)
+def _logs(facts: Facts, chosen: routes.Routes, notes: Iterable[str], known: Known) -> Flow:
     if chosen.otlp_logs:
         return Flow((chosen.otlp_log_push,), known=known)
-    whys = [*filter(None, [chosen.why_not('logs')]), *found.notes]
-    if not sent.log_endpoints and not whys:
+    whys = [*filter(None, [chosen.why_not('logs')]), *notes]
+    if not chosen.loki and not whys:
         whys = [_absent(facts, 'logging', facts.expected.log_endpoints)]
     return Flow(tuple(sorted(set(chosen.loki.values()))), '; '.join(whys), known)
 
@@ -250,8 +250,7 @@ def _own_charm_logs(facts: Facts, expected: Flow) -> Flow:
     return Flow(tuple(sorted(facts.charm_log)), '; '.join(whys), 'configured')
 
 
-def _charm_traces(facts: Facts, sent: Sent, known: Known) -> Flow:
-    chosen = sent.routes(Report())
+def _charm_traces(facts: Facts, chosen: routes.Routes, known: Known) -> Flow:
     why = chosen.why_not('charm traces')
     return _traces(facts, 'charm-tracing', chosen.charm_traces, known, why)
 

@@ -235,14 +235,13 @@ class Live:
             self._start_workload(where, host, ca)
         upstream_tls = nginx_upstream_tls.UpstreamTls('/tmp/workers-ca.pem', hosts)
         kinds = {
-            'to-plain': (TO_PLAIN_PORT, WORKLOAD_PORT, None),
-            'to-tls': (TO_TLS_PORT, WORKLOAD_TLS_PORT, upstream_tls),
+            'to-plain': (TO_PLAIN_PORT, None),
+            'to-tls': (TO_TLS_PORT, upstream_tls),
         }
-        for name, (port, upstream_port, tls) in kinds.items():
+        for name, (port, tls) in kinds.items():
             text = nginx_config.config(
                 {'frontend': list(hosts)},
-                locations=workload.LOCATIONS,
-                upstream_port=upstream_port,
+                workload=workload.WORKLOAD,
                 pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
                 log_level='info',
                 upstream_tls=tls,

@@ -124,8 +124,7 @@ def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     hosts = [scene.host(f'worker/{number}') for number in range(workers)]
     return nginx_config.config(
         {'frontend': hosts, 'backend': hosts},
-        locations=workload.LOCATIONS,
-        upstream_port=workload.PORT,
+        workload=workload.WORKLOAD,
         pod=nginx_pod.Pod((resolver,), ipv6=False),
         log_level='info',
     )

@@ -25,6 +25,7 @@ import tls
 import tls_data
 import trusted
 from coordinated_telemetry import containers, databags, logs, metrics, reconciler
+from workload import WORKLOAD
 
 if TYPE_CHECKING:
     import certificates
@@ -102,7 +103,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         return certificates.Requirer(self, tls.ENDPOINT, hosts)
 
     def _write_unit_data(self, bags: databags.Databags, seen: state.State) -> None:
-        self.unit.set_ports(nginx_config.PORT)
+        self.unit.set_ports(nginx_config.PORT, *WORKLOAD.streams)
         address = seen.coordinators[self.unit.name]
         bags.ensure('peers', self.unit, state.PeerData(address=address, **dict(self._now)))
         metrics.ensure_unit_data(bags, 'metrics-endpoint', self)
@@ -164,5 +165,5 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
-    with reconciler.own_telemetry('coordinator-k8s'):
+    with reconciler.own_telemetry():
         ops.main(CoordinatorCharm)

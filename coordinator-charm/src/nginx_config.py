@@ -5,8 +5,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+import description
 import nginx_client_tls
 import nginx_pod
+import nginx_stream
 import nginx_upstream_tls
 from coordinated_telemetry import addresses, cluster
 
@@ -54,17 +56,9 @@ SHUTDOWN_TIMEOUT = 20
 _LOOKUPS = 100
 """Hosts looked up per second at most; nginx misses a new pod until its host's turn comes."""
 
-# podinfo continues the trace of the last of these headers that it finds, so none may pass;
-# traceparent and tracestate are the ones that we set.
-_OTHER_TRACE_HEADERS = (
-    'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
-    'uber-trace-id', 'X-Amzn-Trace-Id',
-    'ot-tracer-traceid', 'ot-tracer-spanid', 'ot-tracer-sampled',
-)  # fmt: skip
-
 _HEAD = """\
 # Written by the charm, which overwrites any change made here.
-worker_processes auto;
+{modules}worker_processes auto;
 worker_shutdown_timeout {shutdown_timeout}s;
 worker_rlimit_nofile {files};
 pcre_jit on;
@@ -176,8 +170,7 @@ _STATUS_SERVER = f"""
 def config(
     upstreams: Mapping[str, Collection[str]],
     *,
-    locations: Mapping[str, str],
-    upstream_port: int,
+    workload: description.Workload,
     pod: nginx_pod.Pod,
     log_level: str,
     certificate: str = '',
@@ -188,21 +181,22 @@ def config(
 
     Args:
         upstreams: role → hosts of its workers; a role without hosts answers 503.
-        locations: path prefix → the role that serves it; nginx strips the prefix.
-        upstream_port: the port on which each worker serves, with TLS if there is `upstream_tls`.
+        workload: which role serves what, and where.
         pod: the pod in which nginx runs.
         log_level: one of `LOG_LEVELS`.
         certificate: path of the file with certificates and key, or '' for plain HTTP.
         serves_plain: whether plain HTTP is served in spite of a certificate, not redirected.
         upstream_tls: how workers are called with https; None for plain HTTP.
     """
+    valid = max(1, len(set().union(*upstreams.values())) // _LOOKUPS)
     parts = [
         _HEAD.format(
             error_level=LOG_LEVELS[log_level],
-            resolver=' '.join(f'[{ip}]' if ':' in ip else ip for ip in pod.resolvers),
-            valid=max(1, len(set().union(*upstreams.values())) // _LOOKUPS),
+            resolver=pod.resolver,
+            valid=valid,
             map_hash=nginx_upstream_tls.MAP_HASH if upstream_tls else '',
             valid_traceparent=_VALID_TRACEPARENT,
+            modules=nginx_stream.MODULES if workload.streams else '',
             files=pod.files,
             connections=pod.connections,
             max_body=MAX_BODY,
@@ -215,21 +209,22 @@ def config(
             send_timeout=SEND_TIMEOUT,
             retry_timeout=RETRY_TIMEOUT,
         ),
-        ''.join(f'    proxy_set_header {name} "";\n' for name in _OTHER_TRACE_HEADERS),
+        ''.join(f'    proxy_set_header {name} "";\n' for name in workload.other_trace_headers),
     ]
     if upstream_tls:
         parts.append(upstream_tls.directives())
-    for role in sorted(set(locations.values())):
+    scheme = 'https' if upstream_tls else 'http'
+    for role in sorted(set(workload.locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
-            parts.append(_upstream(role, hosts, upstream_port, 8 if upstream_tls else 4))
+            port = workload.ports_of(role).of(scheme)
+            parts.append(_upstream(role, hosts, port, 8 if upstream_tls else 4))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
         parts.append(f'        listen [::]:{PORT}{ssl};\n')
-    scheme = 'https' if upstream_tls else 'http'
     served = ''.join(
         _location(prefix, f'{scheme}://{role}' if upstreams.get(role) else '', role)
-        for prefix, role in locations.items()
+        for prefix, role in workload.locations.items()
     )
     served += _HEALTH
     if certificate:
@@ -240,6 +235,9 @@ def config(
     if certificate:
         parts.append(nginx_client_tls.plain_server(served, serves_plain=serves_plain))
     parts.append(_STATUS_SERVER)
+    parts.append(
+        nginx_stream.block(workload, upstreams, pod, valid=valid, connect_timeout=CONNECT_TIMEOUT)
+    )
     return ''.join(parts)
 
 

@@ -28,6 +28,11 @@ class Pod:
     open_files: int | None = None
 
     @property
+    def resolver(self) -> str:
+        """The DNS servers as nginx.conf names them."""
+        return ' '.join(f'[{ip}]' if ':' in ip else ip for ip in self.resolvers)
+
+    @property
     def files(self) -> int:
         """How many files each nginx process may open."""
         wanted = CONNECTIONS + _OTHER_FILES

@@ -6,12 +6,12 @@ from typing import Any
 import alerts
 import catalogue
 import cluster_tls
+import description
 import ingress
 import nginx_config
 import schemes
 import targets
 import tls_data
-import workload
 from coordinated_telemetry import (
     cluster_data,
     dashboards,
@@ -25,6 +25,7 @@ from coordinated_telemetry import (
     trust,
 )
 from state import State
+from workload import WORKLOAD
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -47,11 +48,14 @@ def ensure_published(
         narrows: whether what nobody uses may end now.
     """
     traces.ensure_request(bags, 'charm-tracing', charm.app, traces.CHARM_PROTOCOLS)
-    traces.ensure_request(bags, 'workload-tracing', charm.app, traces.WORKLOAD_PROTOCOLS)
+    protocols = traces.workload_protocols(WORKLOAD.traces)
+    traces.ensure_request(bags, 'workload-tracing', charm.app, protocols)
     trust.ensure_request(bags, 'receive-ca-cert', charm.app)
     ensure_entry(charm, bags, seen, now)
     to_workers = cluster_data.CoordinatorData(
-        worker_config=workload.config(seen.config.log_level),
+        worker_config=WORKLOAD.config(
+            description.Seen(seen.config.log_level, seen.workers, schemes.of_workers(seen, now))
+        ),
         loki_endpoints=seen.log_endpoints or None,
         charm_tracing_receivers=seen.charm_receivers or None,
         workload_tracing_receivers=seen.workload_receivers or None,

@@ -14,10 +14,10 @@ import schemes
 import tls
 import tls_data
 import trusted
-import workload
 from coordinated_telemetry import report, rolling
 from coordinated_telemetry.cluster_data import Scheme
 from state import State
+from workload import WORKLOAD
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +106,7 @@ def _ensure_nginx(
     ca = trusted.ensure_file(container, cas) if scheme == 'https' else ''
     config = nginx_config.config(
         seen.upstreams(scheme),
-        locations=workload.LOCATIONS,
-        upstream_port=workload.TLS_PORT if ca else workload.PORT,
+        workload=WORKLOAD,
         pod=pod,
         log_level=seen.config.log_level,
         certificate=certificate,

@@ -9,7 +9,6 @@ import pydantic
 import ingress
 import tls
 import tls_data
-import workload
 from coordinated_telemetry import (
     addresses,
     cluster,
@@ -24,6 +23,7 @@ from coordinated_telemetry import (
 from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.reconciler import ReconcilingCharm
 from coordinated_telemetry.routes import Routes
+from workload import WORKLOAD
 
 
 class Config(pydantic.BaseModel):
@@ -78,8 +78,8 @@ class State:
 
     @property
     def workers_by_role(self) -> dict[str, list[cluster.Worker]]:
-        """Role → its workers, for each role that serves a location."""
-        return {role: self.workers.of_role(role) for role in workload.LOCATIONS.values()}
+        """Role → its workers, for each role to which nginx sends requests."""
+        return {role: self.workers.of_role(role) for role in WORKLOAD.routed}
 
     def upstreams(self, scheme: Scheme) -> dict[str, list[str]]:
         """Role → the hosts of its workers that serve this scheme."""
@@ -114,7 +114,7 @@ class State:
     @property
     def has_all_roles(self) -> bool:
         """Whether each role has as many units as the minimal deployment needs."""
-        return not workload.ROLES.missing(worker.roles for worker in self.workers.units)
+        return not WORKLOAD.roles.missing(worker.roles for worker in self.workers.units)
 
 
 def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
@@ -122,7 +122,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
     kept = bags.own('peers', charm.unit, tls_data.Kept) or tls_data.Kept()
     others = _read_others(bags)
     coordinators = {name: data.address for name, data in others.items()}
-    workers = cluster.read_workers(bags, 'cluster', charm.topology, workload.ROLES)
+    workers = cluster.read_workers(bags, 'cluster', charm.topology, WORKLOAD.roles)
     provided = tls.read(bags, charm.unit, kept)
     hosts = _hosts(charm, workers)
     shared = None
@@ -131,7 +131,8 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
         shared = bags.own('peers', charm.app, tls_data.Shared)
     log_endpoints = logs.read_endpoints(bags, 'logging')
     charm_receivers = traces.read_receivers(bags, 'charm-tracing', traces.CHARM_PROTOCOLS)
-    workload_receivers = traces.read_receivers(bags, 'workload-tracing', traces.WORKLOAD_PROTOCOLS)
+    protocols = traces.workload_protocols(WORKLOAD.traces)
+    workload_receivers = traces.read_receivers(bags, 'workload-tracing', protocols)
     otlp_endpoints = otlp.read_endpoints(bags, 'send-otlp')
     store_ca = trust.read_certificates(bags, 'receive-ca-cert')
     return State(
@@ -156,6 +157,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
             charm_receivers,
             workload_receivers,
             store_ca,
+            workload=WORKLOAD.traces,
         ),
     )
 

@@ -2,10 +2,10 @@
 
 import collections
 
-import workload
 from coordinated_telemetry import addresses
 from coordinated_telemetry.report import Report, first
 from state import State
+from workload import WORKLOAD
 
 
 def note_unused(report: Report, seen: State) -> None:
@@ -52,7 +52,7 @@ def describe(
         report.blocked.append(
             f'[cluster] no worker related: juju integrate {application}:cluster WORKER'
         )
-    elif missing := workload.ROLES.missing(roles):
+    elif missing := WORKLOAD.roles.missing(roles):
         if workers.awaited:
             names = ', '.join(workers.awaited[:3])
             report.waiting.append(f'[cluster] waiting for data from {names}')

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import exporter
 import schemes
-import workload
 from coordinated_telemetry import cluster, metrics
 from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.topology import Topology
+from workload import WORKLOAD
 
 _EXPORTER_PORTS = {'http': exporter.PORT, 'https': exporter.TLS_PORT}
-_WORKER_PORTS = {'http': workload.PORT, 'https': workload.TLS_PORT}
 
 
 def targets(
@@ -44,13 +43,16 @@ def targets(
     of_workers = by_application(workers, tls=tls)
     for worker in workers.units:
         scheme = of_workers[worker.topology.application]
-        port = _WORKER_PORTS[scheme]
-        found.append(metrics.Target(worker.topology, worker.address, port, scheme))
+        port = WORKLOAD.scraped.ports.of(scheme)
+        path = WORKLOAD.scraped.path
+        found.append(metrics.Target(worker.topology, worker.address, port, scheme, path))
     return found
 
 
 def by_application(workers: cluster.Workers, *, tls: bool) -> dict[str, Scheme]:
     """Worker application → how it is scraped."""
+    if not WORKLOAD.scraped.ports.tls:
+        return {worker.topology.application: 'http' for worker in workers.units}
     units = itertools.groupby(workers.units, key=lambda worker: worker.topology.application)
     return {
         name: schemes.of_scrape([worker.tls.schemes for worker in of], tls) for name, of in units

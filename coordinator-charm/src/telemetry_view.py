@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from coordinated_telemetry import routes, traces
 from coordinated_telemetry.report import Report, first
+from workload import WORKLOAD
 
 Known = Literal['configured', 'published', 'expected']
 
@@ -31,6 +32,7 @@ STORES = {
 """Endpoint → who may be at its other side."""
 
 NO_SPANS = 'nginx makes no spans; its access log has the trace_id of every request'
+NO_WORKLOAD_SPANS = 'the workload makes no spans'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Sent:
             self.charm_receivers,
             self.workload_receivers,
             self.ca,
+            workload=WORKLOAD.traces,
         )
 
 
@@ -184,6 +187,8 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
     of_logs = _logs(facts, chosen, found.notes, known)
     why = chosen.why_not('workload traces')
     of_workload = _traces(facts, 'workload-tracing', chosen.workload_traces, known, why)
+    if not WORKLOAD.traces:
+        of_workload = Flow(why=NO_WORKLOAD_SPANS)
     return {
         'metrics': _metrics(facts, unit),
         'workload-logs': of_logs,

@@ -22,21 +22,35 @@ def constants(module: str) -> dict[str, Any]:
         module: its path in the repository.
 
     Returns:
-        Name → value; of a call with keywords, such as `Roles(…)`, the keywords and their values.
+        Name → value, without what is computed from something. A call, such as `Roles(…)`, is a
+        mapping of its keywords, its other arguments at '', and what is called at 'call'.
     """
     found: dict[str, Any] = {}
     for node in ast.parse((ROOT / module).read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            value = node.value
-            try:
-                found[node.targets[0].id] = (
-                    {str(each.arg): ast.literal_eval(each.value) for each in value.keywords}
-                    if isinstance(value, ast.Call)
-                    else ast.literal_eval(value)
-                )
-            except ValueError:
-                continue  # computed from something
-    return found
+            found[node.targets[0].id] = _value(node.value)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _value(node: ast.expr) -> Any:
+    """The value of an expression that is written out; None if it is computed from something."""
+    if isinstance(node, ast.Call):
+        keywords = {str(each.arg): _value(each.value) for each in node.keywords}
+        called = node.func.id if isinstance(node.func, ast.Name) else ''
+        return {'call': called, '': [_value(argument) for argument in node.args], **keywords}
+    if isinstance(node, ast.Tuple):
+        return tuple(_value(item) for item in node.elts)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def ports(called: Mapping[str, Any]) -> tuple[int, int]:
+    """The plain port and the one with TLS of a `Ports(…)`; 0 without one."""
+    given = called['']
+    plain = given[0] if given else called['plain']
+    return plain, (given[1] if len(given) > 1 else called.get('tls')) or 0
 
 
 def charm_name(folder: str) -> str:
@@ -54,16 +68,15 @@ WORKER_CHARM = charm_name('worker-charm')
 NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR_PORT']
 """Where the coordinator serves, on each unit and on the application's service."""
 
-_WORKLOAD = constants('coordinator-charm/src/workload.py')
-WORKLOAD_PORT: int = _WORKLOAD['PORT']
-"""Where a worker's workload serves, its metrics too."""
-WORKLOAD_TLS_PORT: int = _WORKLOAD['TLS_PORT']
-"""The same over TLS."""
+WORKLOAD: dict[str, Any] = constants('coordinator-charm/src/workload.py')['WORKLOAD']
+"""The workload as the coordinator's charm describes it."""
+WORKLOAD_PORT, WORKLOAD_TLS_PORT = ports(WORKLOAD['ports'])
+"""Where a worker's workload serves, without TLS and with it."""
 _EXPORTER = constants('coordinator-charm/src/exporter.py')
 EXPORTER_PORT: int = _EXPORTER['PORT']
 EXPORTER_TLS_PORT: int = _EXPORTER['TLS_PORT']
 """Where a coordinator's exporter serves, without TLS and with it."""
-ROLES: tuple[str, ...] = tuple(_WORKLOAD['ROLES']['minimal_deployment'])
+ROLES: tuple[str, ...] = tuple(WORKLOAD['roles']['minimal_deployment'])
 """The roles that a deployment needs, without meta-roles."""
 
 

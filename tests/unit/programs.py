@@ -1,6 +1,9 @@
 """Real programs for unit tests: those of the local Juju's images, run on this machine."""
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +20,26 @@ def command(image: str, program: str) -> list[str]:
         image: the upstream reference.
         program: a path in it, like ``/usr/sbin/nginx``.
     """
-    try:
+    with _images_or_skip():
         return images.host_command(image, program)
+
+
+def path(image: str, file: str) -> Path:
+    """Where a file of an image is on this machine; skips and fails like `command`.
+
+    Args:
+        image: the upstream reference.
+        file: a path in it.
+    """
+    with _images_or_skip():
+        found = images.find(image).layers
+    return next(path for layer in found if (path := layer / file.lstrip('/')).exists())
+
+
+@contextlib.contextmanager
+def _images_or_skip() -> Iterator[None]:
+    try:
+        yield
     except pods.PodError as error:
         if os.environ.get('LOCALJUJU_IS_SET_UP'):
             pytest.fail(str(error))

@@ -16,7 +16,7 @@ FOLDERS = {
 }
 OF_A_CHARM = {
     *('bounds', 'databags', 'hostile', 'life_cycle', 'quiet', 'relations', 'statuses'),
-    *('rules_fire', 'trust'),
+    *('rules_fire', 'trust', 'restarts', 'https', 'tls'),
 }
 """What is tested of a charm as a whole: these are the tests of its charm.py."""
 OF_THE_LIBRARY = {'package'}
@@ -35,9 +35,13 @@ def about(folder):
 def test_a_module_has_a_test_module(folder):
     modules = names(FOLDERS[folder], '*.py')
     assert modules
-    assert modules - {'charm'} <= about(folder)
+    assert modules - {'charm', 'workload'} <= about(folder)
     if 'charm' in modules:
         assert {'databags', 'hostile', 'life_cycle', 'quiet'} <= about(folder)
+
+
+def test_the_workload_of_each_charm_has_its_tests_in_a_folder_that_an_author_replaces():
+    assert about('workload') == {'coordinator', 'worker'}
 
 
 @pytest.mark.parametrize('folder', FOLDERS)

@@ -58,9 +58,9 @@ def found(function, artifact):
 def test_it_knows_the_charms_and_their_roles():
     assert WITH['coordinator_charm'] == deployment.COORDINATOR_CHARM
     assert WITH['worker_charm'] == deployment.WORKER_CHARM
-    assert WITH['minimal_deployment'] == workload.ROLES.minimal_deployment
+    assert WITH['minimal_deployment'] == workload.WORKLOAD.roles.minimal_deployment
     roles = {meta: {*roles} for meta, roles in WITH['meta_roles'].items()}
-    assert roles == {meta: {*roles} for meta, roles in workload.ROLES.meta_roles.items()}
+    assert roles == {meta: {*roles} for meta, roles in workload.WORKLOAD.roles.meta_roles.items()}
 
 
 def test_a_whole_deployment_passes(status, units, bundle):

@@ -8,41 +8,29 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import ops
-import pydantic
 
-import workload
 from coordinated_telemetry import (
     cluster,
     cluster_worker,
-    containers,
     databag,
     databags,
     logs,
     reconciler,
     rolling,
     routes,
-    traces,
+    worker_running,
     worker_tls,
 )
 from coordinated_telemetry.topology import Topology
+from coordinated_telemetry.worker_workload import Run
+from workload import WORKLOAD
 
 logger = logging.getLogger(__name__)
 
-
-class Config(pydantic.BaseModel):
-    """The charm's options: one for each role."""
-
-    role_all: bool = True
-    role_frontend: bool = False
-    role_backend: bool = False
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The enabled roles, meta-roles not expanded, sorted."""
-        enabled = (name for name, value in self if value)
-        return tuple(sorted(name.removeprefix('role_') for name in enabled))
+_ROLE_OPTION = 'role-'
 
 
 class WorkerCharm(reconciler.ReconcilingCharm):
@@ -57,12 +45,14 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         self._stored.set_default(renewal='', refused='')
-        self._container = self.unit.get_container(workload.CONTAINER)
+        self._runner = worker_running.Runner(self.unit, WORKLOAD)
 
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make the relation and the container match what the coordinator asks for."""
-        self._roles = self.load_config(Config).roles
+        self._roles = self._enabled_roles()
         coordinator = cluster_worker.read_coordinator(bags, 'cluster', self.topology)
+        if coordinator and not WORKLOAD.ports.tls:
+            coordinator = dataclasses.replace(coordinator, schemes=('http',))
         self._is_related = bool(bags.relations('cluster'))
         if coordinator:
             self._follow_routes(coordinator)
@@ -85,14 +75,14 @@ class WorkerCharm(reconciler.ReconcilingCharm):
                 bags.ensure('peers', self.unit, rolling.PeerData())
             else:
                 self._write_container(bags, coordinator, tls, serving)
-                self.ensure_version(event, lambda: workload.version(self._container))
+                self.ensure_version(event, self._runner.version)
         except ops.pebble.Error as error:
             self._fail(error)
             serving = None
         else:
             serving = serving and self._serving()
         announced = self._publish(event, bags, coordinator, tls, serving)
-        self.unit.set_ports(*workload.ports(announced.schemes))
+        self.unit.set_ports(*WORKLOAD.open_ports(announced.schemes))
         if (tls.renewal, tls.refused) != (renewal, refused):
             self._stored.renewal, self._stored.refused = tls.renewal, tls.refused
 
@@ -110,16 +100,28 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             )
         elif self._config is None:
             report.waiting.append("[cluster] waiting for the coordinator's configuration")
-        if not workload.running(self._container):
-            report.waiting.append('[workload] waiting for podinfo to start')
+        if not self._runner.is_running():
+            report.waiting.append(f'[workload] waiting for {WORKLOAD.name} to start')
+        for name in self._runner.unreachable():
+            report.waiting.append(f'[{name}] waiting for the container')
         if self._ahead:
             report.note(f'will restart after {", ".join(self._ahead)}')
         return f'ready: {", ".join(self._roles)}'
 
+    def _enabled_roles(self) -> tuple[str, ...]:
+        """The roles of which the option is true, meta-roles not expanded, sorted."""
+        return tuple(
+            sorted(
+                option.removeprefix(_ROLE_OPTION)
+                for option, is_enabled in self.config.items()
+                if option.startswith(_ROLE_OPTION) and is_enabled
+            )
+        )
+
     def _serving(self) -> worker_tls.Serving | None:
         """What the workload serves; None if Pebble cannot be asked."""
         try:
-            return workload.serving(self._container) if self._container.can_connect() else None
+            return self._runner.serving() if self._runner.main.can_connect() else None
         except ops.pebble.Error as error:
             self._fail(error)
             return None
@@ -158,6 +160,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             coordinator.charm_tracing_receivers,
             coordinator.workload_tracing_receivers,
             ca,
+            workload=WORKLOAD.traces,
         )
         self.ensure_own_routes(self._routes, ca)
         if why := self._routes.workload_traces.refused:
@@ -168,7 +171,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         if coordinator is None or coordinator.worker_config is None:
             return None
         try:
-            return workload.checked_config(coordinator.worker_config)
+            return WORKLOAD.checked_config(coordinator.worker_config)
         except ValueError as error:
             why = f'worker_config: {databag.reason(error)}'
             self.report.ignore(coordinator.application, why)
@@ -185,20 +188,13 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             # Without the coordinator's data, even for a moment, the workload keeps running as it
             # is. Without a relation it does too, but sends no telemetry.
             if not self._is_related:
-                logs.ensure_log_targets(self._container, {}, self.topology, self.report)
-                workload.ensure_untraced(self._container)
+                self._ensure_log_targets()
+                self._runner.ensure_untraced()
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
-        logs.ensure_log_targets(
-            self._container,
-            self._routes.loki,
-            self.topology,
-            self.report,
-            coordinator.receive_ca_certs,
-            self._routes.otlp_logs,
-        )
+        self._ensure_log_targets(coordinator.receive_ca_certs)
         # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
-        config = self._config or workload.read_config(self._container)
+        config = self._config or self._runner.read_config()
         if config is None:
             return
         digest = tls.issued.sha256 if tls.issued else serving.certificate_sha256
@@ -210,16 +206,25 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         if not schemes:
             bags.ensure('peers', self.unit, rolling.PeerData())
             return
-        layer = self._layer(
-            coordinator, config, self.topology, worker_tls.Serving(schemes, digest)
-        )
-        if self._is_after_others(bags, coordinator, layer, config):
+        run = self._run(coordinator, config, self.topology, worker_tls.Serving(schemes, digest))
+        if self._is_after_others(bags, coordinator, run):
             return
-        files = workload.files(config, coordinator.ca_cert, self._traces_ca(coordinator))
-        if workload.ensure_running(self._container, files, layer, tls.issued):
-            logger.info('podinfo runs with a new configuration, as %s', ', '.join(self._roles))
+        if self._runner.ensure_running(run, tls.issued):
+            roles = ', '.join(self._roles)
+            logger.info('%s runs with a new configuration, as %s', WORKLOAD.name, roles)
         runs = self._runs(coordinator, config, self.unit.name)
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
+
+    def _ensure_log_targets(self, ca: str = '') -> None:
+        for container in self._runner.reachable():
+            logs.ensure_log_targets(
+                container,
+                self._routes.loki,
+                self.topology,
+                self.report,
+                ca,
+                self._routes.otlp_logs,
+            )
 
     def _runs(self, coordinator: cluster_worker.Coordinator, config: str, unit: str) -> str:
         """The digest of what a unit of this application runs once it has acted on all it was told.
@@ -228,51 +233,45 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         """
         owner = dataclasses.replace(self.topology, unit='')
         wanted = worker_tls.Serving(coordinator.schemes)
-        shared = {**self._layer(coordinator, config, owner, wanted)}
+        layers = WORKLOAD.layers(self._run(coordinator, config, owner, wanted))
+        shared: dict[str, Any] = {**layers}
         if 'https' in coordinator.schemes:
             shared['certificate'] = worker_tls.issued_digest(coordinator, unit)
         return rolling.digest(shared)
 
-    def _layer(
+    def _run(
         self,
         coordinator: cluster_worker.Coordinator,
         config: str,
         owner: Topology,
         serving: worker_tls.Serving,
-    ) -> ops.pebble.LayerDict:
-        coordinator_host = self.hosts.application(coordinator.application)
-        return workload.layer(
+    ) -> Run:
+        """What the workload is to run with."""
+        scheme = 'https' if coordinator.ca_cert else 'http'
+        host = self.hosts.application(coordinator.application)
+        traces = self._routes.workload_traces
+        is_tls = (traces.url or '').startswith('https:')
+        return Run(
+            roles=self._roles,
+            config=config,
+            coordinator=f'{scheme}://{host}:{cluster.COORDINATOR_PORT}',
+            topology=owner,
             schemes=serving.schemes,
             certificate_sha256=serving.certificate_sha256,
-            config=config,
-            ca=coordinator.ca_cert,
-            backend=workload.backend_url(
-                self._roles, coordinator_host, tls=bool(coordinator.ca_cert)
-            ),
-            service_name=self.app.name,
-            traces_endpoint=self._routes.workload_traces.url,
-            traces_ca=self._traces_ca(coordinator),
-            resource_attributes=traces.resource_attributes(owner),
+            ca=coordinator.ca_cert if WORKLOAD.calls_coordinator(self._roles) else '',
+            traces=traces.url,
+            protocol=traces.protocol,
+            traces_ca=coordinator.receive_ca_certs if is_tls else '',
         )
 
-    def _traces_ca(self, coordinator: cluster_worker.Coordinator) -> str:
-        """What the workload has to trust to send its traces; nothing where they go over HTTP."""
-        is_tls = (self._routes.workload_traces.url or '').startswith('https:')
-        return coordinator.receive_ca_certs if is_tls else ''
-
     def _is_after_others(
-        self,
-        bags: databags.Databags,
-        coordinator: cluster_worker.Coordinator,
-        layer: ops.pebble.LayerDict,
-        config: str,
+        self, bags: databags.Databags, coordinator: cluster_worker.Coordinator, run: Run
     ) -> bool:
         """Whether other units restart before this one, which keeps running unchanged."""
-        running = workload.running(self._container)
-        wanted = functools.partial(self._runs, coordinator, config)
+        wanted = functools.partial(self._runs, coordinator, run.config)
         self._ahead = ()
         patience = rolling.PATIENCE
-        if running and not containers.has_layer(self._container, layer):
+        if self._runner.is_running() and not self._runner.has_layers(run):
             self._ahead = rolling.ahead(bags, 'peers', self.unit, wanted)
             if not self._ahead:
                 patience = rolling.UNHEARD_PATIENCE
@@ -286,5 +285,5 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
-    with reconciler.own_telemetry('worker-k8s'):
+    with reconciler.own_telemetry():
         ops.main(WorkerCharm)

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import programs
-from coordinator.source import nginx_client_tls
+from coordinator.source import nginx_client_tls, nginx_stream
 
+IMAGE = 'nginx:1.30.4'
 SECONDS = 120
 """How long anything here may take before it has failed."""
 MEBIBYTE = 2**20
@@ -135,6 +136,9 @@ class Running:
         ):
             assert old in text
             text = text.replace(old, new)
+        # The folder that it includes is the image's, not this machine's.
+        module = programs.path(IMAGE, '/usr/lib/nginx/modules/ngx_stream_module.so')
+        text = text.replace(nginx_stream.MODULES, f'load_module {module};\n')
         text = text.replace(nginx_client_tls.PLAIN, f'127.0.0.1:{self._plain_port}')
         path = self.folder / 'nginx.conf'
         path.write_text(text)
@@ -178,7 +182,7 @@ def started(folder: Path, text, *, limits=''):
         text: its configuration.
         limits: what a shell does before.
     """
-    command = programs.command('nginx:1.30.4', '/usr/sbin/nginx')
+    command = programs.command(IMAGE, '/usr/sbin/nginx')
     running = Running(folder)
     arguments = ['-p', str(folder), '-e', str(folder / 'log'), '-c', str(running.write(text))]
     process = subprocess.Popen(

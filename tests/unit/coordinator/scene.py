@@ -11,7 +11,9 @@ from ops import testing
 import authority
 import charms
 import juju
-from coordinator.source import charm
+from coordinated_telemetry import cluster
+from coordinated_telemetry.workloads import Ports
+from coordinator.source import charm, description, workload
 
 SPECIFICATION = charms.specification('coordinator-charm')
 APPLICATION = 'coordinator'
@@ -426,3 +428,13 @@ def outcome(unit: Coordinator, state: testing.State) -> dict[str, Any]:
     }
     ports = sorted(port.port or 0 for port in state.opened_ports)
     return {'nginx.conf': unit.config, 'plans': plans, 'databags': databags, 'ports': ports}
+
+
+def worker_config(level: str) -> str:
+    """The configuration file that workers are sent at a log level."""
+    return workload.config(description.Seen(level, cluster.Workers()))
+
+
+def serving_at(port: int) -> description.Workload:
+    """The workload at a port that a test has, whether with TLS or not."""
+    return dataclasses.replace(workload.WORKLOAD, ports=Ports(port, tls=port))

@@ -20,12 +20,14 @@ with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutr
     import certificates
     import charm
     import cluster_tls
+    import description
     import exporter
     import ingress
     import nginx
     import nginx_client_tls
     import nginx_config
     import nginx_pod
+    import nginx_stream
     import nginx_upstream_tls
     import running
     import schemes
@@ -58,12 +60,14 @@ __all__ = [
     'certificates',
     'charm',
     'cluster_tls',
+    'description',
     'exporter',
     'ingress',
     'nginx',
     'nginx_client_tls',
     'nginx_config',
     'nginx_pod',
+    'nginx_stream',
     'nginx_upstream_tls',
     'own_workload',
     'running',

@@ -11,7 +11,6 @@ import golden
 import juju
 import relabelling
 from coordinator import scene
-from coordinator.source import workload
 
 GOLDEN = Path(__file__).parent / 'golden'
 ENDPOINTS = {
@@ -89,7 +88,7 @@ def test_the_log_level_goes_to_nginx_and_to_the_workers(unit, level, in_nginx):
         unit.state(scene.workers('both', id=11), config={'log-level': level})
     )
     worker_config = json.loads(after.get_relation(11).local_app_data['worker_config'])
-    assert worker_config == workload.config(level)
+    assert worker_config == scene.worker_config(level)
     assert f'error_log /dev/stderr {in_nginx};' in unit.config
 
 

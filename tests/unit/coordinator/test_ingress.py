@@ -241,7 +241,7 @@ def test_every_server_of_clients_answers_the_health_check_itself(unit, servers):
 def test_no_role_is_at_the_path_of_the_health_check(unit):
     from coordinator.source import workload
 
-    assert nginx_config.HEALTH_PATH not in workload.LOCATIONS
+    assert nginx_config.HEALTH_PATH not in workload.WORKLOAD.locations
 
 
 def test_of_a_relation_that_juju_refuses_there_is_nothing(unit):

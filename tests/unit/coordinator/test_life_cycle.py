@@ -22,7 +22,6 @@ import hostile
 import juju
 import nginxconf
 from coordinator import scene
-from coordinator.source import workload
 
 
 def test_the_same_state_gives_the_same_bytes_in_any_process_and_order():
@@ -422,7 +421,7 @@ class Life(stateful.RuleBasedStateMachine):
     def check_cluster(self, databag):
         found: dict[str, Any] = {key: json.loads(value) for key, value in databag.items()}
         level = self.level if self.level in ('debug', 'warning', 'error') else 'info'
-        assert found.pop('worker_config') == workload.config(level)
+        assert found.pop('worker_config') == scene.worker_config(level)
         # nginx uses http, as no worker serves https; what is not needed any more goes later.
         told = found.pop('worker_schemes', ['http'])
         both = ['http', 'https']

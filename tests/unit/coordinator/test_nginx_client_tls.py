@@ -13,8 +13,9 @@ import pytest
 from charmlibs.interfaces import tls_certificates
 
 import authority
+from coordinator import scene
 from coordinator.live import SECONDS, Worker, ask, started, wait_until
-from coordinator.source import nginx_config, nginx_pod, workload
+from coordinator.source import nginx_config, nginx_pod
 
 
 @pytest.fixture
@@ -44,8 +45,7 @@ def config(worker, certificate, serves_plain):
     """nginx.conf with one worker; `certificate` may be ''."""
     return nginx_config.config(
         {'gate': ['127.0.0.1']},
-        locations=workload.LOCATIONS,
-        upstream_port=worker.port,
+        workload=scene.serving_at(worker.port),
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
         log_level='info',
         certificate=str(certificate),

@@ -63,8 +63,7 @@ def config(
 ):
     return nginx_config.config(
         upstreams,
-        locations=workload.LOCATIONS,
-        upstream_port=workload.PORT,
+        workload=workload.WORKLOAD,
         pod=nginx_pod.Pod(tuple(resolvers), ipv6, open_files),
         log_level=log_level,
         certificate=certificate,

@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
+from coordinator import scene
 from coordinator.live import MEBIBYTE, SECONDS, Worker, ask, read_head, started, wait_until
-from coordinator.source import nginx_config, nginx_pod, workload
+from coordinator.source import nginx_config, nginx_pod
 
 
 @contextlib.contextmanager
@@ -23,8 +24,7 @@ def serving(folder, *, open_files=None, soft=None, more=()):
     worker.start()
     text = nginx_config.config(
         {'gate': ['127.0.0.1']},
-        locations=workload.LOCATIONS,
-        upstream_port=worker.port,
+        workload=scene.serving_at(worker.port),
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False, open_files=open_files),
         log_level='info',
     )

@@ -1,6 +1,7 @@
 """How nginx calls the workers with https: what the real one refuses, and what it keeps."""
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import json
@@ -18,7 +19,7 @@ import authority
 from coordinated_telemetry import pem
 from coordinator import requesting, scene
 from coordinator.live import MEBIBYTE, SECONDS, Worker, ask, read_head, started, wait_until
-from coordinator.source import nginx_config, nginx_pod, nginx_upstream_tls, workload
+from coordinator.source import nginx_config, nginx_pod, nginx_upstream_tls
 
 A, B, C = 'a.example', 'b.example', 'c.example'
 ADDRESSES = {A: '127.0.0.2', B: '127.0.0.3', C: '127.0.0.4'}
@@ -90,8 +91,7 @@ class Proxy:
         hosts = {ADDRESSES[host]: host for host in self.workers}
         text = nginx_config.config(
             {'gate': self.workers},
-            locations=workload.LOCATIONS,
-            upstream_port=self.port,
+            workload=scene.serving_at(self.port),
             pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
             log_level='info',
             upstream_tls=nginx_upstream_tls.UpstreamTls(
@@ -319,8 +319,7 @@ def test_a_body_streams_to_the_worker(proxy, tmp_path):
 def test_an_address_is_known_as_nginx_writes_it(tmp_path, ip):
     text = nginx_config.config(
         {},
-        locations={},
-        upstream_port=1,
+        workload=dataclasses.replace(scene.serving_at(1), locations={}),
         pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
         log_level='info',
         upstream_tls=nginx_upstream_tls.UpstreamTls(ca='', hosts={ip: A}),

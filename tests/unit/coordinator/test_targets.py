@@ -19,8 +19,12 @@ def test_every_exporter_and_every_worker_is_a_target_with_its_own_topology():
     assert targets.targets(APPLICATION, {'c/0': 'p', 'c/1': 'q'}, workers) == [
         metrics.Target(APPLICATION.for_unit('c', 'c/0', 'c-k8s'), 'p', 9113),
         metrics.Target(APPLICATION.for_unit('c', 'c/1', 'c-k8s'), 'q', 9113),
-        metrics.Target(APPLICATION.for_unit('a', 'a/0', 'w-k8s'), 'x', workload.PORT),
-        metrics.Target(APPLICATION.for_unit('b', 'b/1', 'b-k8s'), '::1', workload.PORT),
+        metrics.Target(
+            APPLICATION.for_unit('a', 'a/0', 'w-k8s'), 'x', workload.WORKLOAD.ports.plain
+        ),
+        metrics.Target(
+            APPLICATION.for_unit('b', 'b/1', 'b-k8s'), '::1', workload.WORKLOAD.ports.plain
+        ),
     ]
 
 
@@ -47,7 +51,7 @@ def test_an_application_is_scraped_over_https_once_all_its_units_serve_it():
     found = targets.targets(APPLICATION, {'c/0': 'p'}, workers, [('http', 'https')], tls=True)
     assert [(one.topology.unit, one.scheme, one.port) for one in found] == [
         ('c/0', 'https', 9114),
-        ('a/0', 'https', workload.TLS_PORT),
-        ('b/0', 'http', workload.PORT),
-        ('b/1', 'http', workload.PORT),
+        ('a/0', 'https', workload.WORKLOAD.ports.tls),
+        ('b/0', 'http', workload.WORKLOAD.ports.plain),
+        ('b/1', 'http', workload.WORKLOAD.ports.plain),
     ]

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from coordinated_telemetry import cluster, topology
-from coordinator.source import nginx_config, nginx_pod, workers_view
+from coordinator.source import nginx_config, nginx_pod, workers_view, workload
 
 OWN = topology.Topology('m', 'u', 'c', 'c/0', 'coordinator-k8s')
 
@@ -46,8 +46,7 @@ def listed(one, **changes):
 def test_the_upstreams_are_those_of_nginx_conf(certificate):
     config = nginx_config.config(
         {'gate': ['a.b', '::1'], 'vault': []},
-        locations={'/': 'gate', '/vault/': 'vault'},
-        upstream_port=7070,
+        workload=workload.WORKLOAD,
         pod=nginx_pod.Pod(('10.0.0.1',), ipv6=False),
         log_level='info',
         certificate=certificate,

@@ -247,7 +247,9 @@ def answer_of(charm, meta, request):
     return json.loads(after.get_relation(relation.id).local_app_data['receivers'])
 
 
-@pytest.mark.parametrize('protocols', [traces.CHARM_PROTOCOLS, traces.WORKLOAD_PROTOCOLS])
+@pytest.mark.parametrize(
+    'protocols', [traces.CHARM_PROTOCOLS, traces.workload_protocols(['otlp_grpc'])]
+)
 def test_tempos_library_reads_our_request_and_our_store_answers_as_it_does(protocols):
     request = traces.RequirerData(receivers=list(protocols)).model_dump()
     databag = {key: json.dumps(value) for key, value in request.items()}

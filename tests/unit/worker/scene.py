@@ -12,6 +12,12 @@ import juju
 from worker.source import charm
 
 SPECIFICATION = charms.specification('worker-charm')
+SPECIFICATION['config'] = {
+    'options': {
+        f'role-{role}': {'type': 'boolean', 'default': role == 'all'}
+        for role in ('all', 'gate', 'vault')
+    }
+}
 APPLICATION = 'worker'
 CONFIG = 'level: "info"\n'
 
@@ -74,9 +80,9 @@ class Worker:
 
     Attributes:
         ctx: what events are made of.
-        folder: /etc/podinfo of the container.
+        folder: /etc/imagined of the container.
         certs: /etc/ssl/certs of the container.
-        tls: /etc/podinfo-tls of the container.
+        tls: /etc/imagined-tls of the container.
         unit: the unit's name.
     """
 
@@ -85,11 +91,11 @@ class Worker:
             charm.WorkerCharm, app_name=APPLICATION, unit_id=number, **SPECIFICATION
         )
         self.unit = f'{APPLICATION}/{number}'
-        self.folder = folder / 'podinfo'
+        self.folder = folder / 'imagined'
         self.folder.mkdir(parents=True)
         self.certs = folder / 'certs'
         self.certs.mkdir()
-        self.tls = folder / 'podinfo-tls'
+        self.tls = folder / 'imagined-tls'
         self.tls.mkdir()
 
     def container(self, *, can_connect: bool = True) -> testing.Container:
@@ -98,11 +104,11 @@ class Worker:
             'workload',
             can_connect=can_connect,
             mounts={
-                'config': testing.Mount(location='/etc/podinfo', source=self.folder),
+                'config': testing.Mount(location='/etc/imagined', source=self.folder),
                 'certs': testing.Mount(location='/etc/ssl/certs', source=self.certs),
-                'tls': testing.Mount(location='/etc/podinfo-tls', source=self.tls),
+                'tls': testing.Mount(location='/etc/imagined-tls', source=self.tls),
             },
-            execs={testing.Exec(['/home/app/podinfo', '--version'], stdout='6.9.2\n')},
+            execs={testing.Exec(['/bin/imagined', '--version'], stdout='6.9.2\n')},
         )
 
     def state(
@@ -134,7 +140,7 @@ class Worker:
 
 def service(state: testing.State) -> dict[str, Any]:
     """The workload's service as the plan has it."""
-    return dict(juju.services(state.get_container('workload'))['podinfo'])
+    return dict(juju.services(state.get_container('workload'))['imagined'])
 
 
 def outcome(unit: Worker, state: testing.State) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_an_https_collector_gets_everything_with_a_ca(unit, set_destination):
     assert (unit.certs / 'coordinated-telemetry.pem').read_text() == ca
     environment = scene.service(after)['environment']
     assert environment[ENDPOINT] == 'https://otelcol:4317'
-    assert environment['OTEL_EXPORTER_OTLP_CERTIFICATE'] == '/etc/podinfo/traces-ca.pem'
+    assert environment['OTEL_EXPORTER_OTLP_CERTIFICATE'] == '/etc/imagined/traces-ca.pem'
     assert (unit.folder / 'traces-ca.pem').read_text() == ca
 
 

@@ -283,7 +283,7 @@ def is_config(raw):
     """Whether a value of a databag is a configuration that the workload may have."""
     text = hostile.decoded(raw)
     try:
-        return isinstance(text, str) and bool(workload.checked_config(text))
+        return isinstance(text, str) and bool(workload.WORKLOAD.checked_config(text))
     except ValueError:
         return False
 

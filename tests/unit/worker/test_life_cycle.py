@@ -76,7 +76,7 @@ class Expected:
 
     config: str
     traces: str | None
-    calls_the_backend: bool
+    calls_the_vault: bool
     coordinator: str
 
 
@@ -98,7 +98,7 @@ class Life(stateful.RuleBasedStateMachine):
         self.relations = 1
         self.published: Published | None = None
         self.peers: dict[int, str | None] = {}
-        self.roles = {'role-all': True, 'role-frontend': False, 'role-backend': False}
+        self.roles = {'role-all': True, 'role-gate': False, 'role-vault': False}
         self.leader = True
         # What it runs with: it changes when it is its turn, and stays when nobody asks for more.
         self.runs: Expected | None = None
@@ -202,7 +202,7 @@ class Life(stateful.RuleBasedStateMachine):
         self.state = self.unit.ctx.run(event, self.state)
         self.expect()
 
-    @stateful.rule(role=st.sampled_from(['role-all', 'role-frontend', 'role-backend']))
+    @stateful.rule(role=st.sampled_from(['role-all', 'role-gate', 'role-vault']))
     def configure(self, role):
         self.roles[role] = not self.roles[role]
         self.run(self.unit.ctx.on.config_changed())
@@ -259,7 +259,7 @@ class Life(stateful.RuleBasedStateMachine):
         return Expected(
             config=self.published.config,
             traces=f'http://{grpc}' if sent else None,
-            calls_the_backend=self.roles['role-all'] or self.roles['role-frontend'],
+            calls_the_vault=self.roles['role-all'] or self.roles['role-gate'],
             coordinator=self.application,
         )
 
@@ -306,13 +306,13 @@ class Life(stateful.RuleBasedStateMachine):
         if self.runs is None:
             assert services == {}
             return
-        service: dict[str, Any] = dict(services['podinfo'])
+        service: dict[str, Any] = dict(services['imagined'])
         assert self.unit.config == self.runs.config
         assert service['environment'].get('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT') == self.runs.traces
         host = f'{self.runs.coordinator}.m.svc.cluster.local'
-        flag = f'--backend-url=http://{host}:8080/backend/headers'
-        assert (flag in service['command'].split()) is self.runs.calls_the_backend
-        assert ('--backend-url' in service['command']) is self.runs.calls_the_backend
+        flag = f'--calls=http://{host}:8080/vault/'
+        assert (flag in service['command'].split()) is self.runs.calls_the_vault
+        assert ('--calls' in service['command']) is self.runs.calls_the_vault
 
     def check_databags(self):
         if self.relation is None:

@@ -103,7 +103,7 @@ def test_in_the_model_controller_names_are_after_the_pods_own(unit, monkeypatch)
     published = after.get_relation(21).local_unit_data
     assert json.loads(published['address']) == fqdn
     command = scene.service(after)['command']
-    assert '--backend-url=http://coordinator.controller-lxd.svc.k8s.example:8080/' in command
+    assert '--calls=http://coordinator.controller-lxd.svc.k8s.example:8080/' in command
     labels, *_ = juju.enabled_log_targets(after.get_container('workload')).values()
     assert labels['juju_model'] == 'm'
 

@@ -63,8 +63,8 @@ STATUSES = {
     'fine': ([scene.coordinator()], {}, active('ready: all')),
     'fine with two roles': (
         [scene.coordinator()],
-        {'role-all': False, 'role-backend': True, 'role-frontend': True},
-        active(f'ready: {", ".join(sorted(("backend", "frontend")))}'),
+        {'role-all': False, 'role-vault': True, 'role-gate': True},
+        active(f'ready: {", ".join(sorted(("vault", "gate")))}'),
     ),
     'fine, and an endpoint is left out': (
         [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],
@@ -106,7 +106,7 @@ def test_the_status(unit, relations, config, expected):
 def test_it_waits_for_the_workload(unit):
     state = unit.state(scene.coordinator(), container=unit.container(can_connect=False))
     assert unit.update_status(state).unit_status == waiting(
-        '[workload] waiting for podinfo to start'
+        '[workload] waiting for imagined to start'
     )
 
 
@@ -116,12 +116,12 @@ def test_it_waits_for_a_workload_that_does_not_run(unit, status, monkeypatch):
 
     before = unit.update_status(unit.state(scene.coordinator()))
     container = dataclasses.replace(
-        before.get_container('workload'), service_statuses={'podinfo': status}
+        before.get_container('workload'), service_statuses={'imagined': status}
     )
     # Nor does it start.
     monkeypatch.setattr(mocking._MockPebbleClient, 'replan_services', lambda *_, **__: None)
     after = unit.update_status(dataclasses.replace(before, containers=[container]))
-    assert after.unit_status == waiting('[workload] waiting for podinfo to start')
+    assert after.unit_status == waiting('[workload] waiting for imagined to start')
 
 
 def test_it_waits_for_a_container_that_cannot_be_configured(unit, monkeypatch):

@@ -21,7 +21,7 @@ HTTPS = {
 }
 BOTH = set(HTTPS['loki_endpoints'].values())
 GOLDEN = Path(__file__).parent / 'golden'
-PATH = '/etc/podinfo/traces-ca.pem'
+PATH = '/etc/imagined/traces-ca.pem'
 VARIABLE = 'OTEL_EXPORTER_OTLP_CERTIFICATE'
 
 
@@ -181,9 +181,9 @@ def test_neither_ca_stands_for_the_other(unit):
     assert (unit.folder / 'ca' / 'ca.pem').read_text() == A
     assert [path.name for path in (unit.folder / 'ca').iterdir()] == ['ca.pem']
     assert trusted(unit) == B
-    assert environment(both)['SSL_CERT_DIR'] == '/etc/podinfo/ca'
+    assert environment(both)['TRUSTS'] == '/etc/imagined/ca/ca.pem'
     one = state_of(unit, both, receive_ca_certs=B)
-    assert '--backend-url=http://' in scene.service(one)['command']
+    assert '--calls=http://' in scene.service(one)['command']
     other = state_of(unit, one, ca_cert=A)
     assert VARIABLE not in environment(other)
 

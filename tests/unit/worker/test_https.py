@@ -65,9 +65,10 @@ def files(unit):
 
 
 def listens(state):
-    """The flags that say where podinfo listens."""
+    """The flags that say where imagined listens."""
     words = scene.service(state)['command'].split()
-    return {word.partition('=')[0]: word.partition('=')[2] for word in words if 'port=' in word}
+    flags = dict(word.partition('=')[::2] for word in words)
+    return {flag: flags[flag] for flag in ('--plain', '--tls') if flag in flags}
 
 
 def ports(state):
@@ -110,7 +111,7 @@ def test_a_unit_asks_while_it_serves_as_before(unit, asking):
     }
     assert published['ip_addresses'] == ['10.1.0.7', 'fd00::7']
     assert 'schemes' not in published
-    assert listens(asking) == {'--port': '9898'}
+    assert listens(asking) == {'--plain': '7070'}
     assert asking.unit_status == testing.WaitingStatus(
         '[certificates] waiting for a certificate from coordinator'
     )
@@ -128,7 +129,7 @@ def test_without_a_ca_there_is_neither_key_nor_request_nor_anything_heavy(unit, 
     after = unit.update_status(fresh(unit, schemes=None))
     assert own(after).keys() == {'address', 'juju_topology'}
     assert after.secrets == frozenset()
-    assert listens(after) == {'--port': '9898'}
+    assert listens(after) == {'--plain': '7070'}
 
 
 def test_the_key_belongs_to_the_unit_and_is_granted_to_nobody(asking):
@@ -173,13 +174,13 @@ def test_a_coordinator_that_is_not_ready_withdraws_nothing(unit, serving):
 
 def test_a_certificate_is_served_and_then_announced(unit, serving):
     digest = own(serving)['certificate_sha256']
-    chain = files(unit)[f'{digest}/tls.crt'][0]
+    chain = files(unit)[f'{digest}/chain'][0]
     assert digest == cluster_data.sha256(chain)
     assert own(serving)['schemes'] == BOTH
-    assert listens(serving) == {'--port': '9898', '--secure-port': '9899'}
-    assert f'--cert-path=/etc/podinfo-tls/{digest}' in scene.service(serving)['command']
-    assert files(unit)[f'{digest}/tls.key'] == (key(serving), 0o600)
-    assert ports(serving) == [9898, 9899]
+    assert listens(serving) == {'--plain': '7070', '--tls': '7071'}
+    assert f'--with=/etc/imagined-tls/{digest}' in scene.service(serving)['command']
+    assert files(unit)[f'{digest}/key'] == (key(serving), 0o600)
+    assert ports(serving) == [7070, 7071]
     assert serving.unit_status == testing.ActiveStatus('ready: all')
 
 
@@ -193,18 +194,15 @@ def test_what_a_workload_does_not_start_with_is_not_announced(unit, asking):
     assert '[workload] not configured yet' in after.unit_status.message
 
 
-def test_only_https_is_checked_by_what_the_image_has(unit, serving):
+def test_only_https_is_checked(unit, serving):
     chain = issued(serving)
     after = unit.update_status(told(serving, ['https'], chain))
-    assert listens(after) == {'--port': '0', '--secure-port': '9899'}
+    assert listens(after) == {'--tls': '7071'}
     (check,) = after.get_container('workload').plan.checks.values()
     assert check.http is None
-    assert check.exec == {
-        'command': 'curl --silent --fail --insecure --output /dev/null '
-        'https://127.0.0.1:9899/readyz'
-    }
+    assert check.exec == {'command': '/bin/imagined ask https 7071'}
     assert own(after)['schemes'] == ['https']
-    assert ports(after) == [9899]
+    assert ports(after) == [7071]
 
 
 def test_a_new_unit_that_is_to_serve_only_https_serves_nothing_until_it_can(unit):
@@ -216,7 +214,7 @@ def test_a_new_unit_that_is_to_serve_only_https_serves_nothing_until_it_can(unit
         '[certificates] waiting for a certificate from coordinator'
     )
     after = unit.update_status(told(asking, ['https'], issued(asking)))
-    assert listens(after) == {'--port': '0', '--secure-port': '9899'}
+    assert listens(after) == {'--tls': '7071'}
     assert own(after)['schemes'] == ['https']
 
 
@@ -226,7 +224,7 @@ def test_a_unit_that_serves_http_goes_on_until_it_can_serve_https(unit, asking):
     assert 'schemes' not in own(after)
     assert after.unit_status.message == '[certificates] waiting for a certificate from coordinator'
     after = unit.update_status(told(after, ['https'], issued(after)))
-    assert listens(after) == {'--port': '0', '--secure-port': '9899'}
+    assert listens(after) == {'--tls': '7071'}
 
 
 def test_from_http_over_both_to_https_and_back_leaves_nothing(unit):
@@ -238,11 +236,11 @@ def test_from_http_over_both_to_https_and_back_leaves_nothing(unit):
         if 'certificate_signing_request' in own(state):
             chain = chain or issued(state)
     assert seen == [
-        (['http'], [9898]),
-        (BOTH, [9898, 9899]),
-        (['https'], [9899]),
-        (BOTH, [9898, 9899]),
-        (['http'], [9898]),
+        (['http'], [7070]),
+        (BOTH, [7070, 7071]),
+        (['https'], [7071]),
+        (BOTH, [7070, 7071]),
+        (['http'], [7070]),
     ]
     assert scene.outcome(unit, unit.update_status(told(state, None))) == scene.outcome(unit, plain)
     assert files(unit) == {}
@@ -472,7 +470,7 @@ def test_a_chain_of_a_megabyte_leaves_all_as_it_is(unit, serving):
 @pytest.mark.parametrize('case', ['of another name', 'expired', 'not valid yet', 'a text'])
 def test_a_wrong_certificate_is_not_served_by_a_unit_that_has_no_other(unit, asking, case):
     after = unit.update_status(told(asking, BOTH, {'worker/0': _hostile(asking)[case]}))
-    assert listens(after) == {'--port': '9898'}
+    assert listens(after) == {'--plain': '7070'}
     assert files(unit) == {}
     assert after.unit_status.message.startswith(
         '[certificates] waiting for a certificate from coordinator; ignored: '
@@ -513,7 +511,7 @@ def test_the_key_is_in_the_secret_and_the_file_and_nowhere_else(unit, asking, ca
         *(str(call) for call in calls if call[0] not in ('secret-add', 'pebble push')),
         *(line.message for line in unit.ctx.juju_log),
         *(path.read_text() for path in unit.folder.rglob('*') if path.is_file()),
-        *(text for path, (text, _) in files(unit).items() if not path.endswith('tls.key')),
+        *(text for path, (text, _) in files(unit).items() if not path.endswith('key')),
     ]
     assert not [text for text in elsewhere for line in lines if line in text]
     pushed = [
@@ -522,7 +520,7 @@ def test_the_key_is_in_the_secret_and_the_file_and_nowhere_else(unit, asking, ca
         if tool == 'pebble push' and lines[0] in str(arguments)
     ]
     assert len(pushed) == 1
-    assert {mode for path, (_, mode) in files(unit).items() if path.endswith('.key')} == {0o600}
+    assert {mode for path, (_, mode) in files(unit).items() if path.endswith('/key')} == {0o600}
     assert lines[0] not in repr(worker_tls.Certificate(chain, key(state)))
 
 
@@ -578,7 +576,7 @@ def test_a_unit_keeps_a_certificate_that_was_withdrawn_without_anything_heavy(
 
 def test_a_thousand_certificates_of_others_are_not_read(unit, serving, calls):
     digest = own(serving)['certificate_sha256']
-    chain = files(unit)[f'{digest}/tls.crt'][0]
+    chain = files(unit)[f'{digest}/chain'][0]
     others = {f'worker/{number}': hostile.LONG[:2000] for number in range(1, 100)}
     after = unit.update_status(told(serving, BOTH, {'worker/0': chain, **others}))
     assert after.unit_status == testing.ActiveStatus('ready: all')

@@ -29,13 +29,13 @@ def trusting(worker, ca: str | None = CA.certificate):
 
 def test_a_worker_of_a_plain_coordinator_trusts_nobody_besides(worker):
     after = trusting(worker, None)
-    assert 'SSL_CERT_DIR' not in environment(after)
+    assert 'TRUSTS' not in environment(after)
     assert not (worker.folder / 'ca').exists()
-    assert '--backend-url=http://' in workers.service(after)['command']
+    assert '--calls=http://' in workers.service(after)['command']
 
 
 def test_a_worker_that_calls_nobody_is_not_restarted(worker):
-    config = {'role-all': False, 'role-backend': True}
+    config = {'role-all': False, 'role-vault': True}
     state = worker.update_status(worker.state(workers.coordinator(id=21), config=config))
     relation = workers.coordinator(workers.published(ca_cert=CA.certificate), id=21)
     after = worker.ctx.run(worker.ctx.on.config_changed(), coordinators.replaced(state, relation))

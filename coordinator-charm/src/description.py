@@ -1,0 +1,111 @@
+"""The form of `workload.py`: everything that the coordinator has to know of a workload."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from coordinated_telemetry import cluster
+from coordinated_telemetry.cluster_data import Scheme
+from coordinated_telemetry.roles import Roles
+from coordinated_telemetry.workloads import Ports, Protocol
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What the workload's configuration may depend on.
+
+    Attributes:
+        log_level: the charm's option: debug, info, warning or error.
+        workers: every unit that has published its address, with its roles.
+        schemes: how the workers are to serve, in the end.
+    """
+
+    log_level: str
+    workers: cluster.Workers
+    scheme: Scheme = 'http'
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """Where each worker serves its metrics, whatever its roles."""
+
+    ports: Ports
+    path: str = '/metrics'
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """An HTTP request that shows that the workload works; the demo and the tests send it.
+
+    Attributes:
+        path: where to, at the coordinator.
+        answer: a regular expression that is found in the body of the answer, whose status is 200.
+        method: GET, POST and so on.
+        body: what is sent.
+    """
+
+    path: str
+    answer: str
+    method: str = 'GET'
+    body: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """The same for a workload that does not speak HTTP: bytes that are sent and answered.
+
+    Attributes:
+        port: where to, at the coordinator.
+        body: what is sent.
+        answer: a regular expression that is found in what comes back.
+    """
+
+    port: int
+    body: str
+    answer: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A workload as the coordinator sees it.
+
+    Attributes:
+        roles: which there are, and how many units of each are needed.
+        ports: where a worker serves.
+        config: the text of the configuration file, the same for all workers: pure. When it
+            changes, every worker restarts, one at a time.
+        locations: path prefix → the role that serves it over HTTP; nginx strips the prefix.
+        streams: port of the coordinator → the role that serves it over TCP; nginx passes on bytes
+            as they are, to the plain port of a worker.
+        role_ports: role → where its workers serve, for those that have ports of their own.
+        metrics: where a worker serves its metrics; by default, at /metrics of `ports`.
+        traces: how a worker can send spans, preferred first; empty if it makes none.
+        other_trace_headers: what a request must not have on its way to a worker, because the
+            workload would continue the trace of that header, and not the one that nginx sets.
+        log_levels: the charm's log level → the workload's.
+        examples: what shows that the workload works.
+    """
+
+    roles: Roles
+    ports: Ports
+    config: Callable[[Seen], str]
+    locations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    streams: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    role_ports: Mapping[str, Ports] = dataclasses.field(default_factory=dict)
+    metrics: Metrics | None = None
+    traces: tuple[Protocol, ...] = ()
+    other_trace_headers: tuple[str, ...] = ()
+    examples: tuple[Request | Exchange, ...] = ()
+
+    @property
+    def routed(self) -> list[str]:
+        """The roles to which nginx sends requests, sorted."""
+        return sorted({*self.locations.values(), *self.streams.values()})
+
+    @property
+    def scraped(self) -> Metrics:
+        """Where each worker serves its metrics."""
+        return self.metrics or Metrics(self.ports)
+
+    def ports_of(self, role: str) -> Ports:
+        """Where the workers of a role serve."""
+        return self.role_ports.get(role, self.ports)

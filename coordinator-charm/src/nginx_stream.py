@@ -1,0 +1,76 @@
+"""What nginx.conf says about roles that do not speak HTTP: pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import description
+import nginx_pod
+from coordinated_telemetry import addresses
+
+IDLE_TIMEOUT = 600
+"""How long, in seconds, a connection may be silent both ways; then it is closed."""
+
+# nginx's own image has the module built in; Debian's loads it from a folder that the other lacks.
+MODULES = 'include /etc/nginx/modules-enabled/*.conf;\n'
+"""What must precede everything else."""
+
+_HEAD = """
+stream {{
+    resolver {resolver} valid={valid}s;
+    log_format json escape=json '{{"time":"$time_iso8601","remote_addr":"$remote_addr",'
+        '"port":$server_port,"status":$status,"bytes":$bytes_sent,"seconds":$session_time,'
+        '"upstream":"$upstream_addr"}}';
+    access_log /dev/stdout json;
+    proxy_connect_timeout {connect_timeout}s;
+    proxy_timeout {idle_timeout}s;
+    proxy_next_upstream_tries 3;
+    # A client that has said all waits for what is left of the answer.
+    proxy_half_close on;
+"""
+
+
+def block(
+    workload: description.Workload,
+    upstreams: Mapping[str, Collection[str]],
+    pod: nginx_pod.Pod,
+    *,
+    valid: int,
+    connect_timeout: int,
+) -> str:
+    """The stream block, or '' without any; a role without hosts closes each connection at once.
+
+    Args:
+        workload: which role is reached at which port.
+        upstreams: role → hosts of its workers.
+        pod: the pod in which nginx runs.
+        valid: for how many seconds an address counts.
+        connect_timeout: how many seconds a worker may take to accept a connection.
+    """
+    if not workload.streams:
+        return ''
+    parts = [
+        _HEAD.format(
+            resolver=pod.resolver,
+            valid=valid,
+            connect_timeout=connect_timeout,
+            idle_timeout=IDLE_TIMEOUT,
+        )
+    ]
+    hosts = {role: sorted({*upstreams.get(role, ())}) for role in workload.streams.values()}
+    for role in sorted(hosts):
+        if hosts[role]:
+            parts.append(_upstream(role, hosts[role], workload.ports_of(role).plain))
+    for port, role in sorted(workload.streams.items()):
+        ipv6 = f'        listen [::]:{port};\n' if pod.ipv6 else ''
+        action = f'proxy_pass {role};' if hosts[role] else 'return "";'
+        parts.append(f'\n    server {{\n        listen {port};\n{ipv6}        {action}\n    }}\n')
+    return ''.join([*parts, '}\n'])
+
+
+def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
+    servers = ''.join(
+        f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
+        for host in hosts
+    )
+    # As in the http block: the zone holds every server's state.
+    zone = f'        zone {role} {256 + 4 * len(hosts)}k;\n'
+    return f'\n    upstream {role} {{\n{zone}{servers}    }}\n'

@@ -14,6 +14,7 @@ local Juju, tests/integration and tests/stores.
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -101,6 +102,8 @@ def plan_for(*, tls: bool, otlp: bool) -> Plan:
     return Plan((*chosen.stores, deployment.COLLECTOR), tuple(relations), tls, otlp)
 
 
+TRACED = next((one for one in deployment.TRAFFIC[::-1] if one.path and deployment.TRACED), None)
+"""The request whose trace is shown; None for a workload that makes no spans."""
 UPDATE_STATUS = '10s'
 """With TLS: how often Juju runs update-status, in which the plain ports close; by default 5m."""
 ACTIVE_SECONDS = 300.0
@@ -294,26 +297,47 @@ def show_tls(terminal: Terminal, answers: Sequence[listeners.Answer]) -> None:
 
 
 def send_traffic(terminal: Terminal, inside: Inside) -> str:
-    """Send real requests through the coordinator; return the trace id of a `POST /echo`.
+    """Send real requests through the coordinator; return the trace id of the last over HTTP.
 
     Raises:
         DemoError: if one of them gets a wrong answer.
     """
-    at = ('coordinator', deployment.NGINX_PORT)
     trace_id = ''
-    with terminal.step(f'Send {REQUESTS} x GET / and {REQUESTS} x POST /echo'):
+    what = ' and '.join(f'{REQUESTS} x {example}' for example in deployment.TRAFFIC)
+    with terminal.step(f'Send {what}'):
         for _ in range(REQUESTS):
-            page = inside.http(*at, '/')
-            if page.status != 200 or 'hostname' not in json.loads(page.body):
-                raise DemoError(f'GET / was answered {page.status}: {page.body[:200]!r}')
-            echo = inside.http(*at, '/echo', method='POST', body=b'hello')
-            # If its backend failed, podinfo answers 200 with an error in the body; otherwise the
-            # body holds the headers that the backend got.
-            found = re.search(r'Traceparent[^0-9]*00-([0-9a-f]{32})-', echo.body.decode())
-            if echo.status != 200 or found is None:
-                raise DemoError(f'POST /echo was answered {echo.status}: {echo.body[:200]!r}')
-            trace_id = found[1]
+            for example in deployment.TRAFFIC:
+                if example.path:
+                    trace_id = secrets.token_hex(16)
+                    status, body = request(inside, example, trace_id)
+                else:
+                    status, body = exchange(inside, example)
+                if status != 200 or not re.search(example.answer, body):
+                    raise DemoError(f'{example} was answered {status}: {body[:200]!r}')
     return trace_id
+
+
+def request(inside: Inside, example: deployment.Example, trace_id: str) -> tuple[int, str]:
+    """Send a request over HTTP in a trace of its own; return the answer's status and body."""
+    answer = inside.http(
+        'coordinator',
+        example.port,
+        example.path,
+        method=example.method,
+        body=example.body.encode() or None,
+        headers={'traceparent': f'00-{trace_id}-{secrets.token_hex(8)}-01'},
+    )
+    return answer.status, answer.body.decode(errors='replace')
+
+
+def exchange(inside: Inside, example: deployment.Example) -> tuple[int, str]:
+    """Send bytes; return what comes back until it is right or nothing more comes, and 200."""
+    answer = ''
+    with inside.connect('coordinator', example.port) as connection:
+        connection.sendall(example.body.encode())
+        while not re.search(example.answer, answer) and (data := connection.recv(4096)):
+            answer += data.decode(errors='replace')
+    return 200, answer
 
 
 def collect(
@@ -327,7 +351,8 @@ def collect(
                 for unit in UNITS[name]:
                     if not all_ok(cells.get(unit)):
                         wanted = telemetry.topology(MODEL, model_uuid, unit, charm)
-                        cells[unit] = telemetry.cells(stores, wanted, traced=name != 'coordinator')
+                        traced = deployment.TRACED and name != 'coordinator'
+                        cells[unit] = telemetry.cells(stores, wanted, traced=traced)
             missing = sum(not cell.ok for row in cells.values() for cell in row.values() if cell)
             step.failed = step.seconds > GREEN_SECONDS
             if not missing or step.failed:
@@ -369,7 +394,7 @@ def show_matrix(
 def wait_for_trace(
     terminal: Terminal, stores: Stores, trace_id: str
 ) -> tuple[tuple[Node, ...], list[str]]:
-    """Wait, for a bounded time, for a trace of two workload requests and nginx's two lines.
+    """Wait, for a bounded time, for a trace of all requests to workloads, and nginx's lines.
 
     Returns:
         What was found in the end: the trace, and the access-log lines, the oldest first.
@@ -388,18 +413,21 @@ def wait_for_trace(
 
 
 def is_whole(trees: Sequence[Node], access_log: Sequence[object]) -> bool:
-    """Whether a trace has the frontend's and the backend's request, and nginx's lines for both."""
+    """Whether a trace has the request of each worker in a row, and nginx's line for each."""
     served = [span for tree in trees for span in spans_of(tree) if serves(span)]
-    return len(served) >= 2 and len(access_log) >= 2
+    return min(len(served), len(access_log)) >= TRACED.requests if TRACED else True
 
 
 def show_trace(
     terminal: Terminal, trace_id: str, trees: Sequence[Node], access_log: Sequence[str]
 ) -> None:
     """Draw one trace as a tree, and below it the nginx access-log lines that carry its id."""
-    terminal.heading(f'One POST /echo is one distributed trace: {trace_id}')
+    terminal.heading(f'One {TRACED} is one distributed trace: {trace_id}')
     if not is_whole(trees, access_log):
-        missing = '✗ incomplete: expected a frontend, a backend, and a line from nginx for each'
+        count = TRACED.requests if TRACED else 0
+        missing = (
+            f'✗ incomplete: expected {count} requests to workers, and a line of nginx for each'
+        )
         terminal.say(f' {terminal.style(missing, RED)}\n')
     rows = trace_rows(trees, [json.loads(line) for line in access_log])
     columns = [max(width(row[column]) for row in rows) if rows else 0 for column in range(3)]
@@ -470,6 +498,8 @@ def show_ways_in(terminal: Terminal, inside: Inside, trace_id: str) -> None:
         'Jaeger: traces': ('tempo', 16686, '/'),
         'Jaeger: the trace above': ('tempo', 16686, f'/trace/{trace_id}'),
     }
+    if not TRACED:
+        pages.popitem()
     terminal.heading('Look around, in another terminal or a browser')
     ports: dict[str, int] = {}
     for title, (application, port, path) in pages.items():
@@ -492,8 +522,12 @@ def show_ways_in(terminal: Terminal, inside: Inside, trace_id: str) -> None:
         f'{program} debug-log --model {MODEL}',
         f'{program} show-unit --model {MODEL} coordinator/0',
         f'{program} ssh --model {MODEL} --container nginx coordinator/0 cat /etc/nginx/nginx.conf',
-        f'{program} add-unit --model {MODEL} frontend',
-        f'{curl} --data hello {entrypoint}/echo',
+        f'{program} add-unit --model {MODEL} {WORKERS[0].name}',
+        *(
+            f'{curl} --request {each.method} --data "{each.body}" {entrypoint}{each.path}'
+            for each in deployment.TRAFFIC
+            if each.path
+        ),
     ):
         terminal.say(f'   {terminal.style(command, CYAN)}')
 
@@ -575,11 +609,14 @@ def show(terminal: Terminal, plan: Plan, *, stay: bool) -> bool:
         stores = LocalStores(model)
         cells = collect(terminal, stores, model_uuid.strip())
         seconds['active_to_all_green'] = time.monotonic() - active
-        trees, access_log = wait_for_trace(terminal, stores, trace_id)
+        trees, access_log = (), []
+        if TRACED:
+            trees, access_log = wait_for_trace(terminal, stores, trace_id)
         show_matrix(terminal, cells)
         if plan.tls:
             show_tls(terminal, answers)
-        show_trace(terminal, trace_id, trees, access_log)
+        if TRACED:
+            show_trace(terminal, trace_id, trees, access_log)
         write_result(cells, seconds, model.stats()['dispatches'], answers)
         if stay:
             show_ways_in(terminal, inside, trace_id)

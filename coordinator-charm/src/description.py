@@ -41,12 +41,14 @@ class Request:
         answer: a regular expression that is found in the body of the answer, whose status is 200.
         method: GET, POST and so on.
         body: what is sent.
+        requests: to how many workers in a row it leads, each through nginx.
     """
 
     path: str
     answer: str
     method: str = 'GET'
     body: str = ''
+    requests: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

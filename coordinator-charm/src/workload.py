@@ -46,6 +46,6 @@ WORKLOAD = Workload(
         Request('/', answer='"hostname"'),
         # If its backend failed, podinfo answers 200 with an error in the body; otherwise the body
         # holds the headers that the backend got.
-        Request('/echo', method='POST', body='hello', answer='Traceparent'),
+        Request('/echo', method='POST', body='hello', answer='Traceparent', requests=2),
     ),
 )  # fmt: skip

@@ -72,12 +72,52 @@ WORKLOAD: dict[str, Any] = constants('coordinator-charm/src/workload.py')['WORKL
 """The workload as the coordinator's charm describes it."""
 WORKLOAD_PORT, WORKLOAD_TLS_PORT = ports(WORKLOAD['ports'])
 """Where a worker's workload serves, without TLS and with it."""
+TRACED = bool(WORKLOAD.get('traces'))
+"""Whether the workload makes spans."""
 _EXPORTER = constants('coordinator-charm/src/exporter.py')
 EXPORTER_PORT: int = _EXPORTER['PORT']
 EXPORTER_TLS_PORT: int = _EXPORTER['TLS_PORT']
 """Where a coordinator's exporter serves, without TLS and with it."""
 ROLES: tuple[str, ...] = tuple(WORKLOAD['roles']['minimal_deployment'])
 """The roles that a deployment needs, without meta-roles."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What shows that the workload works, as the coordinator's charm describes it.
+
+    Attributes:
+        port: where to, at the coordinator.
+        body: what is sent.
+        answer: a regular expression that is found in what comes back.
+        path: where to, over HTTP; '' where it is only bytes.
+        method: with which method.
+        requests: to how many workers in a row it leads.
+    """
+
+    port: int
+    body: str
+    answer: str
+    path: str = ''
+    method: str = ''
+    requests: int = 1
+
+    def __str__(self) -> str:
+        return f'{self.method} {self.path}' if self.path else f'{self.body.strip()} to {self.port}'
+
+
+def _example(called: Mapping[str, Any]) -> Example:
+    given = {key: value for key, value in called.items() if key not in {'call', ''}}
+    if called['call'] == 'Request':
+        defaults = {'port': NGINX_PORT, 'method': 'GET', 'body': ''}
+        return Example(
+            **{**defaults, **dict(zip(('path', 'answer'), called[''], strict=False)), **given}
+        )
+    names = ('port', 'body', 'answer')
+    return Example(**{**dict(zip(names, called[''], strict=False)), **given})
+
+
+TRAFFIC = tuple(_example(called) for called in WORKLOAD.get('examples', ()))
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,14 @@ class Target:
         address: a validated host.
         port: the port that serves the metrics.
         scheme: how it serves them; the same for all units of an application.
+        path: where; likewise.
     """
 
     topology: Topology
     address: str
     port: int
     scheme: Scheme = 'http'
+    path: str = '/metrics'
 
 
 class UnitData(databag.Databag):
@@ -63,9 +65,7 @@ class ProviderData(publication.Publication):
     scrape_jobs: list[dict[str, Any]]
 
 
-def scrape_jobs(
-    targets: Iterable[Target], metrics_path: str = '/metrics', *, ca: str = ''
-) -> list[dict[str, Any]]:
+def scrape_jobs(targets: Iterable[Target], *, ca: str = '') -> list[dict[str, Any]]:
     """One scrape job for each application; each target gets its own unit's labels.
 
     There may be a thousand targets, so a label that targets share is stated once: the scraper
@@ -76,7 +76,6 @@ def scrape_jobs(
 
     Args:
         targets: in any order.
-        metrics_path: where each of them serves its metrics.
         ca: the CAs of the targets with https, in PEM; the scraper writes them to a file.
     """
 
@@ -86,10 +85,10 @@ def scrape_jobs(
     jobs = itertools.groupby(
         sorted(targets, key=by_unit), key=lambda target: target.topology.application
     )
-    return [_job(application, list(units), metrics_path, ca) for application, units in jobs]
+    return [_job(application, list(units), ca) for application, units in jobs]
 
 
-def _job(application: str, targets: list[Target], metrics_path: str, ca: str) -> dict[str, Any]:
+def _job(application: str, targets: list[Target], ca: str) -> dict[str, Any]:
     labels = [target.topology.labels for target in targets]
     shared = {
         label: labels[0][label]
@@ -100,7 +99,7 @@ def _job(application: str, targets: list[Target], metrics_path: str, ca: str) ->
     stated = {*_OF_THE_PROVIDER, *shared}
     return {
         'job_name': application,
-        'metrics_path': metrics_path,
+        'metrics_path': targets[0].path,
         **({'scheme': 'https', 'tls_config': {'ca': ca}} if targets[0].scheme == 'https' else {}),
         'relabel_configs': [
             {'target_label': label, 'replacement': value} for label, value in shared.items()

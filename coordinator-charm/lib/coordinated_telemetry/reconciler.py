@@ -2,6 +2,9 @@
 
 import contextlib
 import logging
+import os
+import pathlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
@@ -220,12 +223,15 @@ class ReconcilingCharm(ops.CharmBase):
 
 
 @contextlib.contextmanager
-def own_telemetry(charm: str) -> Iterator[None]:
-    """Label the charm's own spans and send its own log; wrap it around `ops.main`.
-
-    Args:
-        charm: its name, as in charmcraft.yaml.
-    """
-    traces.label_charm_spans(charm)
+def own_telemetry() -> Iterator[None]:
+    """Label the charm's own spans and send its own log; wrap it around `ops.main`."""
+    traces.label_charm_spans(_charm_name())
     with charm_log.CharmLog():
         yield
+
+
+def _charm_name() -> str:
+    """The charm's name: ops reads it too late, and a YAML parser would read the whole file."""
+    folder = pathlib.Path(os.environ.get('JUJU_CHARM_DIR', '.'))
+    found = re.search(r'^name: *(\S+)', (folder / 'metadata.yaml').read_text(), re.MULTILINE)
+    return found[1] if found else ''

@@ -6,20 +6,22 @@ stores. The coordinator and each worker choose by the same function from the sam
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from . import logs, otlp, traces
 from .report import Report
+from .workloads import Protocol
 
 Signal = Literal['logs', 'charm traces', 'workload traces']
 
-_OFFERS: Mapping[Signal, tuple[str, str, str]] = {
-    'logs': (otlp.LOGS_HTTP, otlp.LOGS_GRPC, 'HTTP'),
-    'charm traces': (otlp.TRACES_HTTP, otlp.TRACES_GRPC, 'HTTP'),
-    'workload traces': (otlp.TRACES_GRPC, otlp.TRACES_HTTP, 'gRPC'),
+_PROTOCOLS = {'otlp_http': 'HTTP', 'otlp_grpc': 'gRPC'}
+_OFFERS: Mapping[Signal, Mapping[Protocol, str]] = {
+    'logs': {'otlp_http': otlp.LOGS_HTTP, 'otlp_grpc': otlp.LOGS_GRPC},
+    'charm traces': {'otlp_http': otlp.TRACES_HTTP, 'otlp_grpc': otlp.TRACES_GRPC},
+    'workload traces': {'otlp_http': otlp.TRACES_HTTP, 'otlp_grpc': otlp.TRACES_GRPC},
 }
-"""The offer that a sender can use, the one that it cannot, and what it speaks."""
+"""Signal → protocol → the key of what a collector offers."""
 
 
 _NOWHERE = traces.Destination(None)
@@ -80,6 +82,8 @@ def choose(
     charm_receivers: Mapping[str, str],
     workload_receivers: Mapping[str, str],
     ca: str = '',
+    *,
+    workload: Sequence[Protocol] = ('otlp_grpc',),
 ) -> Routes:
     """Choose where each signal goes.
 
@@ -92,27 +96,39 @@ def choose(
         charm_receivers: protocol → URL.
         workload_receivers: protocol → URL (`otlp_grpc`: host:port).
         ca: PEM certificates to trust, or ''.
+        workload: how the workload can send spans, preferred first; empty if it makes none.
     """
-    urls: dict[Signal, str] = {}
+    spoken: dict[Signal, Sequence[Protocol]] = {
+        'logs': ('otlp_http',),  # Pebble's
+        'charm traces': ('otlp_http',),  # ops.tracing's
+        'workload traces': workload,
+    }
+    chosen: dict[Signal, tuple[Protocol, str]] = {}
     untrusted: dict[Signal, str] = {}
     unusable: dict[Signal, str] = {}
-    for signal, (usable, useless, protocol) in _OFFERS.items():
-        url = collector.get(usable, '')
-        if url.startswith('https:') and not ca:
-            untrusted[signal] = url
-        elif url:
-            urls[signal] = url
-        elif useless in collector:
-            unusable[signal] = protocol
+    for signal, protocols in spoken.items():
+        offers = _OFFERS[signal]
+        urls: dict[Protocol, str] = {
+            one: collector[offers[one]] for one in protocols if offers[one] in collector
+        }
+        good: list[tuple[Protocol, str]] = [
+            (one, url) for one, url in urls.items() if ca or not url.startswith('https:')
+        ]
+        if good:
+            chosen[signal] = good[0]
+        elif urls:
+            untrusted[signal] = next(iter(urls.values()))
+        elif protocols and any(key in collector for key in offers.values()):
+            unusable[signal] = ' or '.join(_PROTOCOLS[one] for one in protocols)
     stores: Mapping[str, str] = {}
-    if 'logs' not in urls:
+    if 'logs' not in chosen:
         stores = logs.trusted(found, loki, ca)
-    of_charm = traces.charm_destination(charm_receivers, ca)
-    if base := urls.get('charm traces'):
-        of_charm = traces.Destination(f'{base}{otlp.TRACES_PATH}')
-    of_workload = traces.workload_destination(workload_receivers, ca)
-    if base := urls.get('workload traces'):
-        of_workload = traces.Destination(base)
+    of_charm = _destination(chosen.get('charm traces')) or traces.charm_destination(
+        charm_receivers, ca
+    )
+    of_workload = _destination(chosen.get('workload traces')) or traces.workload_destination(
+        workload_receivers, ca, workload
+    )
     stored: dict[Signal, bool] = {
         'logs': bool(stores),
         'charm traces': of_charm.url is not None,
@@ -120,10 +136,19 @@ def choose(
     }
     return Routes(
         loki=stores,
-        otlp_logs=urls.get('logs', ''),
+        otlp_logs=chosen['logs'][1] if 'logs' in chosen else '',
         charm_traces=of_charm,
         workload_traces=of_workload,
-        over_otlp=frozenset(urls),
+        over_otlp=frozenset(chosen),
         untrusted=untrusted,
         unusable={signal: needs for signal, needs in unusable.items() if not stored[signal]},
     )
+
+
+def _destination(chosen: tuple[Protocol, str] | None) -> traces.Destination | None:
+    """Where a collector takes spans."""
+    if chosen is None:
+        return None
+    protocol, base = chosen
+    url = f'{base}{otlp.TRACES_PATH}' if protocol == 'otlp_http' else base
+    return traces.Destination(url, protocol=protocol)

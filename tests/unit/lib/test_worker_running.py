@@ -1,6 +1,7 @@
 """The containers of a worker: what they run, in which order it changes, and what goes."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import ops
 import pytest
@@ -26,14 +27,18 @@ class Store(worker_workload.Workload):
     traces_ca_file = '/srv/traces-ca.pem'
     version_command = ('store', '--version')
 
-    def service(self, run):
+    def service(self, run: worker_workload.Run) -> ops.pebble.ServiceDict:
         return {'command': 'store'}
 
-    def sidecar_layers(self, run):
-        service = {'override': 'replace', 'command': 'exporter', 'startup': 'enabled'}
+    def sidecar_layers(self, run: worker_workload.Run) -> Mapping[str, ops.pebble.LayerDict]:
+        service: ops.pebble.ServiceDict = {
+            'override': 'replace',
+            'command': 'exporter',
+            'startup': 'enabled',
+        }
         return {'exporter': {'services': {'exporter': service}}}
 
-    def version_in(self, said):
+    def version_in(self, said: str) -> str:
         return said.rpartition(' ')[2].strip()
 
 

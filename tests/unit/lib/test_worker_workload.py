@@ -1,7 +1,10 @@
 """The layers that follow from what an author describes, and what makes a service restart."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+import ops
 import pytest
 
 from coordinated_telemetry import cluster_data, topology, worker_workload
@@ -18,7 +21,7 @@ class Least(worker_workload.Workload):
     ports = Ports(80)
     config_file = '/etc/least'
 
-    def service(self, run):
+    def service(self, run: worker_workload.Run) -> ops.pebble.ServiceDict:
         return {'command': f'least {run.coordinator}'}
 
 
@@ -33,22 +36,23 @@ class Most(Least):
     traces_ca_file = '/etc/traces-ca.pem'
     certificate_folder = '/etc/certificates'
 
-    def check(self, run):
+    def check(self, run: worker_workload.Run) -> ops.pebble.CheckDict:
         return {'tcp': {'port': self.ports.of(run.schemes[0])}, 'period': '9s'}
 
-    def files(self, run):
+    def files(self, run: worker_workload.Run) -> Mapping[str, str]:
         return {'/etc/motd': f'as {", ".join(run.roles)}\n'}
 
-    def sidecar_layers(self, run):
+    def sidecar_layers(self, run: worker_workload.Run) -> Mapping[str, ops.pebble.LayerDict]:
         return {'exporter': {'services': {'exporter': {'command': 'exporter'}}}}
 
 
-def environment(workload, run):
-    return workload.layers(run)['workload']['services'][workload.name]['environment']
+def environment(workload, run) -> Any:
+    layers: Any = workload.layers(run)
+    return layers['workload']['services'][workload.name]['environment']
 
 
 def test_a_command_is_enough():
-    layers = Least().layers(RUN)
+    layers: Any = Least().layers(RUN)
     assert layers.keys() == {'workload'}
     service = layers['workload']['services']['least']
     assert service['command'] == 'least http://front:8080'
@@ -59,7 +63,8 @@ def test_a_command_is_enough():
 
 
 def test_a_check_has_defaults_that_an_author_may_change():
-    check = Most().layers(RUN)['workload']['checks']['least-ready']
+    layers: Any = Most().layers(RUN)
+    check = layers['workload']['checks']['least-ready']
     assert check == {
         'override': 'replace',
         'level': 'ready',

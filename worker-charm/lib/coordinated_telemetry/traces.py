@@ -7,7 +7,7 @@ it clear and rewrite their databag in every dispatch of the leader.
 import dataclasses
 import os
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from http.client import HTTPResponse
 from typing import Any
 
@@ -16,12 +16,10 @@ import pydantic
 
 from . import addresses, databag, databags
 from .topology import Topology
+from .workloads import Protocol
 
 CHARM_PROTOCOLS = ('otlp_http',)
 """What ops.tracing speaks."""
-
-WORKLOAD_PROTOCOLS = ('otlp_grpc', 'otlp_http')
-"""`otlp_grpc` for the spans; its URL has no scheme, so `otlp_http` reveals whether to use TLS."""
 
 
 _DEFERRED = pydantic.ConfigDict(defer_build=True)  # few hooks read a receiver's URL
@@ -88,10 +86,12 @@ class Destination:
     Attributes:
         url: in the form that the sender needs, or None if spans are not sent.
         refused: why an existing receiver is not used, or ''.
+        protocol: how the receiver is spoken to.
     """
 
     url: str | None
     refused: str = ''
+    protocol: Protocol = 'otlp_http'
 
 
 def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
@@ -142,17 +142,45 @@ def label_charm_spans(charm: str) -> None:
     os.environ['OTEL_RESOURCE_ATTRIBUTES'] = f'juju_charm={charm}'
 
 
-def workload_destination(receivers: Mapping[str, str], ca: str | None = None) -> Destination:
-    """Where a workload with these receivers sends its spans: a gRPC URL with its scheme.
+def workload_protocols(spoken: Collection[Protocol]) -> tuple[Protocol, ...]:
+    """The protocols to request for a workload that can send spans like this, sorted.
 
-    The relation does not say whether gRPC uses TLS, so the scheme is that of the `otlp_http`
-    receiver. As for charms, TLS without a CA is refused.
+    The URL of `otlp_grpc` has no scheme, so `otlp_http` reveals whether to use TLS.
     """
+    return tuple(sorted({*spoken, 'otlp_http'})) if spoken else ()
+
+
+def workload_destination(
+    receivers: Mapping[str, str],
+    ca: str | None = None,
+    spoken: Sequence[Protocol] = ('otlp_grpc',),
+) -> Destination:
+    """Where a workload with these receivers sends its spans: a URL with its scheme.
+
+    As for charms, TLS without a CA is refused.
+
+    Args:
+        receivers: protocol → URL (`otlp_grpc`: host:port).
+        ca: PEM certificates to trust.
+        spoken: how the workload can send spans, preferred first.
+    """
+    refused = ''
+    for protocol in spoken:
+        find = charm_destination if protocol == 'otlp_http' else _grpc_destination
+        found = find(receivers, ca)
+        if found.url:
+            return found
+        refused = refused or found.refused
+    return Destination(None, refused)
+
+
+def _grpc_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:
+    """The relation does not say whether gRPC uses TLS: the scheme is that of `otlp_http`."""
     target = receivers.get('otlp_grpc')
     if target is None:
         return Destination(None)
     if not receivers.get('otlp_http', '').startswith('https:'):
-        return Destination(f'http://{target}')
+        return Destination(f'http://{target}', protocol='otlp_grpc')
     if not ca:
         return Destination(None, f'no CA certificate for {target}')
-    return Destination(f'https://{target}')
+    return Destination(f'https://{target}', protocol='otlp_grpc')

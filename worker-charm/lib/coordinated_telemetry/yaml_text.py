@@ -49,6 +49,18 @@ def load(text: str, *, aliases: bool = False) -> Any:
         raise ValueError(f'not YAML: {error}') from None
 
 
+def check_mapping(text: str) -> str:
+    """Accept a YAML mapping with text keys, as most workloads' configuration is.
+
+    Raises:
+        ValueError: for anything else, and for what `load` does not read.
+    """
+    found = load(text)
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise ValueError('expected a mapping with text keys')
+    return text
+
+
 def _check(text: str, aliases: bool) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_SAFE):

@@ -108,12 +108,10 @@ class Runner:
         """
         changed = False
         service = self.main.get_plan().services.get(self._workload.name)
-        if service is not None and any(key.startswith(TRACES) for key in service.environment):
+        if service is not None and any(TRACES in key for key in service.environment):
             definition = service.to_dict()
             definition['environment'] = {
-                key: value
-                for key, value in service.environment.items()
-                if not key.startswith(TRACES)
+                key: value for key, value in service.environment.items() if TRACES not in key
             }
             layer: ops.pebble.LayerDict = {'services': {self._workload.name: definition}}
             changed = containers.ensure_layer(self.main, self.main.name, layer)

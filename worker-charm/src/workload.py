@@ -56,12 +56,18 @@ class Podinfo(worker_workload.Workload):
             # `/headers` answers a POST without calling further. With `/echo`, a worker that has
             # both roles would call itself endlessly.
             command.append(f'--backend-url={run.coordinator}/backend/headers')
+        environment: dict[str, str] = {}
+        if run.ca:
+            # Go still reads the image's bundle: that is a file, and this variable names folders.
+            environment['SSL_CERT_DIR'] = '/etc/podinfo/ca'
+        if run.traces:
+            # The option of this name turns traces on; the standard variable alone does not.
+            environment['PODINFO_OTEL_SERVICE_NAME'] = run.topology.application
         return {
             'command': ' '.join(command),
             'working-dir': _FOLDER,
             'kill-delay': '15s',
-            # Go still reads the image's bundle: that is a file, and this variable names folders.
-            'environment': {'SSL_CERT_DIR': '/etc/podinfo/ca'} if run.ca else {},
+            'environment': environment,
         }
 
     def check(self, run: worker_workload.Run) -> ops.pebble.CheckDict:

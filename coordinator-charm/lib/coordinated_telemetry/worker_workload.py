@@ -24,7 +24,7 @@ SERVES = 'SERVES'
 CERTIFICATE = 'CERTIFICATE_SHA256'
 """In the service's environment: the certificates that it serves, as `cluster_data.sha256`."""
 TRACES = 'OTEL_'
-"""Begins every variable of the service's environment that is about traces, and no other."""
+"""In the name of each variable of the service's environment that is about traces, and no other."""
 
 _PROTOCOLS: Mapping[Protocol, str] = {'otlp_grpc': 'grpc', 'otlp_http': 'http/protobuf'}
 

@@ -83,6 +83,12 @@ def test_it_trusts_the_coordinators_ca_where_go_looks_for_it():
     assert 'SSL_CERT_DIR' not in service()['environment']
 
 
+def test_traces_are_turned_on_by_an_option_that_goes_with_them():
+    traced = service(traces='http://t:4317')['environment']
+    assert traced['PODINFO_OTEL_SERVICE_NAME'] == 'worker'
+    assert not any('OTEL_' in key for key in service()['environment'])
+
+
 def test_it_gives_away_no_certificate():
     """podinfo gives the files of its configuration's folder to anyone."""
     folder = workload.config_file.rpartition('/')[0]

@@ -14,7 +14,7 @@ from typing import Any
 import ops
 import pydantic
 
-from . import addresses, databag, databags
+from . import addresses, databag, databags, report
 from .topology import Topology
 from .workloads import Protocol
 
@@ -171,7 +171,15 @@ def workload_destination(
         if found.url:
             return found
         refused = refused or found.refused
-    return Destination(None, refused)
+    return Destination(None, refused or _unfit(receivers, spoken))
+
+
+def _unfit(receivers: Mapping[str, str], spoken: Sequence[Protocol]) -> str:
+    """Why none of the receivers is used by a sender that speaks this; '' if there is no reason."""
+    if not receivers or not spoken:
+        return ''
+    offered = report.first([addresses.shorten(one, 40) for one in sorted(receivers)])
+    return f'no {" or ".join(spoken)} receiver, only {offered}'
 
 
 def _grpc_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:

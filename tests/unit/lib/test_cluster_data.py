@@ -22,6 +22,7 @@ def test_the_keys_are_those_of_the_field_and_what_tls_adds():
             'loki_endpoints',
             'otlp_endpoints',
             'receive_ca_certs',
+            'server_cert',
             'worker_certificates',
             'worker_config',
             'worker_schemes',

@@ -14,6 +14,7 @@ from lib.acting import act, related
 from lib.clusters import ACROSS, ELSEWHERE, OFFERED, encoded, read, unit_data, worker_application
 
 CA = authority.authority().certificate
+OTHER = authority.authority('other').certificate
 PUBLISHED = {
     'worker_config': 'a: b',
     'loki_endpoints': {'loki/1': 'http://b/push', 'loki/0': 'http://a/push'},
@@ -64,6 +65,24 @@ EMPTY = cluster_worker.Coordinator('c', None, {}, {}, {})
 )  # fmt: skip
 def test_the_coordinators_data_is_read_once_it_is_there(databag, expected):
     assert seen(coordinator(databag)) == (expected, {})
+
+
+@pytest.mark.parametrize(
+    ('published', 'trusted'),
+    [
+        ({'ca_cert': CA, 'server_cert': 'any'}, CA),
+        ({'ca_cert': CA, 'server_cert': 'any', 'receive_ca_certs': OTHER}, OTHER),
+        ({'ca_cert': CA}, ''),
+        ({'server_cert': 'any'}, ''),
+    ],
+    ids=['theirs', 'theirs, and the CAs of the stores', 'ours', 'half of theirs'],
+)
+def test_the_cas_of_the_stores_are_those_of_a_coordinator_that_has_one_certificate_for_all(
+    published, trusted
+):
+    found, _ = seen(coordinator(encoded(**published)))
+    assert found.receive_ca_certs == trusted
+    assert found.ca_cert == published.get('ca_cert', '')
 
 
 def test_urls_are_in_the_order_of_their_names():

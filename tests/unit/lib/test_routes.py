@@ -21,11 +21,14 @@ TLS = {key: url.replace('http:', 'https:') for key, url in OTLP.items()}
 ALL = ('logs', 'charm traces', 'workload traces')
 
 
-def choose(collector, *, stores=True, ca=''):
+BOTH = ('otlp_grpc', 'otlp_http')
+
+
+def choose(collector, *, stores=True, ca='', speaks=('otlp_grpc',)):
     """The routes, and what is noted."""
     found = report.Report()
     of_stores = (LOKI, CHARM, WORKLOAD) if stores else ({}, {}, {})
-    chosen = routes.choose(found, collector, *of_stores, ca)
+    chosen = routes.choose(found, collector, *of_stores, ca, workload=speaks)
     chosen.note(found)
     return chosen, found.notes
 
@@ -35,7 +38,7 @@ def test_without_a_collector_everything_goes_to_the_stores():
     assert chosen == routes.Routes(
         loki=LOKI,
         charm_traces=traces.Destination('http://tempo:4318/v1/traces'),
-        workload_traces=traces.Destination('http://tempo:4317'),
+        workload_traces=traces.Destination('http://tempo:4317', protocol='otlp_grpc'),
     )
     assert (chosen.otlp_log_push, notes) == ('', [])
 
@@ -46,7 +49,7 @@ def test_a_collector_that_takes_everything_gets_everything_and_the_stores_nothin
     assert chosen == routes.Routes(
         otlp_logs='http://c:4318',
         charm_traces=traces.Destination('http://c:4318/v1/traces'),
-        workload_traces=traces.Destination('http://c:4317'),
+        workload_traces=traces.Destination('http://c:4317', protocol='otlp_grpc'),
         over_otlp=frozenset(ALL),
     )
     assert (chosen.otlp_log_push, notes) == ('http://c:4318/v1/logs', [])
@@ -97,6 +100,40 @@ def test_each_signal_goes_to_the_collector_if_it_takes_it_and_else_to_its_store(
     http, grpc = (f'{protocol} endpoint takes them' for protocol in ('HTTP', 'gRPC'))
     wanted = {'logs': http, 'charm traces': http, 'workload traces': grpc}
     assert said == {signal: wanted[signal] for signal in told}
+
+
+@pytest.mark.parametrize(
+    ('offer', 'speaks', 'expected'),
+    [
+        (OTLP, BOTH, traces.Destination('http://c:4317', protocol='otlp_grpc')),
+        (OTLP, BOTH[::-1], traces.Destination('http://c:4318/v1/traces', protocol='otlp_http')),
+        (
+            {'traces_http': 'http://c:4318'},
+            BOTH,
+            traces.Destination('http://c:4318/v1/traces', protocol='otlp_http'),
+        ),
+        (
+            {'traces_grpc': 'http://c:4317'},
+            BOTH[::-1],
+            traces.Destination('http://c:4317', protocol='otlp_grpc'),
+        ),
+    ],
+)
+def test_a_workload_that_speaks_both_sends_in_the_preferred_one_that_is_offered(
+    offer, speaks, expected
+):
+    chosen, notes = choose(offer, stores=False, speaks=speaks)
+    assert chosen.workload_traces == expected
+    assert chosen.over_otlp >= {'workload traces'}
+    assert not [note for note in notes if 'workload' in note]
+
+
+def test_a_workload_that_speaks_http_alone_gets_nothing_from_a_grpc_collector():
+    grpc = {'traces_grpc': 'http://c:4317'}
+    chosen, notes = choose(grpc, stores=False, speaks=('otlp_http',))
+    assert chosen.workload_traces.url is None
+    why = 'are not sent over OTLP: no HTTP endpoint takes them'
+    assert notes == [f'charm traces, workload traces {why}']
 
 
 def test_an_https_collector_without_a_ca_gets_nothing_and_one_note_says_so():

@@ -15,6 +15,14 @@ UNIT = topology.Topology('m', 'u', 'worker', 'worker/3', 'worker-k8s')
 NOWHERE = traces.Destination(None)
 
 
+def over_grpc(url):
+    return traces.Destination(url, protocol='otlp_grpc')
+
+
+def over_http(url):
+    return traces.Destination(url, protocol='otlp_http')
+
+
 @pytest.mark.parametrize(
     ('receivers', 'expected'),
     [
@@ -39,13 +47,13 @@ def test_charm_traces_go_to_the_http_receiver_with_the_path_once(receivers, expe
     ('receivers', 'expected'),
     [
         ({}, NOWHERE),
-        ({'otlp_http': 'http://t:4318'}, NOWHERE),
-        ({'otlp_grpc': 't:4317'}, traces.Destination('http://t:4317')),
-        ({'otlp_grpc': '[::1]:4317'}, traces.Destination('http://[::1]:4317')),
         (
-            {'otlp_grpc': 't:4317', 'otlp_http': 'http://t:4318'},
-            traces.Destination('http://t:4317'),
+            {'otlp_http': 'http://t:4318'},
+            traces.Destination(None, 'no otlp_grpc receiver, only otlp_http'),
         ),
+        ({'otlp_grpc': 't:4317'}, over_grpc('http://t:4317')),
+        ({'otlp_grpc': '[::1]:4317'}, over_grpc('http://[::1]:4317')),
+        ({'otlp_grpc': 't:4317', 'otlp_http': 'http://t:4318'}, over_grpc('http://t:4317')),
         (
             {'otlp_grpc': 't:4317', 'otlp_http': 'https://t:4318'},
             traces.Destination(None, 'no CA certificate for t:4317'),
@@ -54,6 +62,36 @@ def test_charm_traces_go_to_the_http_receiver_with_the_path_once(receivers, expe
 )
 def test_workload_traces_go_to_the_grpc_receiver_with_the_scheme_of_the_other(receivers, expected):
     assert traces.workload_destination(receivers) == expected
+
+
+HTTP = {'otlp_http': 'https://t:4318'}
+BOTH = {**HTTP, 'otlp_grpc': 't:4317'}
+
+
+@pytest.mark.parametrize(
+    ('receivers', 'speaks', 'ca', 'expected'),
+    [
+        (BOTH, ('otlp_grpc', 'otlp_http'), 'CA', over_grpc('https://t:4317')),
+        (BOTH, ('otlp_http', 'otlp_grpc'), 'CA', over_http('https://t:4318/v1/traces')),
+        (HTTP, ('otlp_grpc', 'otlp_http'), 'CA', over_http('https://t:4318/v1/traces')),
+        (
+            HTTP,
+            ('otlp_grpc', 'otlp_http'),
+            '',
+            traces.Destination(None, 'no CA certificate for https://t:4318'),
+        ),
+        (
+            {'zipkin': 'http://t:9411', 'x' * 999: 'http://t'},
+            ('otlp_grpc', 'otlp_http'),
+            '',
+            traces.Destination(
+                None, f'no otlp_grpc or otlp_http receiver, only {"x" * 40}..., zipkin'
+            ),
+        ),
+    ],
+)
+def test_a_workload_falls_back_to_what_it_speaks_as_well(receivers, speaks, ca, expected):
+    assert traces.workload_destination(receivers, ca, speaks) == expected
 
 
 def test_a_ca_certificate_lets_traces_go_to_tls():

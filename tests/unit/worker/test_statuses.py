@@ -86,6 +86,23 @@ STATUSES = {
             'workload traces are not sent: no CA certificate for t:4317'
         ),
     ),
+    'traces over HTTP alone': (
+        [
+            scene.coordinator(
+                scene.published(workload_tracing_receivers={'otlp_http': 'http://t:4318'})
+            )
+        ],
+        {},
+        active('ready: all; workload traces are not sent: no otlp_grpc receiver, only otlp_http'),
+    ),
+    'one key for all workers': (
+        [scene.coordinator(scene.published(server_cert='any'))],
+        {},
+        active(
+            'ready: all; serving HTTP only: coordinator has one key for all its workers, none '
+            'for each'
+        ),
+    ),
     'no role, and an endpoint is left out': (
         [scene.coordinator(scene.published(loki_endpoints={'loki/0': 'ftp://x'}))],
         NO_ROLE,

@@ -1,6 +1,10 @@
-"""The virtual environments of the project's tools: one with uv and tox, one with charmcraft."""
+"""The virtual environments beside those of tox.
+
+One has uv and tox, one charmcraft, and one the other side of `cluster`, which the unit tests use.
+"""
 
 import re
+import sys
 from pathlib import Path
 
 from localjuju.common import venvs
@@ -17,6 +21,11 @@ def tools_dir() -> Path:
 def charmcraft_dir() -> Path:
     """The virtual environment with charmcraft, for packing directly on this machine."""
     return venvs.folder('charmcraft', _requirements('charmcraft').read_bytes())
+
+
+def other_side_dir() -> Path:
+    """The virtual environment with coordinated-workers, whose dependencies are not ours."""
+    return venvs.folder('other-side', _requirements('other-side').read_bytes())
 
 
 def _requirements(name: str) -> Path:
@@ -52,17 +61,34 @@ def has_apt(python: Path) -> bool:
 
 def install_charmcraft() -> None:
     """Make the environment with charmcraft. Needs the tools, and Debian's bindings for apt."""
-    folder, wanted = charmcraft_dir(), _requirements('charmcraft')
+    folder = charmcraft_dir()
     with locked('charmcraft'):
         if charmcraft_ready():
             return
         with say('charmcraft'):
             venvs.make(folder, venvs.SYSTEM_PYTHON, '--without-pip')
-            uv = [str(tools_dir() / 'bin/uv'), 'pip', 'install', '--quiet']
-            arguments = ['--python', str(folder / 'bin/python'), '-r', str(wanted)]
-            run([*uv, *arguments], action='install charmcraft')
+            _uv_install(folder, 'charmcraft', action='install charmcraft')
             _link_apt(folder)
             venvs.finish(folder)
+
+
+def install_other_side() -> None:
+    """Make the environment with coordinated-workers. Needs the tools."""
+    folder = other_side_dir()
+    with locked('other-side'):
+        if venvs.is_ready(folder):
+            return
+        with say('coordinated-workers'):
+            venvs.make(folder, Path(sys.executable), '--without-pip')
+            _uv_install(folder, 'other-side', action='install coordinated-workers')
+            venvs.finish(folder)
+
+
+def _uv_install(folder: Path, requirements: str, *, action: str) -> None:
+    uv = [str(tools_dir() / 'bin/uv'), 'pip', 'install', '--quiet']
+    arguments = ['--python', str(folder / 'bin/python'), '-r', str(_requirements(requirements))]
+    # Elsewhere than in the repository, whose pins are for what is ours.
+    run([*uv, *arguments], action=action, cwd=folder)
 
 
 def _link_apt(folder: Path) -> None:

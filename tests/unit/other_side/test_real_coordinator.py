@@ -1,0 +1,147 @@
+"""Our worker with a coordinator that is made with coordinated-workers."""
+
+import dataclasses
+import json
+
+import pytest
+from ops import testing
+
+import juju
+from worker import scene
+
+LOKI = 'http://loki:3100/loki/api/v1/push'
+GRPC = {'protocol': {'name': 'otlp_grpc', 'type': 'grpc'}, 'url': 'tempo:4317'}
+HTTP = {'protocol': {'name': 'otlp_http', 'type': 'http'}, 'url': 'http://tempo:4318'}
+TLS = {**HTTP, 'url': 'https://tempo:4318'}
+TRACES = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'
+HTTP_ONLY = 'serving HTTP only: real has one key for all its workers, none for each'
+
+
+@pytest.fixture
+def unit(tmp_path):
+    return scene.Worker(tmp_path)
+
+
+def loki(url=LOKI):
+    databag = scene.encoded(endpoint={'url': url})
+    return {'endpoint': 'logging', 'app': 'loki', 'units_data': {0: databag}}
+
+
+def tempo(kind, *receivers):
+    databag = scene.encoded(receivers=receivers)
+    return {'endpoint': kind, 'app': 'tempo', 'app_data': databag, 'units_data': {0: {}}}
+
+
+CA = {'endpoint': 'certificates', 'app': 'ca', 'units_data': {0: {}}}
+PLAIN = (loki(), tempo('charm-tracing', HTTP), tempo('workload-tracing', GRPC, HTTP))
+SECURE = (
+    loki(LOKI.replace('http:', 'https:')),
+    tempo('charm-tracing', TLS),
+    tempo('workload-tracing', GRPC, TLS),
+    CA,
+)
+
+
+@pytest.fixture
+def meet(unit, ask):
+    """Gives our worker's state, and what the coordinator answered, once they know each other."""
+
+    def meet(*stores, role='all'):
+        config = {f'role-{name}': name == role for name in ('all', 'backend', 'frontend')}
+        related = scene.coordinator({}, app='real', id=21)
+        state = unit.update_status(unit.state(related, config=config))
+        ours = state.get_relation(21)
+        answer = ask(
+            'coordinator',
+            {
+                'endpoint': 'cluster',
+                'app': scene.APPLICATION,
+                'app_data': ours.local_app_data,
+                'units_data': {0: ours.local_unit_data},
+            },
+            {'endpoint': 's3', 'app': 's3', 'units_data': {0: {}}},
+            *stores,
+        )
+        databag, _ = answer['published'][scene.APPLICATION]
+        known = dataclasses.replace(ours, remote_app_data=databag)
+        return unit.update_status(dataclasses.replace(state, relations=[known])), answer
+
+    return meet
+
+
+def test_all_three_signals_go_where_it_says(unit, meet, log, set_destination):
+    state, _ = meet(*PLAIN)
+    assert state.unit_status == testing.ActiveStatus('ready: all')
+    assert unit.config == scene.CONFIG
+    assert set(juju.enabled_log_targets(state.get_container('workload'))) == {LOKI}
+    assert set(log._kept.endpoints) == {LOKI}
+    set_destination.assert_called_with(url='http://tempo:4318/v1/traces', ca=None)
+    service = scene.service(state)
+    assert service['environment'][TRACES] == 'http://tempo:4317'
+    assert '--backend-url=http://real.m.svc' in service['command']
+
+
+def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet):
+    state, answer = meet()
+    address = json.loads(state.get_relation(21).local_unit_data['address'])
+    assert answer['status'] == ['active', '']
+    assert answer['roles'] == {'backend': 1, 'frontend': 1}
+    assert answer['addresses'] == {'backend': [address], 'frontend': [address]}
+    (job,) = answer['scrape_jobs']
+    assert job['static_configs'] == [{'targets': [f'{address}:9898']}]
+    assert {one['target_label']: one['replacement'] for one in job['relabel_configs']} == {
+        'juju_application': 'worker',
+        'juju_charm': 'worker-k8s',
+        'juju_model': 'm',
+        'juju_model_uuid': juju.UUID,
+        'juju_unit': 'worker/0',
+    }
+
+
+def test_a_worker_waits_while_roles_are_missing(meet):
+    state, answer = meet(role='backend')
+    assert answer['status'] == ['blocked', '[consistency] Cluster inconsistent.']
+    assert state.unit_status == testing.WaitingStatus(
+        "[cluster] waiting for the coordinator's configuration"
+    )
+
+
+def test_traces_that_podinfo_cannot_send_are_noted(meet):
+    state, _ = meet(tempo('workload-tracing', HTTP))
+    assert state.unit_status == testing.ActiveStatus(
+        'ready: all; workload traces are not sent: no otlp_grpc receiver, only otlp_http'
+    )
+    assert TRACES not in scene.service(state)['environment']
+
+
+def test_with_tls_its_one_ca_vouches_for_the_stores_too(unit, meet, log, set_destination):
+    state, _ = meet(*SECURE)
+    ca = json.loads(state.get_relation(21).remote_app_data['ca_cert']) + '\n'
+    assert state.unit_status == testing.ActiveStatus(f'ready: all; {HTTP_ONLY}')
+    (url,) = juju.enabled_log_targets(state.get_container('workload'))
+    assert url == LOKI.replace('http:', 'https:')
+    assert (unit.certs / 'coordinated-telemetry.pem').read_text() == ca
+    assert (set(log._kept.endpoints), log._kept.ca) == ({url}, ca)
+    set_destination.assert_called_with(url='https://tempo:4318/v1/traces', ca=ca)
+    assert scene.service(state)['environment'][TRACES] == 'https://tempo:4317'
+    assert (unit.folder / 'traces-ca.pem').read_text() == ca
+
+
+def test_with_tls_it_looks_for_https_where_the_worker_serves_http(meet):
+    """So such a pair works without TLS only, which the worker's status says."""
+    state, answer = meet(CA)
+    assert [job['scheme'] for job in answer['scrape_jobs']] == ['https']
+    service = scene.service(state)
+    assert '--port=9898' in service['command']
+    assert '--secure-port' not in service['command']
+    assert '--backend-url=https://real.m.svc' in service['command']
+    assert HTTP_ONLY in state.unit_status.message
+
+
+def test_without_tls_no_ca_is_there_to_vouch_for_a_store(meet, set_destination):
+    state, _ = meet(*SECURE[:-1])
+    assert juju.enabled_log_targets(state.get_container('workload')) == {}
+    set_destination.assert_called_with(url=None, ca=None)
+    assert TRACES not in scene.service(state)['environment']
+    for signal in 'logs', 'charm traces', 'workload traces':
+        assert f'{signal} are not sent' in state.unit_status.message

@@ -61,6 +61,8 @@ clean:  # Remove build results and test environments, but keep the cache
 format: tools  # Format the code and fix what ruff can fix
 	@$(TOX) -e format
 
+# A charm that is packed elsewhere needs no packing here.
+integration: CHARMS = $(if $(COORDINATOR_CHARM_PATH),,coordinator-charm) $(if $(WORKER_CHARM_PATH),,worker-charm)
 integration: setup pack  # Run the Jubilant tests, e.g. make integration ARGS='-k flows'; JUJU=juju uses a real Juju
 	@python3 scripts/pack.py $(EXAMPLES)
 	@$(TOX) -e integration -- $(ARGS)
@@ -79,7 +81,7 @@ new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../w
 	@PATH="$(PATH)" python3 scripts/new_charm.py --name='$(NAME)' --dest='$(DEST)' $(if $(ROLES),--roles='$(ROLES)') $(if $(UPDATE),--update) $(ARGS)
 
 pack: setup  # Pack both charms and the stores' charms into build/
-	@python3 scripts/pack.py $(CHARMS) $(STORES)
+	@$(if $(strip $(CHARMS) $(STORES)),python3 scripts/pack.py $(CHARMS) $(STORES))
 
 pictures: setup  # Draw the dashboards from live data into docs/pictures, and photograph the stores' pages if there is a Chromium
 	@$(TOX) -e pictures -- $(ARGS)

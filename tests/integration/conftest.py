@@ -1,7 +1,8 @@
 """Which Juju the tests drive, and the models they share.
 
 `JUJU` names the program: the local Juju of this repository unless it is set. On a real one, the
-current controller must be on Kubernetes, and the charms are packed before (`make pack`).
+current controller must be on Kubernetes. The charms are packed before (`make pack`), or named by
+`COORDINATOR_CHARM_PATH` and `WORKER_CHARM_PATH`.
 """
 
 import contextlib
@@ -60,10 +61,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModel
 
 def pytest_sessionstart() -> None:
     """Say at once what is missing, rather than in each test."""
-    charms = (deployment.coordinator(), deployment.worker('worker'))
-    missing = [str(application.charm) for application in charms if not application.charm.exists()]
-    if missing:
-        pytest.exit(f'not packed: {", ".join(missing)}; run `make pack`', returncode=3)
+    if lacking := deployment.lacking():
+        pytest.exit(lacking, returncode=3)
     # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
 

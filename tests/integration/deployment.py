@@ -5,6 +5,7 @@ before anything is installed.
 """
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / 'build'
 EXAMPLES = ROOT / 'tests' / 'localjuju' / 'examples'
 
 
@@ -64,6 +66,9 @@ def charm_name(folder: str) -> str:
 
 COORDINATOR_CHARM = charm_name('coordinator-charm')
 WORKER_CHARM = charm_name('worker-charm')
+COORDINATOR_CHARM_PATH = 'COORDINATOR_CHARM_PATH'
+WORKER_CHARM_PATH = 'WORKER_CHARM_PATH'
+"""The variables that name a packed charm to deploy in the place of the one in build/."""
 
 NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR_PORT']
 """Where the coordinator serves, on each unit and on the application's service."""
@@ -154,11 +159,32 @@ def upstream_sources(folder: str) -> dict[str, str]:
     return dict(found)
 
 
+def packed(variable: str, name: str) -> Path:
+    """The packed charm of this name: the file that an environment variable names, or our own."""
+    given = os.environ.get(variable)
+    return Path(given).resolve() if given else BUILD / f'{name}.charm'
+
+
+def lacking() -> str:
+    """Which of the two charms cannot be deployed, and what to do; '' if both are there."""
+    own: list[str] = []
+    for variable, application in (
+        (COORDINATOR_CHARM_PATH, coordinator()),
+        (WORKER_CHARM_PATH, worker('worker')),
+    ):
+        if application.charm.is_file():
+            continue
+        if os.environ.get(variable):
+            return f'{variable} names no packed charm: {application.charm}'
+        own.append(str(application.charm))
+    return f'not packed: {", ".join(own)}; run `make pack`' if own else ''
+
+
 def coordinator(name: str = 'coordinator', units: int = 1) -> Application:
     """A coordinator application."""
     return Application(
         name=name,
-        charm=ROOT / 'build' / f'{COORDINATOR_CHARM}.charm',
+        charm=packed(COORDINATOR_CHARM_PATH, COORDINATOR_CHARM),
         units=units,
         resources=upstream_sources('coordinator-charm'),
     )
@@ -171,7 +197,7 @@ def worker(name: str, *, role: str = 'all', units: int = 1) -> Application:
         config[f'role-{role}'] = True
     return Application(
         name=name,
-        charm=ROOT / 'build' / f'{WORKER_CHARM}.charm',
+        charm=packed(WORKER_CHARM_PATH, WORKER_CHARM),
         units=units,
         config=config,
         resources=upstream_sources('worker-charm'),
@@ -182,7 +208,7 @@ def store(name: str) -> Application:
     """One of the small charms that stand for real ones, by its folder in tests/stores."""
     return Application(
         name=name,
-        charm=ROOT / 'build' / 'stores' / f'{charm_name(f"tests/stores/{name}")}.charm',
+        charm=BUILD / 'stores' / f'{charm_name(f"tests/stores/{name}")}.charm',
         resources=upstream_sources(f'tests/stores/{name}'),
     )
 

@@ -66,6 +66,32 @@ def made(target: str, *variables: str) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize(
+    ('variables', 'packed'),
+    [
+        ([], ['coordinator-charm', 'worker-charm']),
+        (['COORDINATOR_CHARM_PATH=a.charm'], ['worker-charm']),
+        (['WORKER_CHARM_PATH=b.charm'], ['coordinator-charm']),
+        (['COORDINATOR_CHARM_PATH=a.charm', 'WORKER_CHARM_PATH=b.charm'], []),
+    ],
+)
+def test_charms_that_are_named_are_not_packed(monkeypatch, variables: list[str], packed):
+    for name in 'COORDINATOR_CHARM_PATH', 'WORKER_CHARM_PATH':
+        monkeypatch.delenv(name, raising=False)
+    commands = made('integration', 'JUJU=juju', *variables).splitlines()
+    charms = [line.split()[2:] for line in commands if line.startswith('python3 scripts/pack.py')]
+    examples = charms.pop()
+    assert all('/examples/' in folder for folder in examples)
+    assert charms == ([packed] if packed else [])
+
+
+def test_tox_passes_on_which_charms_to_deploy():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / 'tox.ini')
+    passed = tox['testenv']['pass_env'].split()
+    assert {'COORDINATOR_CHARM_PATH', 'WORKER_CHARM_PATH'} <= {*passed}
+
+
 @pytest.mark.parametrize('target', ['lint', 'test'])
 def test_a_charmlint_that_cannot_run_is_named_at_the_end(target: str):
     commands = made(target, 'CHARMLINT_PYTHON=')

@@ -340,9 +340,10 @@ def test_no_databag_makes_it_raise(jobs, metadata, groups):
 
 def test_rules_that_wait_wait_for_another_duration_and_the_others_still_do_not():
     waits, does_not = {**rule(), 'for': '5m'}, rule('Now')
-    rules = {'file': [{'name': 'g', 'rules': [waits, does_not]}]}
+    nor_does = {**rule('Neither'), 'for': '0s'}
+    rules = {'file': [{'name': 'g', 'rules': [waits, does_not, nor_does]}]}
     assert scrape.waiting(rules, '4s') == {
-        'file': [{'name': 'g', 'rules': [{**waits, 'for': '4s'}, does_not]}]
+        'file': [{'name': 'g', 'rules': [{**waits, 'for': '4s'}, does_not, nor_does]}]
     }
 
 

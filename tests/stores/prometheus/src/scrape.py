@@ -114,7 +114,8 @@ def waiting(
             {
                 **group,
                 'rules': [
-                    {**rule, 'for': duration} if 'for' in rule else rule for rule in group['rules']
+                    {**rule, 'for': duration} if rule.get('for', '0s') != '0s' else rule
+                    for rule in group['rules']
                 ],
             }
             for group in groups

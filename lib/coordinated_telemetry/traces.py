@@ -18,7 +18,7 @@ from . import addresses, databag, databags, report
 from .topology import Topology
 from .workloads import Protocol
 
-CHARM_PROTOCOLS = ('otlp_http',)
+CHARM_PROTOCOLS: tuple[Protocol, ...] = ('otlp_http',)
 """What ops.tracing speaks."""
 
 
@@ -99,6 +99,10 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
     An https receiver without its CA is refused, since every attempt to send would fail.
     """
+    return workload_destination(receivers, ca, CHARM_PROTOCOLS)
+
+
+def _http_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:
     base = receivers.get('otlp_http')
     if base is None:
         return Destination(None)
@@ -166,7 +170,7 @@ def workload_destination(
     """
     refused = ''
     for protocol in spoken:
-        find = charm_destination if protocol == 'otlp_http' else _grpc_destination
+        find = _http_destination if protocol == 'otlp_http' else _grpc_destination
         found = find(receivers, ca)
         if found.url:
             return found

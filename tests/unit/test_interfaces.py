@@ -58,7 +58,7 @@ class Job(TypedDict):
     """A scrape job, which may have more keys."""
 
     job_name: NotRequired[str]
-    metrics_path: str
+    metrics_path: NotRequired[str]
     static_configs: list[Static]
 
 
@@ -130,7 +130,10 @@ def test_a_request_for_receivers_is_of_the_fields_model(published, relation, pro
 
 
 def test_receivers_of_the_fields_model_are_read():
-    wanted: dict[traces.Protocol, str] = {'otlp_grpc': 'tempo:4317', 'otlp_http': 'http://tempo:4318'}
+    wanted: dict[traces.Protocol, str] = {
+        'otlp_grpc': 'tempo:4317',
+        'otlp_http': 'http://tempo:4318',
+    }
     kinds = tracing.receiver_protocol_to_transport_protocol
     receivers = [
         tracing.Receiver(protocol=tracing.ProtocolType(name=name, type=kinds[name]), url=url)

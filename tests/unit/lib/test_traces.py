@@ -27,7 +27,10 @@ def over_http(url):
     ('receivers', 'expected'),
     [
         ({}, NOWHERE),
-        ({'otlp_grpc': 't:4317'}, NOWHERE),
+        (
+            {'otlp_grpc': 't:4317'},
+            traces.Destination(None, 'no otlp_http receiver, only otlp_grpc'),
+        ),
         ({'otlp_http': 'http://t:4318'}, traces.Destination('http://t:4318/v1/traces')),
         ({'otlp_http': 'http://t:4318/'}, traces.Destination('http://t:4318/v1/traces')),
         ({'otlp_http': 'http://t:4318/v1/traces'}, traces.Destination('http://t:4318/v1/traces')),

@@ -14,7 +14,7 @@ in JSON.
   `_seen_by_worker`.
 - `side` may be `keys`, too: the answer is those of `cluster`, by the library's models.
 
-coordinated-workers wants eight charm libraries, which no registry has. Tempo's is a part of
+coordinated-workers wants eight charm libraries, which are in no package. Tempo's is a part of
 ops.tracing. The others have no part in `cluster`, but for two, which are made here as far as they
 do: what S3 answers, and how logs are forwarded. Nor is there a Kubernetes to patch.
 """

@@ -236,7 +236,9 @@ def test_a_configuration_that_makes_no_sense_is_named_and_starts_nothing(unit, c
     check_named(unit, calls, after, ignored, ['coordinator'])
 
 
-@pytest.mark.parametrize('databag', [{}, {'ingress-address': '10.0.0.1'}, {'server_cert': '"x"'}])
+@pytest.mark.parametrize(
+    'databag', [{}, {'ingress-address': '10.0.0.1'}, {'privkey_secret_id': '"x"'}]
+)
 def test_a_coordinator_that_is_not_ready_is_no_fault(unit, calls, databag):
     after, ignored = run(unit, unit.state(scene.coordinator(databag, id=21)))
     assert ignored == {}

@@ -95,7 +95,7 @@ def test_a_check_that_fails_restarts_nothing(unit, running, calls):
     assert steps(calls) == []
 
 
-@pytest.mark.parametrize('databag', [{}, {'server_cert': '"x"'}])
+@pytest.mark.parametrize('databag', [{}, {'privkey_secret_id': '"x"'}])
 def test_without_the_coordinators_data_it_runs_on_with_what_it_has(unit, running, calls, databag):
     relation = dataclasses.replace(running.get_relation(21), remote_app_data=databag)
     after = changed(unit, replaced(running, relation))

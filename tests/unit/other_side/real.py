@@ -5,8 +5,9 @@ input asks, in JSON, what comes of one unit with these relations; each line of i
 in JSON.
 
 - A question has `side`, `coordinator` or `worker`; `relations`, a list of {endpoint, app,
-  app_data, units_data}, one of them `cluster`; and for a worker `roles`, each an option that is
-  on. A coordinator that is related to `certificates` asks for one and gets it.
+  app_data, units_data}, one of them `cluster`; for a worker `roles`, each an option that is on;
+  and for a coordinator `proxy`, whether its workers' telemetry goes through it. One that is
+  related to `certificates` asks for one and gets it.
 - The answer has `published`, application at the other side of `cluster` → [the databag of the
   unit's application, the unit's]; `status`; `charm_traces`, how ops.tracing was told to send; for
   a worker also `log_targets`, their locations, `services`, those of the plan, and `files`, path →
@@ -103,12 +104,15 @@ for _name, _library in {
     sys.modules[f'charms.{_name}'] = _library
 
 from charmlibs import nginx_k8s  # noqa: E402
-from coordinated_workers import coordinator, worker  # noqa: E402
+from coordinated_workers import coordinator, worker, worker_telemetry  # noqa: E402
 from coordinated_workers.interfaces import cluster  # noqa: E402
 
 
 class CoordinatorCharm(ops.CharmBase):
     """A coordinator of no more than the library has."""
+
+    protocols = ('otlp_grpc', 'otlp_http')
+    proxy: worker_telemetry.WorkerTelemetryProxyConfig | None = None
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -132,8 +136,16 @@ class CoordinatorCharm(ops.CharmBase):
             },
             nginx_config=nginx_k8s.NginxConfig('real', [], {}),
             workers_config=lambda _: CONFIG,
-            workload_tracing_protocols=['otlp_grpc', 'otlp_http'],
+            workload_tracing_protocols=[*self.protocols],
+            worker_telemetry_proxy_config=self.proxy,
         )
+
+
+class ProxyCharm(CoordinatorCharm):
+    """A coordinator through whose nginx the telemetry of its workers goes: no gRPC does."""
+
+    protocols = ('otlp_http',)
+    proxy = worker_telemetry.WorkerTelemetryProxyConfig(http_port=3300, https_port=3301)
 
 
 class WorkerCharm(ops.CharmBase):
@@ -182,7 +194,8 @@ def _context(question: Mapping[str, Any]) -> testing.Context[Any]:
             'peers': {'peers': {'interface': 'peers'}},
             'containers': {'nginx': {}, 'nginx-prometheus-exporter': {}},
         }
-        return testing.Context(CoordinatorCharm, meta=meta, app_name='real')
+        charm = ProxyCharm if question.get('proxy') else CoordinatorCharm
+        return testing.Context(charm, meta=meta, app_name='real')
     meta = {
         'name': 'real-worker-k8s',
         'requires': {'cluster': {'interface': 'cluster'}},

@@ -46,7 +46,7 @@ SECURE = (
 def meet(unit, ask):
     """Gives our worker's state, and what the coordinator answered, once they know each other."""
 
-    def meet(*stores, role='all'):
+    def meet(*stores, role='all', proxy=False):
         config = {f'role-{name}': name == role for name in ('all', 'backend', 'frontend')}
         related = scene.coordinator({}, app='real', id=21)
         state = unit.update_status(unit.state(related, config=config))
@@ -61,6 +61,7 @@ def meet(unit, ask):
             },
             {'endpoint': 's3', 'app': 's3', 'units_data': {0: {}}},
             *stores,
+            proxy=proxy,
         )
         databag, _ = answer['published'][scene.APPLICATION]
         known = dataclasses.replace(ours, remote_app_data=databag)
@@ -136,6 +137,26 @@ def test_with_tls_it_looks_for_https_where_the_worker_serves_http(meet):
     assert '--secure-port' not in service['command']
     assert '--backend-url=https://real.m.svc' in service['command']
     assert HTTP_ONLY in state.unit_status.message
+
+
+@pytest.mark.parametrize('secure', [False, True], ids=['plain', 'TLS'])
+def test_logs_and_charm_traces_go_through_its_proxy(meet, log, set_destination, secure):
+    """It takes no gRPC, and has the certificate of the coordinator itself."""
+    stores = (loki(), tempo('charm-tracing', HTTP), tempo('workload-tracing', HTTP))
+    state, answer = meet(*stores, *([CA] if secure else []), proxy=True)
+    base = f'{"https" if secure else "http"}://real.m.svc.cluster.local:{3300 + secure}/proxy'
+    logs = {f'{base}/loki/loki-0/push'}
+    assert set(juju.enabled_log_targets(state.get_container('workload'))) == logs
+    assert set(log._kept.endpoints) == logs
+    url = f'{base}/charm-tracing/otlp_http/v1/traces'
+    assert set_destination.mock_calls[-1].kwargs['url'] == url
+    assert TRACES not in scene.service(state)['environment']
+    assert (
+        'workload traces are not sent: no otlp_grpc receiver, only otlp_http'
+        in state.unit_status.message
+    )
+    (job,) = answer['scrape_jobs']
+    assert job['metrics_path'] == '/proxy/worker/worker-0/metrics'
 
 
 def test_without_tls_no_ca_is_there_to_vouch_for_a_store(meet, set_destination):

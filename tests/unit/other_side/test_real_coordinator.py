@@ -46,8 +46,8 @@ SECURE = (
 def meet(unit, ask):
     """Gives our worker's state, and what the coordinator answered, once they know each other."""
 
-    def meet(*stores, role='all', proxy=False):
-        config = {f'role-{name}': name == role for name in ('all', 'backend', 'frontend')}
+    def meet(*stores, roles=('all',), proxy=False):
+        config = {f'role-{name}': name in roles for name in ('all', 'backend', 'frontend')}
         related = scene.coordinator({}, app='real', id=21)
         state = unit.update_status(unit.state(related, config=config))
         ours = state.get_relation(21)
@@ -82,8 +82,9 @@ def test_all_three_signals_go_where_it_says(unit, meet, log, set_destination):
     assert '--backend-url=http://real.m.svc' in service['command']
 
 
-def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet):
-    state, answer = meet()
+@pytest.mark.parametrize('roles', [('all',), ('backend', 'frontend')])
+def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet, roles):
+    state, answer = meet(roles=roles)
     address = json.loads(state.get_relation(21).local_unit_data['address'])
     assert answer['status'] == ['active', '']
     assert answer['roles'] == {'backend': 1, 'frontend': 1}
@@ -100,7 +101,7 @@ def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet
 
 
 def test_a_worker_waits_while_roles_are_missing(meet):
-    state, answer = meet(role='backend')
+    state, answer = meet(roles=('backend',))
     assert answer['status'] == ['blocked', '[consistency] Cluster inconsistent.']
     assert state.unit_status == testing.WaitingStatus(
         "[cluster] waiting for the coordinator's configuration"

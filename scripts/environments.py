@@ -42,6 +42,11 @@ def charmcraft_ready() -> bool:
     return venvs.is_ready(charmcraft_dir())
 
 
+def other_side_ready() -> bool:
+    """Whether `install_other_side` has nothing to do."""
+    return venvs.is_ready(other_side_dir())
+
+
 def install_tools() -> None:
     """Make the environment with uv, tox and tox-uv. The Python that it uses must have pip."""
     folder, wanted = tools_dir(), _requirements('tools')
@@ -76,7 +81,7 @@ def install_other_side() -> None:
     """Make the environment with coordinated-workers. Needs the tools."""
     folder = other_side_dir()
     with locked('other-side'):
-        if venvs.is_ready(folder):
+        if other_side_ready():
             return
         with say('coordinated-workers'):
             venvs.make(folder, Path(sys.executable), '--without-pip')

@@ -79,6 +79,14 @@ PACK = Component(
     environments.install_charmcraft,
     lambda: 20,
 )
+OTHER_SIDE = Component(
+    'other-side',
+    'coordinated-workers, for the unit tests',
+    ('tools',),
+    components.no_packages,
+    lambda: [] if environments.other_side_ready() else ['coordinated-workers'],
+    environments.install_other_side,
+)
 LOAD = Component(
     'load',
     'load generators',
@@ -88,7 +96,7 @@ LOAD = Component(
     _load_build,
     lambda: goprograms.seconds(_load_missing()),
 )
-COMPONENTS = (TOOLS, PACK, *localjuju_setup.COMPONENTS, LOAD)
+COMPONENTS = (TOOLS, PACK, OTHER_SIDE, *localjuju_setup.COMPONENTS, LOAD)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

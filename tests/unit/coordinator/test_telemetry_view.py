@@ -118,6 +118,14 @@ def test_a_store_that_has_published_nothing_is_named():
     assert found.why == 'tempo has not published where to send'
 
 
+def test_a_receiver_that_the_workload_cannot_use_is_named():
+    sent = telemetry_view.Sent({}, {}, {'otlp_http': 'http://tempo:4318'})
+    found = flow('w/0', 'workload-traces', expected=sent, published={'w': sent})
+    assert found == telemetry_view.Flow(
+        why='no otlp_grpc receiver, only otlp_http', known='published'
+    )
+
+
 @pytest.mark.parametrize(
     ('ignored', 'why'),
     [

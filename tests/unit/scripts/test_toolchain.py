@@ -24,7 +24,7 @@ def names(*wanted: str) -> list[str]:
 
 
 def test_all_is_the_projects_own_and_the_local_jujus():
-    own = {'tools', 'pack', 'load'}
+    own = {'tools', 'pack', 'load', 'other-side'}
     assert set(names()) == own | {component.name for component in localjuju_setup.COMPONENTS}
 
 
@@ -33,8 +33,8 @@ def test_packing_needs_the_tools_and_nothing_of_the_local_juju():
     assert names('tools') == ['tools']
 
 
-def test_the_demo_sets_up_no_load_generator():
-    assert set(names()) - set(names(*demo.COMPONENTS)) == {'load'}
+def test_the_demo_sets_up_nothing_for_load_or_unit_tests():
+    assert set(names()) - set(names(*demo.COMPONENTS)) == {'load', 'other-side'}
 
 
 @pytest.mark.parametrize('lxd', [False, True])

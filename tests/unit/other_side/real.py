@@ -25,7 +25,6 @@ do: what S3 answers, and how logs are forwarded. Nor is there a Kubernetes to pa
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import socket
 import sys
@@ -225,13 +224,13 @@ def _state(question: Mapping[str, Any]) -> testing.State:
     )
     # nginx is none of the other side's business.
     names = ('nginx', 'nginx-prometheus-exporter')
-    pods = [testing.Container(name) for name in names]
+    away = [testing.Container(name) for name in names]
     is_worker = question['side'] == 'worker'
     return testing.State(
         leader=True,
         model=juju.MODEL,
         relations=relations,
-        containers=[workload] if is_worker else pods,
+        containers=[workload] if is_worker else away,
     )
 
 
@@ -293,7 +292,6 @@ def _workload(ctx: testing.Context[Any], state: testing.State) -> dict[str, Any]
 @contextlib.contextmanager
 def _this_machine_untouched() -> Iterator[None]:
     """Let nothing of the library reach beyond a folder that is removed at the end."""
-    here = os.getcwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as patches:
         for name in 'prometheus_alert_rules', 'loki_alert_rules':
             pathlib.Path(folder, 'src', name).mkdir(parents=True)
@@ -306,11 +304,8 @@ def _this_machine_untouched() -> Iterator[None]:
             mock.patch.object(socket, 'getfqdn', return_value=HOST),
         ):
             patches.enter_context(patch)
-        os.chdir(folder)
-        try:
-            yield
-        finally:
-            os.chdir(here)
+        patches.enter_context(contextlib.chdir(folder))
+        yield
 
 
 def keys() -> dict[str, list[str]]:

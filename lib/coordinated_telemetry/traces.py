@@ -99,16 +99,7 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
     An https receiver without its CA is refused, since every attempt to send would fail.
     """
-    return workload_destination(receivers, ca, CHARM_PROTOCOLS)
-
-
-def _http_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:
-    base = receivers.get('otlp_http')
-    if base is None:
-        return Destination(None)
-    if base.startswith('https:') and not ca:
-        return Destination(None, f'no CA certificate for {base}')
-    return Destination(f'{base.rstrip("/").removesuffix("/v1/traces")}/v1/traces')
+    return _destination(receivers, ca, CHARM_PROTOCOLS)
 
 
 def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
@@ -168,6 +159,12 @@ def workload_destination(
         ca: PEM certificates to trust.
         spoken: how the workload can send spans, preferred first.
     """
+    return _destination(receivers, ca, spoken)
+
+
+def _destination(
+    receivers: Mapping[str, str], ca: str | None, spoken: Sequence[Protocol]
+) -> Destination:
     refused = ''
     for protocol in spoken:
         find = _http_destination if protocol == 'otlp_http' else _grpc_destination
@@ -184,6 +181,15 @@ def _unfit(receivers: Mapping[str, str], spoken: Sequence[Protocol]) -> str:
         return ''
     offered = report.first([addresses.shorten(one, 40) for one in sorted(receivers)])
     return f'no {" or ".join(spoken)} receiver, only {offered}'
+
+
+def _http_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:
+    base = receivers.get('otlp_http')
+    if base is None:
+        return Destination(None)
+    if base.startswith('https:') and not ca:
+        return Destination(None, f'no CA certificate for {base}')
+    return Destination(f'{base.rstrip("/").removesuffix("/v1/traces")}/v1/traces')
 
 
 def _grpc_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:

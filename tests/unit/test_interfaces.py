@@ -18,7 +18,7 @@ from ops import testing
 
 import authority
 import juju
-from coordinated_telemetry import traces, trust
+from coordinated_telemetry import traces, trust, workloads
 from coordinator import requesting, scene
 from lib.acting import act, related
 
@@ -26,6 +26,7 @@ from lib.acting import act, related
 pytestmark = pytest.mark.filterwarnings('ignore::pydantic.warnings.PydanticDeprecationWarning')
 
 CA = authority.authority()
+WORKLOAD_PROTOCOLS = traces.workload_protocols(['otlp_grpc'])
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_alert_rules_are_of_cosls_type(published, relation):
 
 @pytest.mark.parametrize(
     ('relation', 'protocols'),
-    [(17, traces.CHARM_PROTOCOLS), (18, traces.WORKLOAD_PROTOCOLS)],
+    [(17, traces.CHARM_PROTOCOLS), (18, WORKLOAD_PROTOCOLS)],
     ids=['charm', 'workload'],
 )
 def test_a_request_for_receivers_is_of_the_fields_model(published, relation, protocols):
@@ -130,7 +131,7 @@ def test_a_request_for_receivers_is_of_the_fields_model(published, relation, pro
 
 
 def test_receivers_of_the_fields_model_are_read():
-    wanted: dict[traces.Protocol, str] = {
+    wanted: dict[workloads.Protocol, str] = {
         'otlp_grpc': 'tempo:4317',
         'otlp_http': 'http://tempo:4318',
     }
@@ -142,7 +143,7 @@ def test_receivers_of_the_fields_model_are_read():
     databag = tracing.TracingProviderAppData(receivers=receivers).dump()
     relation = related('charm-tracing', 'tempo', {0: {}}, databag)
     done = act(
-        lambda bags, _: traces.read_receivers(bags, 'charm-tracing', traces.WORKLOAD_PROTOCOLS),
+        lambda bags, _: traces.read_receivers(bags, 'charm-tracing', WORKLOAD_PROTOCOLS),
         relation,
     )
     assert (done.result, done.ignored()) == (wanted, {})

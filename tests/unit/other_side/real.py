@@ -42,9 +42,9 @@ from ops_tracing.vendor.charms.tempo_coordinator_k8s.v0 import tracing
 import authority
 import juju
 
-ROLES = ('backend', 'frontend')
+ROLES = ('gate', 'vault')
 CONFIG = 'level: "info"\n'
-PORT = 9898
+PORT = 7070
 HOST = 'real-0.real-endpoints.m.svc.cluster.local'
 REQUIRED = {
     'certificates': 'tls-certificates',

@@ -47,7 +47,7 @@ def meet(unit, ask):
     """Gives our worker's state, and what the coordinator answered, once they know each other."""
 
     def meet(*stores, roles=('all',), proxy=False):
-        config = {f'role-{name}': name in roles for name in ('all', 'backend', 'frontend')}
+        config = {f'role-{name}': name in roles for name in ('all', 'gate', 'vault')}
         related = scene.coordinator({}, app='real', id=21)
         state = unit.update_status(unit.state(related, config=config))
         ours = state.get_relation(21)
@@ -79,18 +79,18 @@ def test_all_three_signals_go_where_it_says(unit, meet, log, set_destination):
     set_destination.assert_called_with(url='http://tempo:4318/v1/traces', ca=None)
     service = scene.service(state)
     assert service['environment'][TRACES] == 'http://tempo:4317'
-    assert '--backend-url=http://real.m.svc' in service['command']
+    assert '--calls=http://real.m.svc' in service['command']
 
 
-@pytest.mark.parametrize('roles', [('all',), ('backend', 'frontend')])
+@pytest.mark.parametrize('roles', [('all',), ('gate', 'vault')])
 def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet, roles):
     state, answer = meet(roles=roles)
     address = json.loads(state.get_relation(21).local_unit_data['address'])
     assert answer['status'] == ['active', '']
-    assert answer['roles'] == {'backend': 1, 'frontend': 1}
-    assert answer['addresses'] == {'backend': [address], 'frontend': [address]}
+    assert answer['roles'] == {'gate': 1, 'vault': 1}
+    assert answer['addresses'] == {'gate': [address], 'vault': [address]}
     (job,) = answer['scrape_jobs']
-    assert job['static_configs'] == [{'targets': [f'{address}:9898']}]
+    assert job['static_configs'] == [{'targets': [f'{address}:7070']}]
     assert {one['target_label']: one['replacement'] for one in job['relabel_configs']} == {
         'juju_application': 'worker',
         'juju_charm': 'worker-k8s',
@@ -101,14 +101,14 @@ def test_it_reads_roles_and_address_and_scrapes_with_the_workers_own_labels(meet
 
 
 def test_a_worker_waits_while_roles_are_missing(meet):
-    state, answer = meet(roles=('backend',))
+    state, answer = meet(roles=('gate',))
     assert answer['status'] == ['blocked', '[consistency] Cluster inconsistent.']
     assert state.unit_status == testing.WaitingStatus(
         "[cluster] waiting for the coordinator's configuration"
     )
 
 
-def test_traces_that_podinfo_cannot_send_are_noted(meet):
+def test_traces_that_the_workload_cannot_send_are_noted(meet):
     state, _ = meet(tempo('workload-tracing', HTTP))
     assert state.unit_status == testing.ActiveStatus(
         'ready: all; workload traces are not sent: no otlp_grpc receiver, only otlp_http'
@@ -134,9 +134,9 @@ def test_with_tls_it_looks_for_https_where_the_worker_serves_http(meet):
     state, answer = meet(CA)
     assert [job['scheme'] for job in answer['scrape_jobs']] == ['https']
     service = scene.service(state)
-    assert '--port=9898' in service['command']
-    assert '--secure-port' not in service['command']
-    assert '--backend-url=https://real.m.svc' in service['command']
+    assert '--plain=7070' in service['command']
+    assert '--tls' not in service['command']
+    assert '--calls=https://real.m.svc' in service['command']
     assert HTTP_ONLY in state.unit_status.message
 
 

@@ -1,16 +1,16 @@
 """What the `cluster` relation carries, and in which form.
 
-Keys and values are those of PyPI's `coordinated-workers` 4.x, so either side can be swapped for
-it:
+These keys are those of PyPI's `coordinated-workers` 4.x, so either side can be swapped for it:
 
 - the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
-  `workload_tracing_receivers`, `ca_cert`;
+  `workload_tracing_receivers`, `ca_cert`, which are five of its eleven, and `server_cert`, which
+  is read and never written;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 
-This library's own are `receive_ca_certs`, `otlp_endpoints` and what gives each worker a
-certificate for a key that never leaves it: `worker_certificates` and `worker_schemes` of the
-coordinator's application; `ip_addresses`, `certificate_signing_request`, `schemes` and
-`certificate_sha256` of a worker unit.
+The library's README says what a mixed pair does. This library's own keys are `receive_ca_certs`,
+`otlp_endpoints` and what gives each worker a certificate for a key that never leaves it:
+`worker_certificates` and `worker_schemes` of the coordinator's application; `ip_addresses`,
+`certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
 """
 
 import hashlib
@@ -80,13 +80,15 @@ class CoordinatorData(databag.Databag):
         otlp_endpoints: one of `otlp.KEYS` → URL, where a collector takes telemetry. Workers that
             know this key send there in preference to the stores above; others ignore it.
         receive_ca_certs: the CAs of the stores, in PEM; `ca_cert` would turn TLS on for workers.
+        server_cert: of coordinated-workers alone, never written here: the certificate that all of
+            its workers share. With it, `ca_cert` vouches for the stores too.
         worker_certificates: worker unit → its certificate, then each one's issuer, in PEM.
         worker_schemes: what each worker is to serve; without it, `http`.
     """
 
-    # coordinated-workers publishes these; this library does not.
+    # coordinated-workers publishes these, or did; this library does not.
     retired = frozenset(
-        'privkey_secret_id server_cert s3_tls_ca_chain remote_write_endpoints tracing_receivers'
+        'privkey_secret_id s3_tls_ca_chain remote_write_endpoints tracing_receivers'
         ' worker_labels worker_ports'.split()
     )
     remedy = "shorten the workers' configuration"
@@ -98,5 +100,6 @@ class CoordinatorData(databag.Databag):
     otlp_endpoints: dict[str, Any] | None = None
     ca_cert: pem.Certificates | None = None
     receive_ca_certs: pem.Certificates | None = None
+    server_cert: str | None = None
     worker_certificates: dict[str, Any] | None = None
     worker_schemes: Schemes | None = None

@@ -141,7 +141,8 @@ def render(groups: Iterable[Group], application: Topology) -> list[Group]:
     """Scope groups to an application: matchers in every expression, labels on every alert.
 
     A group's name becomes unique in a store that many applications share. A rule's own labels
-    stay, unless the topology has a label of the same name.
+    stay, unless the topology has a label of the same name. Every rule gets all the keys that the
+    published schema of `prometheus_scrape` requires.
     """
     prefix = f'{application.model}_{application.model_uuid[:8]}_{application.application}'
     return [
@@ -150,6 +151,8 @@ def render(groups: Iterable[Group], application: Topology) -> list[Group]:
             'name': f'{prefix}_{group["name"]}',
             'rules': [
                 {
+                    'annotations': {},
+                    'for': '0s',
                     **rule,
                     'expr': rule['expr'].replace(PLACEHOLDER, application.matchers),
                     'labels': {**rule.get('labels', {}), **application.labels},

@@ -32,7 +32,9 @@ class Coordinator:
         charm_tracing_receivers: protocol → URL.
         workload_tracing_receivers: protocol → URL (`otlp_grpc`: host:port).
         ca_cert: the CAs of the coordinator's certificate in PEM, or '' for plain HTTP.
-        receive_ca_certs: the CAs of the stores in PEM, or ''.
+        receive_ca_certs: the CAs of the stores in PEM, or ''. They are those of `ca_cert` with a
+            coordinator of coordinated-workers: it has no other key for them, its own workers trust
+            `ca_cert` wherever they send, and it may pass telemetry on itself.
         certificate: what was issued for this unit: its certificate, then each one's issuer, in
             PEM, or ''. Whether it fits the unit's key and name is unchecked.
         schemes: what the workload is to serve: `http`, `https` or both.
@@ -73,12 +75,17 @@ def read_coordinator(
                 key: _checked(bags, f'{name} {key}', getattr(data, key), check)
                 for key, check in _CHECKS.items()
             }
+            if data.server_cert:
+                bags.report.note(
+                    f'serving HTTP only: {name} has one key for all its workers, none for each'
+                )
+            of_stores = data.receive_ca_certs or (data.server_cert and data.ca_cert)
             return Coordinator(
                 name,
                 data.worker_config,
                 **urls,
                 ca_cert=data.ca_cert or '',
-                receive_ca_certs=data.receive_ca_certs or '',
+                receive_ca_certs=of_stores or '',
                 certificate=_certificate(bags, name, data, worker.unit),
                 schemes=tuple(data.worker_schemes or ('http',)),
                 issued=data.worker_certificates or {},

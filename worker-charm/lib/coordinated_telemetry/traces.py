@@ -14,11 +14,11 @@ from typing import Any
 import ops
 import pydantic
 
-from . import addresses, databag, databags
+from . import addresses, databag, databags, report
 from .topology import Topology
 from .workloads import Protocol
 
-CHARM_PROTOCOLS = ('otlp_http',)
+CHARM_PROTOCOLS: tuple[Protocol, ...] = ('otlp_http',)
 """What ops.tracing speaks."""
 
 
@@ -99,12 +99,7 @@ def charm_destination(receivers: Mapping[str, str], ca: str | None = None) -> De
 
     An https receiver without its CA is refused, since every attempt to send would fail.
     """
-    base = receivers.get('otlp_http')
-    if base is None:
-        return Destination(None)
-    if base.startswith('https:') and not ca:
-        return Destination(None, f'no CA certificate for {base}')
-    return Destination(f'{base.rstrip("/").removesuffix("/v1/traces")}/v1/traces')
+    return _destination(receivers, ca, CHARM_PROTOCOLS)
 
 
 def ensure_charm_tracing(wanted: Destination, ca: str | None = None) -> None:
@@ -164,14 +159,37 @@ def workload_destination(
         ca: PEM certificates to trust.
         spoken: how the workload can send spans, preferred first.
     """
+    return _destination(receivers, ca, spoken)
+
+
+def _destination(
+    receivers: Mapping[str, str], ca: str | None, spoken: Sequence[Protocol]
+) -> Destination:
     refused = ''
     for protocol in spoken:
-        find = charm_destination if protocol == 'otlp_http' else _grpc_destination
+        find = _http_destination if protocol == 'otlp_http' else _grpc_destination
         found = find(receivers, ca)
         if found.url:
             return found
         refused = refused or found.refused
-    return Destination(None, refused)
+    return Destination(None, refused or _unfit(receivers, spoken))
+
+
+def _unfit(receivers: Mapping[str, str], spoken: Sequence[Protocol]) -> str:
+    """Why none of the receivers is used by a sender that speaks this; '' if there is no reason."""
+    if not receivers or not spoken:
+        return ''
+    offered = report.first([addresses.shorten(one, 40) for one in sorted(receivers)])
+    return f'no {" or ".join(spoken)} receiver, only {offered}'
+
+
+def _http_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:
+    base = receivers.get('otlp_http')
+    if base is None:
+        return Destination(None)
+    if base.startswith('https:') and not ca:
+        return Destination(None, f'no CA certificate for {base}')
+    return Destination(f'{base.rstrip("/").removesuffix("/v1/traces")}/v1/traces')
 
 
 def _grpc_destination(receivers: Mapping[str, str], ca: str | None) -> Destination:

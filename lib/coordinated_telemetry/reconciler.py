@@ -225,13 +225,20 @@ class ReconcilingCharm(ops.CharmBase):
 @contextlib.contextmanager
 def own_telemetry() -> Iterator[None]:
     """Label the charm's own spans and send its own log; wrap it around `ops.main`."""
-    traces.label_charm_spans(_charm_name())
+    if name := _charm_name():
+        traces.label_charm_spans(name)
     with charm_log.CharmLog():
         yield
 
 
 def _charm_name() -> str:
-    """The charm's name: ops reads it too late, and a YAML parser would read the whole file."""
-    folder = pathlib.Path(os.environ.get('JUJU_CHARM_DIR', '.'))
-    found = re.search(r'^name: *(\S+)', (folder / 'metadata.yaml').read_text(), re.MULTILINE)
+    """The charm's name, or '' outside of a charm.
+
+    ops reads it after it has begun to trace; a YAML parser takes longer for the whole file.
+    """
+    metadata = pathlib.Path(os.environ.get('JUJU_CHARM_DIR', '.')) / 'metadata.yaml'
+    try:
+        found = re.search(r'^name: *(\S+)', metadata.read_text(), re.MULTILINE)
+    except OSError:
+        return ''
     return found[1] if found else ''

@@ -46,7 +46,7 @@ def test_the_workload_of_each_charm_has_its_tests_in_a_folder_that_an_author_rep
 
 @pytest.mark.parametrize('folder', FOLDERS)
 def test_a_test_module_is_about_a_module_or_the_whole(folder):
-    """What is more of the same has a name that goes on: test_workload_tls.py."""
+    """What is more of the same has a name that goes on: test_cluster_worker.py."""
     modules = names(FOLDERS[folder], '*.py')
     whole = OF_A_CHARM if 'charm' in modules else OF_THE_LIBRARY
     strangers = {

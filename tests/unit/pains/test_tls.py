@@ -210,10 +210,10 @@ def test_pain_19_a_worker_calls_https_and_trusts_the_ca(worker):
     after = trusting(worker)
     assert (worker.folder / 'ca' / 'ca.pem').read_text() == CA.certificate
     found = environment(after)
-    assert found['SSL_CERT_DIR'] == '/etc/podinfo/ca'
+    assert found['TRUSTS'] == '/etc/imagined/ca/ca.pem'
     assert found['CA_SHA256'] == hashlib.sha256(CA.certificate.encode()).hexdigest()
     command = workers.service(after)['command']
-    assert f'--backend-url=https://{SERVICE}:8080/backend/headers' in command
+    assert f'--calls=https://{SERVICE}:8080/vault/' in command
 
 
 # 20. Traces to https without a CA: error storms.

@@ -9,6 +9,7 @@ reads, and for nothing else. Everything here is pure; `worker_running` makes con
 import abc
 import dataclasses
 import hashlib
+import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
@@ -58,6 +59,11 @@ class Run:
     traces: str | None = None
     protocol: Protocol = 'otlp_grpc'
     traces_ca: str = ''
+
+    @property
+    def coordinator_host(self) -> str:
+        """The host of the coordinator, for what does not speak HTTP."""
+        return urllib.parse.urlsplit(self.coordinator).hostname or ''
 
 
 class Workload(abc.ABC):

@@ -139,6 +139,10 @@ def test_a_file_that_is_not_wanted_is_one_to_remove():
     }
 
 
+def test_the_coordinator_has_a_host_for_what_does_not_speak_http():
+    assert RUN.coordinator_host == 'front'
+
+
 def test_it_is_abstract():
     with pytest.raises(TypeError):
         worker_workload.Workload()  # pyright: ignore[reportAbstractUsage]

@@ -4,6 +4,11 @@
 Metrics need no code here: the coordinator tells the scraper where each worker is.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import dataclasses
 import functools
 import logging
@@ -285,5 +290,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     with reconciler.own_telemetry():
         ops.main(WorkerCharm)

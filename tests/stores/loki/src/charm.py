@@ -6,6 +6,11 @@ path of the URL is VictoriaLogs' own, which from a requirer's view is Loki behin
 https as soon as the unit has a certificate of the CA on `certificates`.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import json
 import logging
 import os
@@ -168,4 +173,6 @@ def rule_groups(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(LokiCharm)

@@ -7,6 +7,11 @@ protocol. The relation is handled by PyPI's charmlibs-interfaces-otlp, as in the
 certificate of the CA on `certificates` it takes OTLP by TLS only, and trusts that CA's stores.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import json
 import logging
 import os
@@ -186,4 +191,6 @@ class CollectorCharm(ops.CharmBase):
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(CollectorCharm)

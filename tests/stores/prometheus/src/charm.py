@@ -7,6 +7,11 @@ status; prometheus-k8s leaves out all of that relation instead. With a certifica
 `certificates` its API takes TLS only.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import dataclasses
 import hashlib
 import json
@@ -244,4 +249,6 @@ def printable(text: str) -> str:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(PrometheusCharm)

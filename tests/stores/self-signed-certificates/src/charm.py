@@ -6,6 +6,11 @@ The first leader makes its certificate and key, once, and a secret of the applic
 another CA, which is sent at once, and issues from the next update-status on.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import datetime
 import json
 import logging
@@ -112,4 +117,6 @@ def _new_authority(name: str) -> dict[str, str]:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(CertificateAuthorityCharm)

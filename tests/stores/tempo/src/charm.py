@@ -6,6 +6,11 @@ A unit with a certificate of the CA on `certificates` takes traces and queries b
 are kept in memory, by each unit its own: one unit is the sensible number.
 """
 
+import gc
+
+if __name__ == '__main__':
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import json
 import logging
 import os
@@ -167,4 +172,6 @@ def requested(text: str) -> list[str] | None:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(TempoCharm)

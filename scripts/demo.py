@@ -30,6 +30,7 @@ import listeners
 import telemetry
 from clients import LocalStores, Node, Span, StoreError, Stores
 from localjuju import client
+from localjuju.common import registry
 from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,12 +161,11 @@ def juju(step: Step, *arguments: str) -> str:
 
 
 def status() -> dict[str, Any]:
-    """Return what `juju status` says about the demo's model."""
-    command = [JUJU, 'status', '--model', MODEL, '--format', 'json']
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise DemoError(f'`juju status` failed ({done.returncode}): {done.stderr.strip()}')
-    return json.loads(done.stdout)
+    """Return what `juju status` says about the demo's model, without starting a program for it."""
+    try:
+        return client.Model(MODEL).status()
+    except (client.RequestError, registry.RegistryError) as error:
+        raise DemoError(f'cannot get the status of {MODEL}: {error}') from error
 
 
 def prepare(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
@@ -199,7 +199,7 @@ def deploy(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
-            time.sleep(0.5)
+            time.sleep(0.2)
     seconds['deploy_to_active'] = time.monotonic() - start
 
 

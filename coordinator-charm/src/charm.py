@@ -6,8 +6,12 @@ compute from it what is wanted, and the rest of `reconcile` writes what differs,
 """
 
 import gc
+import os
+import sys
 
 if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and this charm does the same in both
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
 import dataclasses

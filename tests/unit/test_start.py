@@ -1,4 +1,4 @@
-"""How a dispatch starts: nothing looks for garbage among what is being imported, or at its end."""
+"""How a dispatch starts: what it does without, and when."""
 
 import os
 import subprocess
@@ -38,13 +38,17 @@ runpy.run_path(sys.argv[1], run_name='__main__')
 """
 
 
-def said(folder, program, scratch):
+def said(folder, program, scratch, hook='update-status'):
     source = folder / 'src'
     path = [source, charms.ROOT / 'lib', charms.ROOT / 'tests' / 'stores']
     done = subprocess.run(
         [sys.executable, '-c', program, source / 'charm.py'],
         cwd=scratch,
-        env={**os.environ, 'PYTHONPATH': ':'.join(map(str, path))},
+        env={
+            **os.environ,
+            'PYTHONPATH': ':'.join(map(str, path)),
+            'JUJU_DISPATCH_PATH': f'hooks/{hook}',
+        },
         capture_output=True,
         text=True,
     )
@@ -55,3 +59,10 @@ def said(folder, program, scratch):
 def test_garbage_is_looked_for_only_once_all_is_imported(folder, tmp_path):
     assert said(folder, BEFORE_OPS, tmp_path) == 'enabled: False'
     assert said(folder, IN_MAIN, tmp_path) == 'enabled: True, frozen: True'
+
+
+@pytest.mark.parametrize('folder', FOLDERS, ids=lambda folder: folder.name)
+def test_a_relation_joined_ends_at_once(folder, tmp_path):
+    """Juju runs relation-changed for the same unit right after it."""
+    assert said(folder, BEFORE_OPS, tmp_path, 'certificates-relation-joined') == ''
+    assert said(folder, BEFORE_OPS, tmp_path, 'certificates-relation-changed') != ''

@@ -5,8 +5,12 @@ Metrics need no code here: the coordinator tells the scraper where each worker i
 """
 
 import gc
+import os
+import sys
 
 if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and this charm does the same in both
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
 import dataclasses

@@ -8,15 +8,18 @@ status; prometheus-k8s leaves out all of that relation instead. With a certifica
 """
 
 import gc
+import os
+import sys
 
 if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
 import dataclasses
 import hashlib
 import json
 import logging
-import os
 import re
 import urllib.error
 import urllib.request

@@ -7,8 +7,12 @@ another CA, which is sent at once, and issues from the next update-status on.
 """
 
 import gc
+import os
+import sys
 
 if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
 import datetime

@@ -7,13 +7,16 @@ are kept in memory, by each unit its own: one unit is the sensible number.
 """
 
 import gc
+import os
+import sys
 
 if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
 import json
 import logging
-import os
 import re
 
 import ops

@@ -43,7 +43,7 @@ JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 MODEL = 'demo'
 CHARMS = ('coordinator-charm', 'worker-charm')
 COMPONENTS = ('pack', 'pods', 'images')
-"""What has to be set up, with all that they need."""
+"""What has to be set up, with all that they need; the collector is among the `extra-images`."""
 WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
 CHARM_NAMES = {
     'coordinator': deployment.COORDINATOR_CHARM,
@@ -171,7 +171,8 @@ def status() -> dict[str, Any]:
 def prepare(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
-        run(step, 'python3', 'scripts/setup.py', *COMPONENTS)
+        extra = ('extra-images',) if plan.otlp else ()
+        run(step, 'python3', 'scripts/setup.py', *COMPONENTS, *extra)
     seconds['setup'] = step.seconds
     with terminal.step('Pack the charms') as step:
         run(step, 'python3', 'scripts/pack.py', *plan.charms)

@@ -30,6 +30,7 @@ import listeners
 import telemetry
 from clients import LocalStores, Node, Span, StoreError, Stores
 from localjuju import client
+from localjuju.common import registry
 from terminal import BOLD, CYAN, DIM, GREEN, RED, Step, Terminal, pad, width
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,7 @@ JUJU = ROOT / 'tests' / 'localjuju' / 'bin' / 'juju'
 MODEL = 'demo'
 CHARMS = ('coordinator-charm', 'worker-charm')
 COMPONENTS = ('pack', 'pods', 'images')
-"""What has to be set up, with all that they need."""
+"""What has to be set up, with all that they need; the collector is among the `extra-images`."""
 WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
 CHARM_NAMES = {
     'coordinator': deployment.COORDINATOR_CHARM,
@@ -160,18 +161,18 @@ def juju(step: Step, *arguments: str) -> str:
 
 
 def status() -> dict[str, Any]:
-    """Return what `juju status` says about the demo's model."""
-    command = [JUJU, 'status', '--model', MODEL, '--format', 'json']
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise DemoError(f'`juju status` failed ({done.returncode}): {done.stderr.strip()}')
-    return json.loads(done.stdout)
+    """Return what `juju status` says about the demo's model, without starting a program for it."""
+    try:
+        return client.Model(MODEL).status()
+    except (client.RequestError, registry.RegistryError) as error:
+        raise DemoError(f'cannot get the status of {MODEL}: {error}') from error
 
 
 def prepare(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
     """Set up the machine and pack the charms."""
     with terminal.step('Set up the local Juju and its images') as step:
-        run(step, 'python3', 'scripts/setup.py', *COMPONENTS)
+        extra = ('extra-images',) if plan.otlp else ()
+        run(step, 'python3', 'scripts/setup.py', *COMPONENTS, *extra)
     seconds['setup'] = step.seconds
     with terminal.step('Pack the charms') as step:
         run(step, 'python3', 'scripts/pack.py', *plan.charms)
@@ -199,7 +200,7 @@ def deploy(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
             if time.monotonic() > deadline:
                 listed = ''.join(f'\n   {line}' for line in waiting)
                 raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
-            time.sleep(0.5)
+            time.sleep(0.2)
     seconds['deploy_to_active'] = time.monotonic() - start
 
 

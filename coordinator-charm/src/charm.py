@@ -5,6 +5,15 @@ Every event is handled the same way: `state.read` reads the model into a `State`
 compute from it what is wanted, and the rest of `reconcile` writes what differs, signal by signal.
 """
 
+import gc
+import os
+import sys
+
+if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and this charm does the same in both
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import dataclasses
 import functools
 import logging
@@ -165,5 +174,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     with reconciler.own_telemetry():
         ops.main(CoordinatorCharm)

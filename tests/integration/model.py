@@ -189,7 +189,8 @@ class Model:
             if theirs not in [relation.related_app for relation in there]:
                 self.integrate((one, other))
         for name in apps.keys() - {application.name for application in applications}:
-            self.juju.remove_application(name)
+            if apps[name].life in {'', 'alive'}:  # one that is leaving may be gone by now
+                self.juju.remove_application(name)
         units = {application.name: application.units for application in applications}
         self.wait(
             lambda status: (

@@ -4,6 +4,15 @@
 Metrics need no code here: the coordinator tells the scraper where each worker is.
 """
 
+import gc
+import os
+import sys
+
+if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and this charm does the same in both
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import dataclasses
 import functools
 import logging
@@ -285,5 +294,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     with reconciler.own_telemetry():
         ops.main(WorkerCharm)

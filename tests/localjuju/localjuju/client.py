@@ -147,6 +147,12 @@ class Model:
         """
         return self.request('stop-in-network', number=number, timeout=timeout)
 
+    # What there is
+
+    def status(self) -> dict[str, Any]:
+        """What ``juju status --format json`` prints, for who asks often."""
+        return self.request('status')
+
     # Counts
 
     def stats(self) -> dict[str, Any]:

@@ -41,20 +41,33 @@ def _pods_install() -> None:
         raise SetupError(problems[0])
 
 
-def _programs_missing() -> Sequence[str]:
-    return goprograms.missing(sorted(recipes.table().programs()))
+def _programs_missing(*, extra: bool = False) -> list[str]:
+    return goprograms.missing(sorted(recipes.table().programs(extra=extra)))
 
 
 def _programs_build() -> None:
     goprograms.build(_programs_missing())
 
 
-def _images_packages() -> Iterable[str]:
-    if not images.missing():
+def _images_packages(*, extra: bool = False) -> Iterable[str]:
+    if not images.missing(extra=extra):
         return ()
     programs = {'mmdebstrap': 'mmdebstrap', 'dpkg-deb': 'dpkg', 'apt-get': 'apt'}
     keyring = [] if debian.KEYRING.exists() else ['debian-archive-keyring']
     return [*missing_programs(programs), *keyring]
+
+
+def _extra_missing() -> Sequence[str]:
+    return [*_programs_missing(extra=True), *images.missing(extra=True)]
+
+
+def _extra_build() -> None:
+    goprograms.build(_programs_missing(extra=True))
+    images.build(extra=True)
+
+
+def _extra_seconds() -> float:
+    return goprograms.seconds(_programs_missing(extra=True)) + images.seconds(extra=True)
 
 
 COMPONENTS = (
@@ -85,6 +98,15 @@ COMPONENTS = (
         images.missing,
         images.build,
         images.seconds,
+    ),
+    Component(
+        'extra-images',
+        'root file systems that few need',
+        ('images',),
+        lambda: _images_packages(extra=True),
+        _extra_missing,
+        _extra_build,
+        _extra_seconds,
     ),
 )
 

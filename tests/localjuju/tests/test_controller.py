@@ -584,7 +584,7 @@ def _echo(listener: socket.socket) -> None:
 
 
 def test_a_client_asks_and_is_refused(running: Running, client: Client):
-    assert client.request('status')['model']['name'] == 'm'
+    assert client.status()['model']['name'] == 'm'
     with pytest.raises(RequestError, match='application "x" not found'):
         client.request('config', app='x')
     with pytest.raises(RequestError, match='does not know the request "dance"'):

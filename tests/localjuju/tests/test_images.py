@@ -256,6 +256,22 @@ def test_a_further_table_comes_first(shared: Path, monkeypatch):
     assert recipes.table().programs() == {'hooktool', 'pebble', 'serve'}
 
 
+def test_extra_images_are_set_up_apart(shared: Path, monkeypatch):
+    text = '[images."app:1"]\n[images."few:1"]\nprogram = { serve = "/serve" }\n'
+    folder = checkout(shared, 'one', text)
+    (folder / 'go/serve').mkdir(parents=True)
+    (folder / 'go/serve/go.mod').write_text('module serve\n\ngo 1.25\n')
+    monkeypatch.setattr(paths, 'LOCALJUJU_DIR', folder)
+    layer = images._layers()['few:1']
+    (folder / 'images.toml').write_text(f'{(folder / "images.toml").read_text()}extra = true\n')
+    recipes._tables.cache_clear()
+    assert images._layers(extra=True) == {'few:1': layer}
+    assert images.missing() == ['Debian forky', 'app:1']
+    assert images.missing(extra=True) == ['Debian forky', 'few:1']
+    assert recipes.table().programs() == {'hooktool', 'pebble'}
+    assert recipes.table().programs(extra=True) == {'serve'}
+
+
 def test_checkouts_leave_each_others_layers(shared: Path, monkeypatch):
     one = checkout(shared, 'one', '[images."app:1"]\nfolders = ["/one"]\n')
     other = checkout(shared, 'other', '[images."app:1"]\nfolders = ["/other"]\n')

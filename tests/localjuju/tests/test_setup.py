@@ -24,7 +24,7 @@ def names(*wanted: str) -> list[str]:
 
 
 def test_all_components_are_selected_by_default():
-    assert names() == ['runtime', 'pods', 'binaries', 'images']
+    assert names() == ['runtime', 'pods', 'binaries', 'images', 'extra-images']
 
 
 def test_a_component_brings_those_it_needs_before_it():

@@ -263,3 +263,11 @@ def test_the_result_says_which_listeners_speak_tls_alone(
         'coordinator/0:8080': True,
         'coordinator/0:9114': False,
     }
+
+
+@pytest.mark.parametrize('otlp', [False, True])
+def test_the_collector_is_set_up_only_where_it_runs(monkeypatch, capsys, otlp: bool) -> None:
+    commands: list[tuple[str, ...]] = []
+    monkeypatch.setattr(demo, 'run', lambda _, *command: commands.append(command))
+    demo.prepare(demo.Terminal(), demo.plan_for(tls=False, otlp=otlp), {})
+    assert ('extra-images' in commands[0]) == otlp

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import demo
+import environments
 import setup
 from localjuju import setup as localjuju_setup
 from localjuju.common import components, pythons
@@ -33,8 +34,21 @@ def test_packing_needs_the_tools_and_nothing_of_the_local_juju():
     assert names('tools') == ['tools']
 
 
-def test_the_demo_sets_up_nothing_for_load_or_unit_tests():
-    assert set(names()) - set(names(*demo.COMPONENTS)) == {'load', 'other-side'}
+def test_the_demo_sets_up_nothing_for_load_or_unit_tests_and_no_collector():
+    assert set(names()) - set(names(*demo.COMPONENTS)) == {'load', 'other-side', 'extra-images'}
+
+
+def test_charmcraft_is_installed_where_uv_sees_no_project_of_other_versions(monkeypatch, tmp_path):
+    """uv reads constraints from the pyproject.toml of the folder that it runs in, or above."""
+    monkeypatch.setenv('COORDINATED_TELEMETRY_CACHE', str(tmp_path))
+    seen: list[Path] = []
+    monkeypatch.setattr(environments, 'run', lambda *_, cwd=Path(), **__: seen.append(cwd))
+    monkeypatch.setattr(environments, '_link_apt', lambda _: None)
+    monkeypatch.setattr(environments.venvs, 'make', lambda *_: None)
+    monkeypatch.setattr(environments.venvs, 'finish', lambda _: None)
+    environments.install_charmcraft()
+    assert seen == [environments.charmcraft_dir()]
+    assert seen[0].is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize('lxd', [False, True])

@@ -50,9 +50,10 @@ def _layer(reference: str, recipe: Recipe) -> Path:
     return _folder() / f'{name}-{recipe.hash(_base().name)}'
 
 
-def _layers() -> dict[str, Path]:
+def _layers(*, extra: bool = False) -> dict[str, Path]:
     """The folder of each recipe's own layer, by reference, whether it exists yet or not."""
-    return {ref: _layer(ref, recipe) for ref, recipe in recipes.table().recipes.items()}
+    found = recipes.table().recipes
+    return {ref: _layer(ref, recipe) for ref, recipe in found.items() if recipe.extra == extra}
 
 
 def find(reference: str) -> Image:
@@ -101,13 +102,14 @@ def host_command(reference: str, program: str) -> list[str]:
     return [str(loader), '--library-path', library_path, str(_in(layers, program))]
 
 
-def missing() -> list[str]:
+def missing(*, extra: bool = False) -> list[str]:
     """The references whose root file systems are missing or do not match their recipes.
 
-    What is there is dated, so that no other checkout's setup removes it.
+    Either those of the usual images or of the extra ones. What is there is dated, so that no other
+    checkout's setup removes it.
     """
     lacking = [] if _there(_base()) else [f'Debian {recipes.table().suite}']
-    return lacking + [reference for reference, layer in _layers().items() if not _there(layer)]
+    return lacking + [ref for ref, layer in _layers(extra=extra).items() if not _there(layer)]
 
 
 def _there(layer: Path) -> bool:
@@ -117,39 +119,41 @@ def _there(layer: Path) -> bool:
     return False
 
 
-def seconds() -> float:
+def seconds(*, extra: bool = False) -> float:
     """About how long `build` takes."""
-    return 20 + 2 * len(missing()) if missing() else 0
+    lacking = len(missing(extra=extra))
+    return 20 + 2 * lacking if lacking else 0
 
 
 # -- building ---------------------------------------------------------------------------------
 
 
-def build() -> None:
+def build(*, extra: bool = False) -> None:
     """Make what is missing, and remove what no checkout has used for long.
+
+    Either the usual images or the extra ones.
 
     Raises:
         SetupError: if there is no Debian mirror or no network, or a Go program is not built.
     """
-    if not missing():
+    if not missing(extra=extra):
         return
     # In namespaces of its own, so that no mount stays behind however this ends. Without root, the
     # namespaces also allow files of many owners.
     command = unshare_command('--mount', '--pid', '--fork', '--kill-child', '--mount-proc')
     path = f'{paths.LOCALJUJU_DIR}:{os.environ.get("PYTHONPATH", "")}'
     environment = {**os.environ, 'PYTHONPATH': path, 'PATH': paths.search_path()}
-    done = subprocess.run(
-        [*command, sys.executable, '-m', 'localjuju.pods.images'], env=environment
-    )
+    program = [sys.executable, '-m', 'localjuju.pods.images', *(['extra'] if extra else [])]
+    done = subprocess.run([*command, *program], env=environment)
     if done.returncode:
         raise SetupError('cannot build the images: see above')
 
 
-def _build() -> None:
+def _build(*, extra: bool = False) -> None:
     with locked('images'):
         folder = _folder()
         folder.mkdir(exist_ok=True)
-        table, layers = recipes.table(), _layers()
+        table, layers = recipes.table(), _layers(extra=extra)
         todo = {r: table.recipes[r] for r, layer in layers.items() if not layer.exists()}
         work = folder / 'work'
         cache.discard(work)
@@ -171,7 +175,8 @@ def _build() -> None:
                 cache.touch(layers[reference])
         cache.discard(work)
         cache.touch(_base())
-        cache.clean(folder, {_base(), *layers.values()})
+        both = {**_layers(extra=True), **_layers(extra=False)}
+        cache.clean(folder, {_base(), *both.values()})
 
 
 def _fill(layer: Path, recipe: Recipe, archives: Path | None) -> None:
@@ -261,6 +266,6 @@ def _libraries(layers: Sequence[Path], path: str) -> list[str]:
 
 if __name__ == '__main__':
     try:
-        _build()
+        _build(extra='extra' in sys.argv)
     except SetupError as error:
         sys.exit(fail(error))

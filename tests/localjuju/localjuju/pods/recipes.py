@@ -64,6 +64,7 @@ class Recipe:
     pebble: str = ''
     only: Sequence[str] = ()
     workdir: str = '/'
+    extra: bool = False
 
     @property
     def debian(self) -> Sequence[str]:
@@ -78,7 +79,7 @@ class Recipe:
         said = {
             key.name: getattr(self, key.name)
             for key in fields(self)
-            if key.name != 'files' and getattr(self, key.name)
+            if key.name not in ('files', 'extra') and getattr(self, key.name)
         }
         programs = [goprograms.recipe_hash(name) for name in self.program]
         contents = [
@@ -130,9 +131,13 @@ class Table:
         image = _without_tag(name)
         return next((known for known in self.recipes if _without_tag(known) == image), None)
 
-    def programs(self) -> set[str]:
-        """The Go programs that pods and images need."""
-        return {'hooktool', 'pebble', *(p for r in self.recipes.values() for p in r.program)}
+    def programs(self, *, extra: bool = False) -> set[str]:
+        """The Go programs that pods and images need, or those that only extra images need."""
+        usual = {'hooktool', 'pebble', *self._programs_of(extra=False)}
+        return self._programs_of(extra=True) - usual if extra else usual
+
+    def _programs_of(self, *, extra: bool) -> set[str]:
+        return {p for r in self.recipes.values() if r.extra == extra for p in r.program}
 
 
 def short(reference: str) -> str:

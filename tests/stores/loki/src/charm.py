@@ -6,9 +6,17 @@ path of the URL is VictoriaLogs' own, which from a requirer's view is Loki behin
 https as soon as the unit has a certificate of the CA on `certificates`.
 """
 
+import gc
+import os
+import sys
+
+if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import json
 import logging
-import os
 import re
 from typing import Any
 
@@ -168,4 +176,6 @@ def rule_groups(text: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(LokiCharm)

@@ -7,9 +7,17 @@ protocol. The relation is handled by PyPI's charmlibs-interfaces-otlp, as in the
 certificate of the CA on `certificates` it takes OTLP by TLS only, and trusts that CA's stores.
 """
 
+import gc
+import os
+import sys
+
+if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import json
 import logging
-import os
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -186,4 +194,6 @@ class CollectorCharm(ops.CharmBase):
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(CollectorCharm)

@@ -7,11 +7,19 @@ status; prometheus-k8s leaves out all of that relation instead. With a certifica
 `certificates` its API takes TLS only.
 """
 
+import gc
+import os
+import sys
+
+if __name__ == '__main__':
+    if os.environ.get('JUJU_DISPATCH_PATH', '').endswith('-relation-joined'):
+        sys.exit()  # relation-changed comes next, and does what there is to do
+    gc.disable()  # nothing that is imported is garbage, and to look for some takes long
+
 import dataclasses
 import hashlib
 import json
 import logging
-import os
 import re
 import urllib.error
 import urllib.request
@@ -244,4 +252,6 @@ def printable(text: str) -> str:
 
 
 if __name__ == '__main__':
+    gc.freeze()
+    gc.enable()
     ops.main(PrometheusCharm)

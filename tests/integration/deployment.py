@@ -108,7 +108,8 @@ class Example:
     requests: int = 1
 
     def __str__(self) -> str:
-        return f'{self.method} {self.path}' if self.path else f'{self.body.strip()} to {self.port}'
+        sent = ' '.join(self.body.split())
+        return f'{self.method} {self.path}' if self.path else f'{sent} to {self.port}'
 
 
 def _example(called: Mapping[str, Any]) -> Example:

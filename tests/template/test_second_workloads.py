@@ -1,7 +1,7 @@
 """Two other workloads in a pair that `make new-charm` made: how much changes, and all is green.
 
-`NAME.patch` is what an author changes, and the folder NAME what a tool writes for them. What is
-about podinfo alone goes first.
+The folder NAME has the files that an author writes in the place of others, `NAME.patch` what they
+change in files that stay. What is about podinfo alone goes first.
 """
 
 import dataclasses
@@ -62,8 +62,7 @@ def made(second: Second, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make(tmp_path_factory.mktemp(second.name), second.charm, *second.roles)
     run(folder, 'git', 'rm', '-rq', *PODINFO, *second.removed)
     run(folder, 'git', 'apply', str(TEMPLATE / f'{second.name}.patch'))
-    if (TEMPLATE / second.name).is_dir():
-        shutil.copytree(TEMPLATE / second.name, folder, dirs_exist_ok=True)
+    shutil.copytree(TEMPLATE / second.name, folder, dirs_exist_ok=True)
     return folder
 
 

@@ -89,7 +89,7 @@ pictures: setup  # Draw the dashboards from live data into docs/pictures, and ph
 setup:  # Install and build what the other targets need; does nothing once everything is there
 	@python3 scripts/setup.py $(COMPONENTS)
 
-template: setup  # Make a pair of your own of this one, and run its linters, the charms' unit tests and the demo
+template: setup  # Make pairs of your own of this one: run the linters, unit tests and demo of one, and the demos of two with other workloads
 	@$(TOX) -e template -- $(ARGS)
 
 tools:  # Install only uv and tox, which suffice for format, lock and unit

@@ -6,8 +6,9 @@ import pytest
 from making import make, run
 
 WITH_NAMES = (
-    *('worker', 'scripts', 'pains', 'test_twins.py', 'test_terraform.py', 'test_probes.py'),
+    *('scripts', 'pains', 'workload', 'test_twins.py', 'test_terraform.py', 'test_probes.py'),
     *('coordinator/test_databags.py', 'coordinator/test_statuses.py'),
+    *('worker/test_databags.py', 'worker/test_statuses.py'),
 )
 """The unit tests in which names and roles occur; most others are about a neutral workload."""
 

@@ -1,6 +1,7 @@
 """Figures of the packed charms on the local Juju: hooks, nginx, requests, signals."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -24,6 +25,7 @@ import deployment as deployments
 from bench_figures import Figure, interleaved
 from clients import LocalStores
 from cluster import LocalCluster
+from coordinated_telemetry.workloads import Ports
 from coordinator.source import nginx, nginx_config, nginx_pod, nginx_upstream_tls
 from coordinator.source import own_workload as workload
 from localjuju import client
@@ -234,6 +236,8 @@ class Live:
         for where, host in zip(workloads, hosts.values(), strict=True):
             self._start_workload(where, host, ca)
         upstream_tls = nginx_upstream_tls.UpstreamTls('/tmp/workers-ca.pem', hosts)
+        ports = Ports(WORKLOAD_PORT, tls=WORKLOAD_TLS_PORT)
+        at_ports = dataclasses.replace(workload.WORKLOAD, ports=ports)
         kinds = {
             'to-plain': (TO_PLAIN_PORT, None),
             'to-tls': (TO_TLS_PORT, upstream_tls),
@@ -241,7 +245,7 @@ class Live:
         for name, (port, tls) in kinds.items():
             text = nginx_config.config(
                 {'frontend': list(hosts)},
-                workload=workload.WORKLOAD,
+                workload=at_ports,
                 pod=nginx_pod.Pod(('127.0.0.1',), ipv6=False),
                 log_level='info',
                 upstream_tls=tls,

@@ -26,7 +26,6 @@ import ingress
 import nginx
 import nginx_config
 import nginx_pod
-import publishing
 import running
 import state
 import statuses
@@ -75,6 +74,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             )
         self._write_unit_data(bags, seen)
         if self.unit.is_leader():
+            import publishing  # noqa: PLC0415 the other units do without it
+
             publishing.ensure_published(self, bags, seen, self._now, narrows=self._narrows)
 
     def describe(self) -> str:
@@ -92,6 +93,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
         """Withdraw this application's own targets and rules; its workers stay watched."""
         seen = dataclasses.replace(state.read(self, bags), coordinators={})
         self._now = seen.kept
+        import publishing  # noqa: PLC0415 see reconcile
+
         publishing.ensure_telemetry(self, bags, seen, self._now, trusted.by_unit(seen))
 
     def _on_show_telemetry(self, event: ops.ActionEvent) -> None:

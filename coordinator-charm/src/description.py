@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from coordinated_telemetry import cluster
 from coordinated_telemetry.cluster_data import Scheme
@@ -9,8 +10,7 @@ from coordinated_telemetry.roles import Roles
 from coordinated_telemetry.workloads import Ports, Protocol
 
 
-@dataclasses.dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """What the workload's configuration may depend on.
 
     Attributes:
@@ -24,16 +24,14 @@ class Seen:
     scheme: Scheme = 'http'
 
 
-@dataclasses.dataclass(frozen=True)
-class Metrics:
+class Metrics(NamedTuple):
     """Where each worker serves its metrics, whatever its roles."""
 
     ports: Ports
     path: str = '/metrics'
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """An HTTP request that shows that the workload works; the demo and the tests send it.
 
     Attributes:
@@ -51,8 +49,7 @@ class Request:
     requests: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """The same for a workload that does not speak HTTP: bytes that are sent and answered.
 
     Attributes:

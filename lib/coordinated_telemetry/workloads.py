@@ -1,7 +1,6 @@
 """What both charms say of their workload: each has it in its own `workload.py`."""
 
-import dataclasses
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .cluster_data import Scheme
 
@@ -9,8 +8,7 @@ Protocol = Literal['otlp_grpc', 'otlp_http']
 """How a workload sends its spans."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Ports:
+class Ports(NamedTuple):
     """Where a workload serves.
 
     Attributes:

@@ -29,6 +29,7 @@ with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutr
     import nginx_pod
     import nginx_stream
     import nginx_upstream_tls
+    import publishing
     import running
     import schemes
     import state
@@ -48,6 +49,7 @@ sys.modules |= {
     'actions': actions,
     'ca_data': ca_data,
     'certificates': certificates,
+    'publishing': publishing,
     'worker_certificates': worker_certificates,
 }
 
@@ -70,6 +72,7 @@ __all__ = [
     'nginx_stream',
     'nginx_upstream_tls',
     'own_workload',
+    'publishing',
     'running',
     'schemes',
     'state',

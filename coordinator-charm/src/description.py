@@ -16,7 +16,7 @@ class Seen(NamedTuple):
     Attributes:
         log_level: the charm's option: debug, info, warning or error.
         workers: every unit that has published its address, with its roles.
-        schemes: how the workers are to serve, in the end.
+        scheme: how the workers are to serve, in the end.
     """
 
     log_level: str
@@ -80,7 +80,6 @@ class Workload:
         traces: how a worker can send spans, preferred first; empty if it makes none.
         other_trace_headers: what a request must not have on its way to a worker, because the
             workload would continue the trace of that header, and not the one that nginx sets.
-        log_levels: the charm's log level → the workload's.
         examples: what shows that the workload works.
     """
 

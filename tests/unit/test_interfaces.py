@@ -5,10 +5,7 @@ and what Tempo's own library does in stores/test_wire.py. For `loki_push_api`, `
 and `catalogue` there is no schema: their tests read databags as the charms' libraries do.
 """
 
-from typing import (
-    Any,
-    NotRequired,  # pydantic wants this one before 3.12
-)
+from typing import Any, NotRequired
 
 import ops
 import pydantic
@@ -18,7 +15,7 @@ from charmlibs.interfaces.certificate_transfer import _certificate_transfer
 from charmlibs.interfaces.tls_certificates import _tls_certificates
 from cosl import types
 from ops import testing
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # before Python 3.12, pydantic takes no other
 
 import authority
 import juju

@@ -14,7 +14,7 @@ def test_the_workload_serves_where_the_coordinator_looks_for_it():
     assert of_worker.ports == of_coordinator.ports
     assert {*of_worker.more_ports} == {*of_coordinator.role_ports.values()}
     assert of_coordinator.ports.plain == deployment.WORKLOAD_PORT
-    assert of_coordinator.ports.tls == deployment.WORKLOAD_TLS_PORT
+    assert (of_coordinator.ports.tls or 0) == deployment.WORKLOAD_TLS_PORT
     assert nginx_config.PORT == cluster.COORDINATOR_PORT == deployment.NGINX_PORT
 
 

@@ -3,14 +3,15 @@
 `coordinated_telemetry.addresses` validated every rendered host when it was read.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import description
 import nginx_client_tls
 import nginx_pod
 import nginx_stream
+import nginx_upstream
 import nginx_upstream_tls
-from coordinated_telemetry import addresses, cluster
+from coordinated_telemetry import cluster
 
 PORT = cluster.COORDINATOR_PORT
 """Where clients, and the workers themselves, reach the workload."""
@@ -152,6 +153,12 @@ _HEALTH = f"""\
         }}
 """
 
+# Each new connection costs a handshake; after an hour there is a new one anyway.
+_KEEPALIVE = """\
+        keepalive 64;
+        keepalive_requests 100000;
+"""
+
 _STATUS_SERVER = f"""
     server {{
         listen 127.0.0.1:{STATUS_PORT};
@@ -217,7 +224,8 @@ def config(
     for role in sorted(set(workload.locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             port = workload.ports_of(role).of(scheme)
-            parts.append(_upstream(role, hosts, port, 8 if upstream_tls else 4))
+            room = 8 if upstream_tls else 4
+            parts.append(nginx_upstream.upstream(role, hosts, port, room=room, more=_KEEPALIVE))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
@@ -239,25 +247,6 @@ def config(
         nginx_stream.block(workload, upstreams, pod, valid=valid, connect_timeout=CONNECT_TIMEOUT)
     )
     return ''.join(parts)
-
-
-def _upstream(role: str, hosts: Sequence[str], port: int, room: int) -> str:
-    # With `resolve`, nginx follows the pods' addresses by itself. The zone holds every server's
-    # state (measured: under 2 KiB each) and preserves it across a reload; with TLS also a session
-    # (at most 4 KiB each), which a reload drops.
-    servers = ''.join(
-        f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
-        for host in hosts
-    )
-    return (
-        f'\n    upstream {role} {{\n'
-        f'        zone {role} {256 + room * len(hosts)}k;\n'
-        f'{servers}'
-        '        keepalive 64;\n'
-        # Each new connection costs a handshake; after an hour there is a new one anyway.
-        '        keepalive_requests 100000;\n'
-        '    }\n'
-    )
 
 
 def _location(prefix: str, upstream: str, role: str) -> str:

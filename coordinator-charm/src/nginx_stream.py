@@ -1,10 +1,10 @@
 """What nginx.conf says about roles that do not speak HTTP: pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import description
 import nginx_pod
-from coordinated_telemetry import addresses
+import nginx_upstream
 
 IDLE_TIMEOUT = 600
 """How long, in seconds, a connection may be silent both ways; then it is closed."""
@@ -58,19 +58,10 @@ def block(
     hosts = {role: sorted({*upstreams.get(role, ())}) for role in workload.streams.values()}
     for role in sorted(hosts):
         if hosts[role]:
-            parts.append(_upstream(role, hosts[role], workload.ports_of(role).plain))
+            port = workload.ports_of(role).plain
+            parts.append(nginx_upstream.upstream(role, hosts[role], port))
     for port, role in sorted(workload.streams.items()):
         ipv6 = f'        listen [::]:{port};\n' if pod.ipv6 else ''
         action = f'proxy_pass {role};' if hosts[role] else 'return "";'
         parts.append(f'\n    server {{\n        listen {port};\n{ipv6}        {action}\n    }}\n')
     return ''.join([*parts, '}\n'])
-
-
-def _upstream(role: str, hosts: Sequence[str], port: int) -> str:
-    servers = ''.join(
-        f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
-        for host in hosts
-    )
-    # As in the http block: the zone holds every server's state.
-    zone = f'        zone {role} {256 + 4 * len(hosts)}k;\n'
-    return f'\n    upstream {role} {{\n{zone}{servers}    }}\n'

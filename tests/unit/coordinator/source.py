@@ -28,6 +28,7 @@ with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutr
     import nginx_config
     import nginx_pod
     import nginx_stream
+    import nginx_upstream
     import nginx_upstream_tls
     import publishing
     import running
@@ -70,6 +71,7 @@ __all__ = [
     'nginx_config',
     'nginx_pod',
     'nginx_stream',
+    'nginx_upstream',
     'nginx_upstream_tls',
     'own_workload',
     'publishing',

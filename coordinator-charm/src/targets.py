@@ -41,11 +41,11 @@ def targets(
         for unit, address in coordinators.items()
     ]
     of_workers = by_application(workers, tls=tls)
+    scraped = WORKLOAD.scraped
     for worker in workers.units:
         scheme = of_workers[worker.topology.application]
-        port = WORKLOAD.scraped.ports.of(scheme)
-        path = WORKLOAD.scraped.path
-        found.append(metrics.Target(worker.topology, worker.address, port, scheme, path))
+        port = scraped.ports.of(scheme)
+        found.append(metrics.Target(worker.topology, worker.address, port, scheme, scraped.path))
     return found
 
 

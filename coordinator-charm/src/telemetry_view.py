@@ -185,10 +185,10 @@ def _of_worker(facts: Facts, application: str, unit: str) -> dict[str, Flow]:
     found = Report()
     chosen = sent.routes(found)
     of_logs = _logs(facts, chosen, found.notes, known)
-    why = chosen.why_not('workload traces')
-    of_workload = _traces(facts, 'workload-tracing', chosen.workload_traces, known, why)
-    if not WORKLOAD.traces:
-        of_workload = Flow(why=NO_WORKLOAD_SPANS)
+    of_workload = Flow(why=NO_WORKLOAD_SPANS)
+    if WORKLOAD.traces:
+        why = chosen.why_not('workload traces')
+        of_workload = _traces(facts, 'workload-tracing', chosen.workload_traces, known, why)
     return {
         'metrics': _metrics(facts, unit),
         'workload-logs': of_logs,

@@ -225,7 +225,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         bags.ensure('peers', self.unit, rolling.PeerData(runs=runs))
 
     def _ensure_log_targets(self, ca: str = '') -> None:
-        for container in self._runner.reachable():
+        for container in self._runner.reachable:
             logs.ensure_log_targets(
                 container,
                 self._routes.loki,

@@ -104,7 +104,7 @@ def test_a_container_that_is_away_waits_alone(pod):
     )
     assert pod.act(lambda runner: runner.ensure_running(RUN))
     assert pod.act(lambda runner: runner.unreachable()) == ['exporter']
-    assert pod.act(lambda runner: [one.name for one in runner.reachable()]) == ['workload']
+    assert pod.act(lambda runner: [one.name for one in runner.reachable]) == ['workload']
     assert pod.act(lambda runner: runner.has_layers(RUN))
 
 

@@ -16,10 +16,11 @@ from .workloads import Protocol
 Signal = Literal['logs', 'charm traces', 'workload traces']
 
 _PROTOCOLS = {'otlp_http': 'HTTP', 'otlp_grpc': 'gRPC'}
+_TRACES: Mapping[Protocol, str] = {'otlp_http': otlp.TRACES_HTTP, 'otlp_grpc': otlp.TRACES_GRPC}
 _OFFERS: Mapping[Signal, Mapping[Protocol, str]] = {
     'logs': {'otlp_http': otlp.LOGS_HTTP, 'otlp_grpc': otlp.LOGS_GRPC},
-    'charm traces': {'otlp_http': otlp.TRACES_HTTP, 'otlp_grpc': otlp.TRACES_GRPC},
-    'workload traces': {'otlp_http': otlp.TRACES_HTTP, 'otlp_grpc': otlp.TRACES_GRPC},
+    'charm traces': _TRACES,
+    'workload traces': _TRACES,
 }
 """Signal → protocol → the key of what a collector offers."""
 
@@ -100,7 +101,7 @@ def choose(
     """
     spoken: dict[Signal, Sequence[Protocol]] = {
         'logs': ('otlp_http',),  # Pebble's
-        'charm traces': ('otlp_http',),  # ops.tracing's
+        'charm traces': traces.CHARM_PROTOCOLS,
         'workload traces': workload,
     }
     chosen: dict[Signal, tuple[Protocol, str]] = {}

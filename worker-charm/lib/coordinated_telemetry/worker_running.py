@@ -1,6 +1,6 @@
 """Make a worker's containers run its workload, and see what they run: see `worker_workload`."""
 
-from collections.abc import Iterable
+import functools
 
 import ops
 
@@ -23,13 +23,14 @@ class Runner:
         self.main = unit.get_container(workload.container)
         self._sidecars = [unit.get_container(name) for name in workload.sidecars]
 
+    @functools.cached_property
     def reachable(self) -> list[ops.Container]:
-        """The containers whose Pebble answers, the workload's first."""
+        """The containers whose Pebble answers, the workload's first; asked once in a dispatch."""
         return [one for one in (self.main, *self._sidecars) if one.can_connect()]
 
     def unreachable(self) -> list[str]:
         """The names of the other containers, but for the workload's."""
-        return [one.name for one in self._sidecars if not one.can_connect()]
+        return [one.name for one in self._sidecars if one not in self.reachable]
 
     def read_config(self) -> str | None:
         """The configuration file in the container, or None if there is none.
@@ -68,7 +69,7 @@ class Runner:
         wanted = self._workload.layers(run)
         return all(
             containers.has_layer(one, wanted[one.name])
-            for one in self.reachable()
+            for one in self.reachable
             if one.name in wanted
         )
 
@@ -92,7 +93,7 @@ class Runner:
         if certificate is not None:
             changed |= self._ensure_certificate(certificate)
         layers = self._workload.layers(run)
-        for container in self.reachable():
+        for container in self.reachable:
             if layer := layers.get(container.name):
                 changed |= containers.ensure_layer(container, container.name, layer)
         for path, text in texts.items():
@@ -155,12 +156,7 @@ class Runner:
         if not found:
             return False
         kept = self.serving().certificate_sha256
-        return _ensure_removed(self.main, (one.path for one in found if one.name != kept))
-
-
-def _ensure_removed(container: ops.Container, paths: Iterable[str]) -> bool:
-    removed = False
-    for path in paths:
-        container.remove_path(path, recursive=True)
-        removed = True
-    return removed
+        others = [one.path for one in found if one.name != kept]
+        for path in others:
+            self.main.remove_path(path, recursive=True)
+        return bool(others)

@@ -103,7 +103,9 @@ def plan_for(*, tls: bool, otlp: bool) -> Plan:
     return Plan((*chosen.stores, deployment.COLLECTOR), tuple(relations), tls, otlp)
 
 
-TRACED = next((one for one in deployment.TRAFFIC[::-1] if one.path and deployment.TRACED), None)
+TRACED_REQUEST = next(
+    (one for one in deployment.TRAFFIC[::-1] if one.path and deployment.TRACED), None
+)
 """The request whose trace is shown; None for a workload that makes no spans."""
 UPDATE_STATUS = '10s'
 """With TLS: how often Juju runs update-status, in which the plain ports close; by default 5m."""
@@ -416,16 +418,16 @@ def wait_for_trace(
 def is_whole(trees: Sequence[Node], access_log: Sequence[object]) -> bool:
     """Whether a trace has the request of each worker in a row, and nginx's line for each."""
     served = [span for tree in trees for span in spans_of(tree) if serves(span)]
-    return min(len(served), len(access_log)) >= TRACED.requests if TRACED else True
+    return min(len(served), len(access_log)) >= TRACED_REQUEST.requests if TRACED_REQUEST else True
 
 
 def show_trace(
     terminal: Terminal, trace_id: str, trees: Sequence[Node], access_log: Sequence[str]
 ) -> None:
     """Draw one trace as a tree, and below it the nginx access-log lines that carry its id."""
-    terminal.heading(f'One {TRACED} is one distributed trace: {trace_id}')
+    terminal.heading(f'One {TRACED_REQUEST} is one distributed trace: {trace_id}')
     if not is_whole(trees, access_log):
-        count = TRACED.requests if TRACED else 0
+        count = TRACED_REQUEST.requests if TRACED_REQUEST else 0
         missing = (
             f'✗ incomplete: expected {count} requests to workers, and a line of nginx for each'
         )
@@ -497,10 +499,9 @@ def show_ways_in(terminal: Terminal, inside: Inside, trace_id: str) -> None:
         'Prometheus: a query': ('prometheus', 9090, '/api/v1/query?query=up'),
         'VictoriaLogs': ('loki', 3100, '/select/vmui/'),
         'Jaeger: traces': ('tempo', 16686, '/'),
-        'Jaeger: the trace above': ('tempo', 16686, f'/trace/{trace_id}'),
     }
-    if not TRACED:
-        pages.popitem()
+    if TRACED_REQUEST:
+        pages['Jaeger: the trace above'] = ('tempo', 16686, f'/trace/{trace_id}')
     terminal.heading('Look around, in another terminal or a browser')
     ports: dict[str, int] = {}
     for title, (application, port, path) in pages.items():
@@ -611,12 +612,12 @@ def show(terminal: Terminal, plan: Plan, *, stay: bool) -> bool:
         cells = collect(terminal, stores, model_uuid.strip())
         seconds['active_to_all_green'] = time.monotonic() - active
         trees, access_log = (), []
-        if TRACED:
+        if TRACED_REQUEST:
             trees, access_log = wait_for_trace(terminal, stores, trace_id)
         show_matrix(terminal, cells)
         if plan.tls:
             show_tls(terminal, answers)
-        if TRACED:
+        if TRACED_REQUEST:
             show_trace(terminal, trace_id, trees, access_log)
         write_result(cells, seconds, model.stats()['dispatches'], answers)
         if stay:

@@ -48,11 +48,16 @@ def _value(node: ast.expr) -> Any:
         return None
 
 
+def arguments(called: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The arguments of a call, as `constants` gives it, by name: `names` are those by position."""
+    keywords = {name: value for name, value in called.items() if name not in {'call', ''}}
+    return {**dict(zip(names, called[''], strict=False)), **keywords}
+
+
 def ports(called: Mapping[str, Any]) -> tuple[int, int]:
     """The plain port and the one with TLS of a `Ports(…)`; 0 without one."""
-    given = called['']
-    plain = given[0] if given else called['plain']
-    return plain, (given[1] if len(given) > 1 else called.get('tls')) or 0
+    given = arguments(called, 'plain', 'tls')
+    return given['plain'], given.get('tls') or 0
 
 
 def charm_name(folder: str) -> str:
@@ -113,14 +118,10 @@ class Example:
 
 
 def _example(called: Mapping[str, Any]) -> Example:
-    given = {key: value for key, value in called.items() if key not in {'call', ''}}
     if called['call'] == 'Request':
         defaults = {'port': NGINX_PORT, 'method': 'GET', 'body': ''}
-        return Example(
-            **{**defaults, **dict(zip(('path', 'answer'), called[''], strict=False)), **given}
-        )
-    names = ('port', 'body', 'answer')
-    return Example(**{**dict(zip(names, called[''], strict=False)), **given})
+        return Example(**{**defaults, **arguments(called, 'path', 'answer')})
+    return Example(**arguments(called, 'port', 'body', 'answer'))
 
 
 TRAFFIC = tuple(_example(called) for called in WORKLOAD.get('examples', ()))

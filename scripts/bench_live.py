@@ -20,9 +20,8 @@ import ops
 from charmlibs.interfaces import tls_certificates
 
 import authority
-import bench_figures
 import deployment as deployments
-from bench_figures import Figure, interleaved
+from bench_figures import Figure, compared, measured_long, paired
 from clients import LocalStores
 from cluster import LocalCluster
 from coordinated_telemetry.workloads import Ports
@@ -103,10 +102,13 @@ class Live:
             null = f'null-{charm}/0'
             for cold in (unit, null):
                 seconds(cold)
-            value, baseline = interleaved(
-                lambda unit=unit: seconds(unit), lambda null=null: seconds(null), rounds=9
+            yield compared(
+                f'dispatch.{charm}.noop',
+                lambda unit=unit: seconds(unit),
+                lambda null=null: seconds(null),
+                's',
+                rounds=9,
             )
-            yield Figure(f'dispatch.{charm}.noop', value, 's', baseline)
 
     def reloads(self, config: Callable[..., str]) -> Iterator[Figure]:
         """How long `nginx -t` and a reload of the real nginx take, against those with 1 worker."""
@@ -125,12 +127,13 @@ class Live:
             self._serve(f'reload-{workers}', text)
         try:
             for name, seconds in ('test', self._test), ('reload', self._reload):
-                value, baseline = interleaved(
+                yield compared(
+                    f'nginx.{name}.n1000',
                     lambda seconds=seconds: seconds(sizes[0]),
                     lambda seconds=seconds: seconds(sizes[1]),
+                    's',
                     rounds=5,
                 )
-                yield Figure(f'nginx.{name}.n1000', value, 's', baseline)
         finally:
             for workers in sizes:
                 self._stop(f'reload-{workers}')
@@ -200,20 +203,33 @@ class Live:
         runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
         # There and back again, so neither always comes first.
         pair = ['coordinator', 'minimal']
-        order = [*pair, *reversed(pair)] * 12 + ['bare', 'direct'] * 5
-        for name in order:
-            before = self._cpu_seconds(masters.get(name))
-            rate, late = self._wrk(f'http://{targets[name]}/healthz')
-            used = self._cpu_seconds(masters.get(name)) - before
-            runs[name].append((rate, late, used / (rate * WRK_SECONDS)))
+
+        def run(order: list[str]) -> None:
+            for name in order:
+                before = self._cpu_seconds(masters.get(name))
+                rate, late = self._wrk(f'http://{targets[name]}/healthz')
+                used = self._cpu_seconds(masters.get(name)) - before
+                runs[name].append((rate, late, used / (rate * WRK_SECONDS)))
+
+        # The CPU time is nginx's alone, which other programs on the machine hardly affect.
+        columns = [('proxy.rps', 'requests/s'), ('proxy.p99', 's'), ('proxy.cpu', 's/request')]
+
+        def more() -> list[Figure]:
+            run([*pair, *reversed(pair)] * 12)
+            return [
+                paired(
+                    name,
+                    [run[column] for run in runs['coordinator']],
+                    [run[column] for run in runs['minimal']],
+                    unit,
+                )
+                for column, (name, unit) in enumerate(columns)
+            ]
+
+        yield from measured_long(more)
+        run(['bare', 'direct'] * 5)
         for name in 'minimal', 'bare':
             self._stop(name)
-        # The CPU time is nginx's alone, which other programs on the machine hardly affect.
-        for column, (name, unit) in enumerate(
-            [('proxy.rps', 'requests/s'), ('proxy.p99', 's'), ('proxy.cpu', 's/request')]
-        ):
-            own, minimal = ([run[column] for run in runs[kind]] for kind in pair)
-            yield bench_figures.paired(name, own, minimal, unit)
         rates = {kind: statistics.median(run[0] for run in of) for kind, of in runs.items()}
         yield Figure('proxy.rps.against_bare', rates['coordinator'], 'requests/s', rates['bare'])
         yield Figure(
@@ -260,16 +276,18 @@ class Live:
             self._serve(name, text)
         coordinator = self._model.units('coordinator')['coordinator/0'].address
         urls = {name: f'http://{coordinator}:{port}/healthz' for name, (port, *_) in kinds.items()}
-        value, baseline = interleaved(
+        figure = compared(
+            'proxy.tls',
             lambda: self._wrk(urls['to-tls'])[0],
             lambda: self._wrk(urls['to-plain'])[0],
+            'requests/s',
             rounds=WRK_ROUNDS,
         )
         for name in kinds:
             self._stop(name)
         for where in workloads:
             self._stop('workload-tls', where)
-        yield Figure('proxy.tls', value, 'requests/s', baseline)
+        yield figure
 
     def _start_workload(self, where: tuple[str, str], host: str, ca: authority.Authority) -> None:
         """Run another workload in the same way, with TLS on a second port."""

@@ -13,7 +13,7 @@ import ops
 from ops import testing
 
 import juju
-from bench_figures import Figure, interleaved, seconds_of
+from bench_figures import Figure, compared, interleaved, paired, seconds_of
 from coordinator import scene
 from coordinator.source import nginx_config, nginx_pod
 from coordinator.source import own_workload as workload
@@ -54,12 +54,13 @@ def imports() -> Iterator[Figure]:
             of_charm = 'import gc; gc.disable(); import charm'
             for statement in (of_charm, 'import ops'):
                 seconds(statement)  # writes the bytecode
-            value, baseline = interleaved(
+            yield compared(
+                f'import.{charm}',
                 lambda seconds=seconds, of_charm=of_charm: seconds(of_charm),
                 lambda seconds=seconds: seconds('import ops'),
-                rounds=11,
+                's',
+                rounds=21,
             )
-            yield Figure(f'import.{charm}', value, 's', baseline)
 
 
 def events() -> Iterator[Figure]:
@@ -83,11 +84,11 @@ def events() -> Iterator[Figure]:
         first = tools[0].value if tools else None
         tools.append(Figure(f'hooktools.event.n{units}', len(calls.hook_tools()), 'calls', first))
     # All sizes take turns, since they are compared with each other.
-    medians = interleaved(*runs, rounds=15)
-    own, nulls = medians[::2], medians[1::2]
-    for units, value, baseline in zip(UNITS, own, nulls, strict=True):
-        yield Figure(f'reconcile.n{units}', value, 's', baseline)
-    yield Figure(f'reconcile.n{UNITS[-1]}.against_n{UNITS[0]}', own[-1], 's', own[0])
+    found = interleaved(*runs, rounds=15)
+    own, nulls = found[::2], found[1::2]
+    for units, values, baselines in zip(UNITS, own, nulls, strict=True):
+        yield paired(f'reconcile.n{units}', values, baselines, 's')
+    yield paired(f'reconcile.n{UNITS[-1]}.against_n{UNITS[0]}', own[-1], own[0], 's')
     yield from tools
 
 

@@ -94,7 +94,7 @@ def test_the_table_is_aligned_and_says_what_each_bound_came_to():
     ]
 
 
-def test_what_is_compared_takes_turns_and_its_medians_count():
+def test_what_is_compared_takes_turns_and_the_median_of_its_rounds_counts():
     turns = []
 
     def measure(name, values):
@@ -106,8 +106,24 @@ def test_what_is_compared_takes_turns_and_its_medians_count():
 
     one = measure('one', iter([1, 9, 2]))
     other = measure('other', iter([5, 4, 100]))
-    assert bench_figures.interleaved(one, other, rounds=3) == (2, 5)
+    figure = bench_figures.compared('x', one, other, 's', rounds=3)
+    assert (figure.value, figure.ratio) == (2, pytest.approx(0.2))  # of 1/5, 9/4 and 2/100
     assert turns == ['one', 'other', 'other', 'one', 'one', 'other']
+
+
+@pytest.mark.parametrize(
+    ('ratios', 'rounds', 'ratio'),
+    [
+        ([1.1], 1, 1.1),
+        ([1.3, 1.1, 1.1], 3, 1.1),
+        ([1.2, 1.3, 1.1, 1.2, 1.0], 4, 1.2),  # the bound is 1.15
+    ],
+)
+def test_what_misses_its_bound_is_measured_up_to_four_times_as_long(ratios, rounds, ratio):
+    left = iter(ratios)
+    figure = bench_figures.compared('import.worker', lambda: next(left), lambda: 1, 's', rounds=1)
+    assert figure.ratio == pytest.approx(ratio)
+    assert len(list(left)) == len(ratios) - rounds
 
 
 def test_only_a_bound_can_have_something_in_its_way():

@@ -500,9 +500,13 @@ def test_stores_that_answer_byte_by_byte_cost_one_time_limit_in_all(path, impati
     # Each byte starts a socket's time limit anew.
     stop = threading.Event()
     with socket.create_server(('127.0.0.1', 0)) as server, contextlib.ExitStack() as connections:
+        server.settimeout(charm_log.CharmLog.TIMEOUT)
 
         def drip():
-            clients = [connections.enter_context(server.accept()[0]) for _ in range(MANY)]
+            clients = []
+            with contextlib.suppress(TimeoutError):  # on a slow machine some never connect
+                while len(clients) < MANY:
+                    clients.append(connections.enter_context(server.accept()[0]))
             for byte in b'HTTP/1.1 204 No Content\r\n' + b'X: y\r\n' * 1000:
                 if stop.wait(0.05):
                     return

@@ -1,9 +1,9 @@
 """What nginx finds in its pod: DNS servers, IPv6 and the limit of open files."""
 
-import dataclasses
 import ipaddress
 import pathlib
 import re
+from typing import NamedTuple
 
 from coordinated_telemetry import addresses
 
@@ -13,8 +13,7 @@ _OTHER_FILES = 128
 """What else a process has open: logs, listening sockets, channels to the other processes."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Pod:
+class Pod(NamedTuple):
     """What nginx finds in its pod.
 
     Attributes:

@@ -1,7 +1,7 @@
 """What nginx.conf says about TLS to the workers: pure."""
 
-import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from coordinated_telemetry import addresses
 
@@ -44,8 +44,7 @@ _DIRECTIVES = """
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class UpstreamTls:
+class UpstreamTls(NamedTuple):
     """What nginx needs to call the workers with https.
 
     Attributes:

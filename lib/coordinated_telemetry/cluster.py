@@ -8,6 +8,7 @@ crosses models is ignored, whichever side offers it.
 import dataclasses
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import ops
 
@@ -22,8 +23,7 @@ COORDINATOR_PORT = 8080
 _OFFERED = re.compile(r'remote-[0-9a-f]{32}')  # how Juju names the consumer of an offer
 
 
-@dataclasses.dataclass(frozen=True)
-class WorkerTls:
+class WorkerTls(NamedTuple):
     """What a worker unit publishes for TLS.
 
     Attributes:
@@ -39,8 +39,7 @@ class WorkerTls:
     certificate_sha256: str = ''
 
 
-@dataclasses.dataclass(frozen=True)
-class Worker:
+class Worker(NamedTuple):
     """A worker unit that has published who and where it is.
 
     Attributes:

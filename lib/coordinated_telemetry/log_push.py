@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 LARGEST = 2**20
@@ -37,8 +37,7 @@ def render(record: tuple[int, str]) -> bytes:
     return json.dumps([str(nanoseconds), text], ensure_ascii=False).encode(errors='replace')
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How a protocol writes records: a head with the labels, the records by commas, a tail."""
 
     head: Callable[[Mapping[str, str]], bytes]
@@ -58,8 +57,7 @@ def _bounded(part: int) -> int:
     return max(SMALLEST, min(part, LARGEST))
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What happened to the records for one store.
 
     Attributes:

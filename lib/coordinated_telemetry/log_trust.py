@@ -7,9 +7,9 @@ disabled target carries it. Plan and certificates are both in the memory of one 
 they begin anew together. Pebble is measured in version 1.32.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import ops
 
@@ -32,8 +32,7 @@ DISABLED: ops.pebble.LogTargetDict = {
 _END = '-----END CERTIFICATE-----\n'
 
 
-@dataclasses.dataclass(frozen=True)
-class Trust:
+class Trust(NamedTuple):
     """The certificates that a Pebble process may have read from the file.
 
     Attributes:
@@ -94,7 +93,7 @@ def ensure(
             trust = Trust(frozenset(usable), True)
         elif not usable and before and before.is_written:
             containers.ensure_no_file(container, PATH)
-            trust = dataclasses.replace(before, is_written=False)
+            trust = before._replace(is_written=False)
     except ops.pebble.PathError as error:
         # Its message names a temporary file, and would be another one in each hook.
         if usable:

@@ -4,12 +4,11 @@
 it clear and rewrite their databag in every dispatch of the leader.
 """
 
-import dataclasses
 import os
 import urllib.request
 from collections.abc import Collection, Mapping, Sequence
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, NamedTuple
 
 import ops
 import pydantic
@@ -79,8 +78,7 @@ def read_receivers(
     return dict(sorted(found.items()))
 
 
-@dataclasses.dataclass(frozen=True)
-class Destination:
+class Destination(NamedTuple):
     """Where spans are sent.
 
     Attributes:

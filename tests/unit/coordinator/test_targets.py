@@ -1,7 +1,5 @@
 """What a scraper GETs."""
 
-import dataclasses
-
 import juju
 from coordinated_telemetry import cluster, metrics, topology
 from coordinator.source import targets, workload
@@ -39,7 +37,7 @@ def test_without_anybody_there_is_no_target():
 
 def test_an_application_is_scraped_over_https_once_all_its_units_serve_it():
     def serving(unit, *schemes):
-        return dataclasses.replace(worker(unit, unit[0]), tls=cluster.WorkerTls(schemes=schemes))
+        return worker(unit, unit[0])._replace(tls=cluster.WorkerTls(schemes=schemes))
 
     workers = cluster.Workers(
         units=(

@@ -141,7 +141,7 @@ def test_as_json():
 
 
 def test_a_thousand_workers_with_long_addresses_are_too_many_for_one_answer():
-    units = [dataclasses.replace(worker(f'w/{n}'), address=f'{n}.{200 * "h"}') for n in range(999)]
+    units = [worker(f'w/{n}')._replace(address=f'{n}.{200 * "h"}') for n in range(999)]
     shown = json.loads(workers_view.as_json(facts(*units)))
     assert shown['left-out'] > 0
     assert len(shown['workers']) + shown['left-out'] == 999

@@ -1,7 +1,5 @@
 """Scrape jobs."""
 
-import dataclasses
-
 from coordinated_telemetry import metrics, topology
 
 COORDINATOR = topology.Topology('m', 'u', 'coordinator', '', 'coordinator-k8s')
@@ -52,7 +50,7 @@ def test_no_target_is_no_job():
 
 
 def test_the_path_can_be_another():
-    (job,) = metrics.scrape_jobs([dataclasses.replace(target('a/0'), path='/internal/metrics')])
+    (job,) = metrics.scrape_jobs([target('a/0')._replace(path='/internal/metrics')])
     assert job['metrics_path'] == '/internal/metrics'
 
 

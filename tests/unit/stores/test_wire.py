@@ -97,7 +97,7 @@ def test_labels_that_are_stated_once_make_the_same_series():
 def test_units_of_two_charms_in_one_application_keep_their_own():
     """As long as the application is refreshed to another charm."""
     other = dataclasses.replace(TARGETS[2].topology, charm='other-k8s')
-    targets = [*TARGETS[:2], dataclasses.replace(TARGETS[2], topology=other)]
+    targets = [*TARGETS[:2], TARGETS[2]._replace(topology=other)]
     once, each = (
         relabelling.by_target(scrape.wanted([published(jobs)]).jobs)
         for jobs in (metrics.scrape_jobs(targets), with_all_labels_each(targets))

@@ -5,10 +5,9 @@ own and every worker's, with each unit's fully qualified target and topology. Th
 each unit directly; workers set up nothing for it.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ops
 
@@ -19,8 +18,7 @@ from .topology import Topology, bind_address, unit_number
 _OF_THE_PROVIDER = ('juju_model', 'juju_model_uuid')  # labels that the scraper adds
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where a unit serves its metrics.
 
     Attributes:

@@ -9,11 +9,10 @@ only the application that it was rendered for. (cosl does it with a binary, cos-
 it leaves `up` unscoped.)
 """
 
-import dataclasses
 import pathlib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import pydantic
 
@@ -71,8 +70,7 @@ class RuleGroup(_Strict):
     limit: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """Rule groups that passed their checks, not yet scoped to an application.
 
     Attributes:

@@ -7,7 +7,7 @@ topologies compare as different, and an unexpected UUID is an exception.
 import dataclasses
 import re
 import socket
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import ops
 import pydantic
@@ -98,8 +98,7 @@ def bind_address(charm: ops.CharmBase, endpoint: str) -> str:
     return '' if address is None else str(address)
 
 
-@dataclasses.dataclass(frozen=True)
-class Hosts:
+class Hosts(NamedTuple):
     """DNS names in the model's Kubernetes namespace, as Juju's services give them.
 
     Attributes:

@@ -31,6 +31,18 @@ class Metrics(NamedTuple):
     path: str = '/metrics'
 
 
+class Grpc(NamedTuple):
+    """Who serves a gRPC service.
+
+    Attributes:
+        role: of the workers.
+        ports: where each of them serves it.
+    """
+
+    role: str
+    ports: Ports
+
+
 class Request(NamedTuple):
     """An HTTP request that shows that the workload works; the demo and the tests send it.
 
@@ -75,6 +87,8 @@ class Workload:
         locations: path prefix → the role that serves it over HTTP; nginx strips the prefix.
         streams: port of the coordinator → the role that serves it over TCP; nginx passes on bytes
             as they are, to the plain port of a worker.
+        grpc: path prefix of gRPC methods, such as `/helloworld.Greeter/` → who serves them; nginx
+            then speaks HTTP/2 with clients at its one port, without TLS too.
         role_ports: role → where its workers serve, for those that have ports of their own.
         metrics: where a worker serves its metrics; by default, at /metrics of `ports`.
         traces: how a worker can send spans, preferred first; empty if it makes none.
@@ -88,6 +102,7 @@ class Workload:
     config: Callable[[Seen], str]
     locations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     streams: Mapping[int, str] = dataclasses.field(default_factory=dict)
+    grpc: Mapping[str, Grpc] = dataclasses.field(default_factory=dict)
     role_ports: Mapping[str, Ports] = dataclasses.field(default_factory=dict)
     metrics: Metrics | None = None
     traces: tuple[Protocol, ...] = ()
@@ -97,7 +112,8 @@ class Workload:
     @property
     def routed(self) -> list[str]:
         """The roles to which nginx sends requests, sorted."""
-        return sorted({*self.locations.values(), *self.streams.values()})
+        of_grpc = {served.role for served in self.grpc.values()}
+        return sorted({*self.locations.values(), *self.streams.values()} | of_grpc)
 
     @property
     def scraped(self) -> Metrics:

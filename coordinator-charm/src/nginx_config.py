@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import description
 import nginx_client_tls
+import nginx_grpc
 import nginx_pod
 import nginx_stream
 import nginx_upstream
@@ -109,7 +110,7 @@ http {{
         '"method":"$request_method","uri":"$request_uri","status":$status,'
         '"bytes":$bytes_sent,"seconds":$request_time,"upstream":"$upstream_addr",'
         '"upstream_status":"$upstream_status","upstream_seconds":"$upstream_response_time",'
-        '"user_agent":"$http_user_agent","trace_id":"$trace_id"}}';
+        '"user_agent":"$http_user_agent","trace_id":"$trace_id"{logged}}}';
     access_log /dev/stdout json;
 
     client_max_body_size {max_body};
@@ -203,6 +204,7 @@ def config(
             valid=valid,
             map_hash=nginx_upstream_tls.MAP_HASH if upstream_tls else '',
             valid_traceparent=_VALID_TRACEPARENT,
+            logged=nginx_grpc.LOGGED if workload.grpc else '',
             modules=nginx_stream.MODULES if workload.streams else '',
             files=pod.files,
             connections=pod.connections,
@@ -224,8 +226,18 @@ def config(
     for role in sorted(set(workload.locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             port = workload.ports_of(role).of(scheme)
-            room = 8 if upstream_tls else 4
+            room = nginx_upstream.ROOM_WITH_TLS if upstream_tls else nginx_upstream.ROOM
             parts.append(nginx_upstream.upstream(role, hosts, port, room=room, more=_KEEPALIVE))
+    parts.append(
+        nginx_grpc.directives(
+            workload,
+            upstreams,
+            upstream_tls,
+            keepalive=_KEEPALIVE,
+            connect_timeout=CONNECT_TIMEOUT,
+            retry_timeout=RETRY_TIMEOUT,
+        )
+    )
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
@@ -234,11 +246,12 @@ def config(
         _location(prefix, f'{scheme}://{role}' if upstreams.get(role) else '', role)
         for prefix, role in workload.locations.items()
     )
-    served += _HEALTH
+    served += nginx_grpc.locations(workload, upstreams, upstream_tls) + _HEALTH
     if certificate:
         parts.append(nginx_client_tls.directives(certificate, serves_plain=serves_plain))
     else:
-        parts.append(f'        listen {nginx_client_tls.PLAIN};\n')
+        http2 = '        http2 on;\n' if workload.grpc else ''
+        parts.append(f'        listen {nginx_client_tls.PLAIN};\n{http2}')
     parts += [served, '    }\n']
     if certificate:
         parts.append(nginx_client_tls.plain_server(served, serves_plain=serves_plain))

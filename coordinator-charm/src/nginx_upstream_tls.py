@@ -23,7 +23,7 @@ MAP_HASH = """\
 # to speak TLS with is already the last one. Without `volatile`, a retry would expect the host of
 # the server before it. A name ending in .invalid exists nowhere (RFC 6761), so no CA vouches for
 # it. Checked with nginx 1.30: a kept connection and a resumed session belong to one address.
-_DIRECTIVES = """
+_HOSTS = """
     # Every worker must have the certificate of its own host, found by the address that nginx
     # connects to. No certificate is good for an unknown address.
     map $upstream_addr $worker_address {{
@@ -34,13 +34,16 @@ _DIRECTIVES = """
         volatile;
         default {unknown};
 {hosts}    }}
-    proxy_ssl_name $worker_host;
-    proxy_ssl_server_name on;
-    proxy_ssl_verify on;
-    proxy_ssl_verify_depth {depth};
-    proxy_ssl_trusted_certificate {ca};
-    proxy_ssl_protocols TLSv1.2 TLSv1.3;
-    proxy_ssl_session_reuse on;
+"""
+
+_CHECKS = """\
+    {module}_ssl_name $worker_host;
+    {module}_ssl_server_name on;
+    {module}_ssl_verify on;
+    {module}_ssl_verify_depth {depth};
+    {module}_ssl_trusted_certificate {ca};
+    {module}_ssl_protocols TLSv1.2 TLSv1.3;
+    {module}_ssl_session_reuse on;
 """
 
 
@@ -61,9 +64,14 @@ class UpstreamTls(NamedTuple):
         """The directives of the http block by which proxy_pass checks each worker."""
         workers = {_shown(ip): host for ip, host in self.hosts.items()}
         hosts = ''.join(f'        {key} {host};\n' for key, host in sorted(workers.items()))
-        return _DIRECTIVES.format(
-            unknown=UNKNOWN_HOST, hosts=hosts, depth=VERIFY_DEPTH, ca=self.ca
-        )
+        return _HOSTS.format(unknown=UNKNOWN_HOST, hosts=hosts) + self._checks('proxy')
+
+    def grpc_directives(self) -> str:
+        """Those by which grpc_pass does, after `directives`."""
+        return self._checks('grpc')
+
+    def _checks(self, module: str) -> str:
+        return _CHECKS.format(module=module, depth=VERIFY_DEPTH, ca=self.ca)
 
 
 def _shown(ip: str) -> str:

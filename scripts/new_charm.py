@@ -47,6 +47,7 @@ KEPT = (
 LEFT_OUT = (
     'CHANGELOG.md',
     'README.md',
+    'docs/tutorial.md',
     'scripts/new_charm.py',
     'scripts/new_charm',
     'tests/template',
@@ -194,6 +195,8 @@ def renamed(path: str, content: bytes, names: Names) -> tuple[str, bytes]:
     if path.endswith('-charm/charmcraft.yaml'):
         text = re.sub(r'(?m)^title: ', f'title: {names.title} ', text)
         text = text.replace(_ABOUT_THE_TEMPLATE, '')
+    if path == 'docs/README.md':
+        text = re.sub(r'(?m)^.*\(tutorial\.md\).*\n', '', text)
     if path == 'Makefile':
         text = re.sub(r'(?m)^(?:new-charm|template):.*\n(?:\t.*\n)+\n?', '', text)
         text = re.sub(r'(?m)^(test:.*) template(?=  #)', r'\1', text)

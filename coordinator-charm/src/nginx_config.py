@@ -31,7 +31,7 @@ MAX_BODY = '100m'
 It bounds what one request may send to a worker. nginx itself holds only a few KiB at a time.
 """
 
-# Timeouts, in seconds; docs/deploy.md says what each means to clients and workers.
+# Timeouts, in seconds; docs/reference.md says what each means to clients and workers.
 CONNECT_TIMEOUT = 1
 """How long a worker may take to accept a connection, and for each step of a TLS handshake.
 

@@ -232,7 +232,7 @@ def test_every_timeout_is_rendered_and_documented_as_it_is():
     values = {
         name: value for name, value in vars(nginx_config).items() if name.endswith('_TIMEOUT')
     }
-    page = (charms.ROOT / 'docs' / 'deploy.md').read_text()
+    page = (charms.ROOT / 'docs' / 'reference.md').read_text()
     rows = re.findall(r'^\| .* \| (\d+) \| `(\w+_TIMEOUT)` \|', page, re.MULTILINE)
     assert {name: int(seconds) for seconds, name in rows} == values
     rendered = re.findall(r'\w+_timeout (\d+)s;', config({}))

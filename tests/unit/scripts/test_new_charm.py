@@ -193,14 +193,14 @@ def test_it_follows_the_reference_and_keeps_what_its_author_did(place, monkeypat
 
     def as_of_tomorrow(path, content, names):
         path, content = renamed(path, content, names)
-        return path, content + b'better\n' if path == 'docs/deploy.md' else content
+        return path, content + b'better\n' if path == 'docs/reference.md' else content
 
     monkeypatch.setattr(new_charm, 'renamed', as_of_tomorrow)
     new_charm.update(place)
     assert git(place, 'status', '--porcelain') == ''
     git(place, *author, 'merge', '-q', '-m', 'Follow', 'reference')
     assert (place / 'docs/flows.md').read_text() == 'mine\n'
-    assert (place / 'docs/deploy.md').read_text().endswith('better\n')
+    assert (place / 'docs/reference.md').read_text().endswith('better\n')
 
 
 def test_only_what_was_made_here_can_follow(tmp_path):

@@ -163,14 +163,3 @@ def test_the_local_juju_takes_a_command_of_juju(name: str) -> None:
         except (KeyError, commandline.UsageError) as error:
             faults.append(f'juju {command}: {error}')
     assert faults == []
-
-
-def test_the_tutorial_puts_in_what_a_test_puts_in() -> None:
-    """Its commands are those of tests/template, which runs them."""
-    tutorial = (ROOT / 'docs' / 'tutorial.md').read_text()
-    second = (ROOT / 'tests' / 'template' / 'test_second_workloads.py').read_text()
-    [removed] = re.findall(r'^git rm -rq (.*)$', tutorial, re.MULTILINE)
-    assert all(f"'{path}'" in second for path in removed.split())
-    for path in re.findall(r'REFERENCE/([\w/.]+?)/?\.?(?=\s)', tutorial):
-        assert (ROOT / path).exists(), path
-    assert "Second('caddy', 'webstore', ('edge', 'store')" in second

@@ -1,5 +1,6 @@
 """A pair of one's own: names, what means something else, and how it follows the reference."""
 
+import re
 import subprocess
 
 import pytest
@@ -211,3 +212,14 @@ def test_only_what_was_made_here_can_follow(tmp_path):
 def test_the_command_line_says_what_is_wrong_and_fails(capsys):
     assert new_charm.main(['--name=x']) == 1
     assert 'new-charm: DEST: missing' in capsys.readouterr().err
+
+
+def test_the_tutorial_puts_in_what_a_test_puts_in():
+    """Its commands are those of tests/template, which runs them."""
+    tutorial = (new_charm.ROOT / 'docs' / 'tutorial.md').read_text()
+    second = (new_charm.ROOT / 'tests' / 'template' / 'test_second_workloads.py').read_text()
+    [removed] = re.findall(r'^git rm -rq (.*)$', tutorial, re.MULTILINE)
+    assert all(f"'{path}'" in second for path in removed.split())
+    for path in re.findall(r'REFERENCE/([\w/.]+?)/?\.?(?=\s)', tutorial):
+        assert (new_charm.ROOT / path).exists(), path
+    assert "Second('caddy', 'webstore', ('edge', 'store')" in second

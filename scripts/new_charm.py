@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import io
 import itertools
+import keyword
 import re
 import shutil
 import string
@@ -26,10 +27,13 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import further_roles
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = ROOT / 'scripts' / 'new_charm'
 ROLES = ('frontend', 'backend')
 """The roles of the reference pair: the first one's workers call those of the second."""
+MOST_ROLES = 12
 BRANCH = 'reference'
 ANSWERS = '.new-charm'
 """The file of a new repository in which `--update` finds what it was made with."""
@@ -48,6 +52,7 @@ LEFT_OUT = (
     'CHANGELOG.md',
     'README.md',
     'docs/tutorial.md',
+    'scripts/further_roles.py',
     'scripts/new_charm.py',
     'scripts/new_charm',
     'tests/template',
@@ -59,7 +64,14 @@ OWN_PROJECTS = ('lib', 'tests/localjuju')
 
 _ABOUT_THE_TEMPLATE = ' The charm\n  is a template for new charms of highly available workloads.'
 _NAME = re.compile(r'[a-z][a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*')
-_RESERVED = ('all', 'coordinator', 'worker', 'workers', 'workload', 'nginx', 'peers', 'cluster')
+_RESERVED = (
+    *('all', 'coordinator', 'worker', 'workers', 'workload', 'nginx', 'peers', 'cluster'),
+    # Applications that are deployed beside the workers, each of which is named after its role.
+    *('prometheus', 'loki', 'tempo', 'grafana', 'otel-collector', 'self-signed-certificates'),
+    # Variables of the Terraform module, and names that none may have.
+    *('base', 'channel', 'count', 'lifecycle', 'locals', 'providers', 'source', 'version'),
+    *keyword.kwlist,
+)
 
 
 class Error(Exception):
@@ -72,7 +84,7 @@ class Names:
 
     Attributes:
         name: the charms' common name, such as `webstore`.
-        roles: of the workers; the first one's call those of the second.
+        roles: of the workers; the first one's call those of the second. All are required.
     """
 
     name: str
@@ -80,18 +92,25 @@ class Names:
 
     def __post_init__(self) -> None:
         _check('NAME', self.name)
-        if len(self.roles) != len(ROLES):
-            raise Error(
-                f'ROLES: expected {len(ROLES)} names with a comma between them, such as '
-                f'edge,store, and got {len(self.roles)}; docs/make-it-yours.md tells how to add '
-                'more'
-            )
+        if len(self.roles) > MOST_ROLES:
+            raise Error(f'ROLES: expected at most {MOST_ROLES} names, and got {len(self.roles)}')
         for role in self.roles:
             _check('ROLES', role)
             if role in _RESERVED:
                 raise Error(f'ROLES: "{role}" already means something in the charms; take another')
-        if len({*self.roles}) != len(self.roles):
-            raise Error(f'ROLES: "{self.roles[0]}" is there twice')
+            if self.roles.count(role) > 1:
+                raise Error(f'ROLES: "{role}" is there twice')
+        if len(self.roles) < len(ROLES):
+            raise Error(
+                f'ROLES: expected at least {len(ROLES)} names with a comma between them, such as '
+                'edge,store: the pair begins with podinfo, whose one role calls the other; begin '
+                'with two, and take the second out with podinfo: docs/make-it-yours.md'
+            )
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The roles beyond those that take the places of the reference pair's."""
+        return self.roles[len(ROLES) :]
 
     @property
     def snake(self) -> str:
@@ -127,7 +146,7 @@ class Renamer:
             'worker_peers': f'{names.snake}_worker_peers',
             'coordinated-telemetry-charms': f'{names.name}-operators',
         }
-        self._roles: dict[str, str] = dict(zip(ROLES, names.roles, strict=True))
+        self._roles: dict[str, str] = dict(zip(ROLES, names.roles, strict=False))
         kept, words = '|'.join(KEPT), '|'.join(map(re.escape, self._words))
         self._any = re.compile(f'(?:{kept})|(?P<word>{words})')
         roles = '|'.join(f'{role}|{role.title()}|{role.upper()}' for role in ROLES)
@@ -188,6 +207,10 @@ def renamed(path: str, content: bytes, names: Names) -> tuple[str, bytes]:
         text = content.decode()
     except UnicodeDecodeError:  # a picture
         return path, content
+    try:
+        text = further_roles.with_places(path, text, len(names.further))
+    except ValueError as error:
+        raise Error(str(error)) from None
     text = renamer.names(text)
     if not any(PurePosixPath(path).is_relative_to(folder) for folder in OWN_PROJECTS):
         path = renamer.roles(path)
@@ -202,7 +225,7 @@ def renamed(path: str, content: bytes, names: Names) -> tuple[str, bytes]:
         text = re.sub(r'(?m)^(test:.*) template(?=  #)', r'\1', text)
     if path == 'tox.ini':
         text = re.sub(r'(?m)^\[testenv:template\]\n(?:.+\n)+\n', '', text)
-    return path, text.encode()
+    return path, further_roles.named(text, names.further).encode()
 
 
 def generate(names: Names, folder: Path, revision: str) -> None:
@@ -223,8 +246,7 @@ def generate(names: Names, folder: Path, revision: str) -> None:
     values = {
         'name': names.name,
         'title': names.title,
-        'first': names.roles[0],
-        'second': names.roles[1],
+        'roles': ', '.join(f'`{role}`' for role in names.roles),
     }
     for template in TEMPLATES.glob('*.md'):
         text = string.Template(template.read_text()).substitute(values)

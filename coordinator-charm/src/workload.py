@@ -27,6 +27,13 @@ def config(seen: Seen) -> str:
     return ''.join(f'{key}: {json.dumps(value)}\n' for key, value in options.items())
 
 
+TRACE_HEADERS = (
+    'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
+    'uber-trace-id', 'X-Amzn-Trace-Id',
+    'ot-tracer-traceid', 'ot-tracer-spanid', 'ot-tracer-sampled',
+)  # fmt: skip
+"""podinfo continues the trace of the last of these that it finds."""
+
 WORKLOAD = Workload(
     roles=Roles(
         minimal_deployment={'frontend': 1, 'backend': 1},
@@ -36,16 +43,11 @@ WORKLOAD = Workload(
     config=config,
     locations={'/': 'frontend', '/backend/': 'backend'},
     traces=('otlp_grpc',),
-    # podinfo continues the trace of the last of these that it finds.
-    other_trace_headers=(
-        'b3', 'X-B3-TraceId', 'X-B3-SpanId', 'X-B3-ParentSpanId', 'X-B3-Sampled', 'X-B3-Flags',
-        'uber-trace-id', 'X-Amzn-Trace-Id',
-        'ot-tracer-traceid', 'ot-tracer-spanid', 'ot-tracer-sampled',
-    ),
+    other_trace_headers=TRACE_HEADERS,
     examples=(
         Request('/', answer='"hostname"'),
         # If its backend failed, podinfo answers 200 with an error in the body; otherwise the body
         # holds the headers that the backend got.
         Request('/echo', method='POST', body='hello', answer='Traceparent', requests=2),
     ),
-)  # fmt: skip
+)

@@ -3,8 +3,12 @@
 import re
 import subprocess
 
+import hcl2
 import pytest
+import yaml
 
+import deployment
+import further_roles
 import new_charm
 from new_charm import Error, Names, Renamer, renamed
 
@@ -53,9 +57,13 @@ def test_a_name_that_juju_refuses_is_refused(name, what):
 @pytest.mark.parametrize(
     ('roles', 'what'),
     [
-        (('edge',), 'expected 2 names'),
-        (('a', 'b', 'c'), 'expected 2 names'),
-        (('edge', 'edge'), 'there twice'),
+        (('edge',), 'at least 2 names .* begin with two, and take the second out'),
+        (tuple(f'r-{letter}' for letter in 'abcdefghijklm'), 'at most 12 names, and got 13'),
+        (('edge', 'edge'), '"edge" is there twice'),
+        (('edge', 'store', 'store'), '"store" is there twice'),
+        (('edge', 'tempo'), '"tempo" already means something'),
+        (('edge', 'channel'), '"channel" already means something'),
+        (('import', 'store'), '"import" already means something'),
         (('edge', 'all'), '"all" already means something'),
         (('edge', 'no role'), "'no role' is no name"),
         (('edge', ''), 'ROLES: missing'),
@@ -141,6 +149,107 @@ def test_nothing_is_left_of_the_reference(made):
             assert word not in text, relative
         if not relative.startswith(new_charm.OWN_PROJECTS):
             assert not new_charm.re.search(r'(?i)(?<![a-z])(frontend|backend)', text), relative
+
+
+FURTHER = [
+    ('edge', 'store'),
+    ('store', 'edge', 'backend'),
+    ('gateway', 'compactor', 'frontend-cache', 'store'),
+    tuple(f'role-{letter}' for letter in 'abcdefghijkl'),
+]
+
+
+@pytest.fixture(scope='module', params=FURTHER, ids=lambda roles: str(len(roles)))
+def with_roles(request, tmp_path_factory):
+    """The roles of a new repository, and its folder."""
+    folder = tmp_path_factory.mktemp('roles')
+    new_charm.generate(Names('webstore', request.param), folder, 'HEAD')
+    return request.param, folder
+
+
+@pytest.fixture
+def workload(with_roles, monkeypatch):
+    """What the coordinator of a new repository says of its workload."""
+    monkeypatch.setattr(deployment, 'ROOT', with_roles[1])
+    return deployment.constants('coordinator-charm/src/workload.py')['WORKLOAD']
+
+
+def test_every_role_is_required_and_part_of_the_meta_role(with_roles, workload):
+    roles, _ = with_roles
+    assert workload['roles']['minimal_deployment'] == dict.fromkeys(roles, 1)
+    assert sorted(workload['roles']['meta_roles']['all']) == sorted(roles)
+
+
+def test_every_role_is_an_option_of_the_worker(with_roles):
+    roles, folder = with_roles
+    charm = yaml.safe_load((folder / 'worker-charm/charmcraft.yaml').read_text())
+    options = charm['config']['options']
+    assert [*options] == ['role-all', *(f'role-{role}' for role in roles)]
+    readme = (folder / 'worker-charm/README.md').read_text()
+    for role in roles[1:]:
+        assert options[f'role-{role}'] == {
+            'type': 'boolean',
+            'default': False,
+            'description': f'Give the workers the role "{role}", which serves /{role}/.',
+        }
+        assert f'| `role-{role}` | false | `{role}`: serves `/{role}/` |\n' in readme
+
+
+def test_every_role_has_a_path_and_the_demo_asks_for_it(with_roles, workload):
+    (first, second, *further), _ = with_roles
+    paths = {'/': first, **{f'/{role}/': role for role in (second, *further)}}
+    assert workload['locations'] == paths
+    # The last one calls the second role.
+    asked = [deployment.arguments(one, 'path')['path'] for one in workload['examples']]
+    assert asked == ['/', *sorted(f'/{role}/' for role in further), '/echo']
+
+
+def test_every_role_is_deployed_by_terraform_and_known_to_the_probe(with_roles):
+    roles, folder = with_roles
+    [values] = hcl2.loads((folder / 'terraform/main.tf').read_text())['locals']
+    workers = values['workers']
+    assert {name: value.strip('${}') for name, value in workers.items()} == {
+        role: f'var.{role}' for role in roles
+    }
+    variables = (folder / 'terraform/variables.tf').read_text()
+    for role in roles:
+        assert variables.count(f'\nvariable "{role}" {{\n') == 1
+        assert variables.count(f'optional(string, "{role}")\n') == 1
+    ruleset = yaml.safe_load((folder / 'probes/cluster-consistency.yaml').read_text())
+    [given] = ruleset['probes'][0]['with']
+    assert given['minimal_deployment'] == dict.fromkeys(roles, 1)
+    assert sorted(given['meta_roles']['all']) == sorted(roles)
+
+
+def test_every_role_is_in_the_commands_of_the_docs(with_roles):
+    roles, folder = with_roles
+    docs = (folder / 'docs/deploy.md').read_text()
+    for role in roles:
+        assert f'.charm {role} -n 2 \\\n    --config role-all=false --config role-{role}' in docs
+        assert f'juju integrate coordinator:cluster {role}:cluster\n' in docs
+    listed = ', '.join(f'`{role}`' for role in roles)
+    assert f'roles that you give it: {listed}, or `all`' in (folder / 'README.md').read_text()
+
+
+def test_two_roles_only_take_the_places_of_the_reference(tmp_path):
+    for path in further_roles.COPIED:
+        text = (new_charm.ROOT / path).read_text()
+        new = renamed(path, text.encode(), Names('webstore'))[1].decode()
+        assert text.count('\n') == new.count('\n') + text.count(new_charm._ABOUT_THE_TEMPLATE)
+
+
+@pytest.mark.parametrize('path', further_roles.COPIED)
+@pytest.mark.parametrize('times', [0, 2])
+def test_a_place_for_a_role_that_is_gone_is_an_error(path, times):
+    text = (new_charm.ROOT / path).read_text()
+    for part in further_roles.COPIED[path]:
+        found = new_charm.re.search(part.pattern, text, new_charm.re.MULTILINE)
+        assert found
+        part_of = text[: found.start()].rpartition('\n')[2] + found[0]
+        changed = text.replace(part_of, '') if not times else f'{text}\n{text}'
+        with pytest.raises(Error, match=f'{path}: cannot add a role: .*found it {times} times'):
+            renamed(path, changed.encode(), Names('webstore', ('a', 'b', 'c')))
+        renamed(path, changed.encode(), Names('webstore', ('a', 'b')))
 
 
 def test_it_has_a_readme_of_its_own_and_no_generator(made):

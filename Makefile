@@ -77,7 +77,7 @@ load: setup pack  # Change and break things under a constant load, into build/lo
 lock: tools  # Pin every dependency, and the charms' by hash; ARGS=--upgrade takes the newest versions
 	@python3 scripts/lock.py $(ARGS)
 
-new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../webstore-operators [ROLES=edge,store]
+new-charm: tools  # Make a pair of your own of this one: NAME=webstore DEST=../webstore-operators [ROLES=edge,store,…]
 	@PATH="$(PATH)" python3 scripts/new_charm.py --name='$(NAME)' --dest='$(DEST)' $(if $(ROLES),--roles='$(ROLES)') $(if $(UPDATE),--update) $(ARGS)
 
 pack: setup  # Pack both charms and the stores' charms into build/

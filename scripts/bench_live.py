@@ -43,9 +43,9 @@ class NullCharm(ops.CharmBase):
 
 ops.main(NullCharm)
 """
-WORKERS = (
-    deployments.worker('frontend', role='frontend', units=2),
-    deployments.worker('backend', role='backend'),
+WORKERS = tuple(
+    deployments.worker(role, role=role, units=2 if role == 'frontend' else 1)
+    for role in deployments.ROLES
 )
 MINIMAL_PORT, BARE_PORT, TO_PLAIN_PORT, TO_TLS_PORT = 18080, 18081, 18082, 18083
 WORKLOAD_PORT, WORKLOAD_TLS_PORT = 19898, 19899

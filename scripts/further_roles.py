@@ -1,9 +1,10 @@
 """Where the roles of the workers stand in the reference pair: what a third one has to get.
 
-The reference pair has two roles. In a pair with more of them, made by `make new-charm`, each further
-role gets a copy of what the second one has: an option of the worker, a place in the coordinator's
-description, and all that follows from these. A further role is a required one: without a unit of
-it, the coordinator is blocked. The demo and the tests deploy what the description says.
+The reference pair has two roles. In a pair with more of them, made by `make new-charm`, each
+further role gets a copy of what the second one has: an option of the worker, a place in the
+description of the coordinator, and all that follows from these. A further role is a required one:
+without a unit of it, the coordinator is blocked. The demo and the tests deploy what the
+description says.
 """
 
 import re

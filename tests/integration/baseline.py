@@ -3,15 +3,16 @@
 import deployment
 
 COORDINATORS = ['coordinator/0', 'coordinator/1']
-FRONTENDS = ['frontend/0']
-BACKENDS = ['backend/0', 'backend/1']
-WORKERS = [*FRONTENDS, *BACKENDS]
-UNITS = [*COORDINATORS, *WORKERS]
+COUNTS = {role: 2 if role == 'backend' else 1 for role in deployment.ROLES}
+"""How many units of each role there are; each worker application is named after its role."""
 
-_WORKERS = (
-    deployment.worker('frontend', role='frontend', units=len(FRONTENDS)),
-    deployment.worker('backend', role='backend', units=len(BACKENDS)),
-)
+_WORKERS = tuple(deployment.worker(role, role=role, units=COUNTS[role]) for role in COUNTS)
+WORKERS = [unit for worker in _WORKERS for unit in worker.unit_names]
+BACKENDS = [unit for unit in WORKERS if unit.startswith('backend/')]
+UNITS = [*COORDINATORS, *WORKERS]
+MESSAGE = deployment.workers_message(COUNTS)
+"""What the coordinator says when nothing is wrong."""
+
 APPLICATIONS = (
     deployment.coordinator(units=len(COORDINATORS)),
     *_WORKERS,

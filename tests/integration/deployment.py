@@ -206,6 +206,17 @@ def worker(name: str, *, role: str = 'all', units: int = 1) -> Application:
     )
 
 
+def workers_message(units: Mapping[str, int], total: int = 0) -> str:
+    """What an active coordinator says of this many workers by role.
+
+    Args:
+        units: role → how many units have it.
+        total: how many units there are, if some have more than one role.
+    """
+    by_role = ', '.join(f'{role} {count}' for role, count in sorted(units.items()))
+    return f'{total or sum(units.values())} workers ({by_role})'
+
+
 def store(name: str) -> Application:
     """One of the small charms that stand for real ones, by its folder in tests/stores."""
     return Application(

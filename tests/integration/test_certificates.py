@@ -177,10 +177,11 @@ def scaled_back(served: Model) -> Iterator[Model]:
 def test_a_worker_more_changes_nothing_about_tls(scaled_back: Model) -> None:
     model = scaled_back
     before = certificate_files(model, 'coordinator/0')
+    workers = {'frontend/1', *(f'{role}/0' for role in deployment.ROLES)}
     with Watch(model, 'coordinator/0') as watch:
         model.scale('frontend', 2)
         model.wait_active()
-        eventually(lambda: _check_upstreams(model, {'frontend/0', 'frontend/1', 'backend/0'}))
+        eventually(lambda: _check_upstreams(model, workers))
         watch.wait_for_requests(20)
     assert watch.failures == []
     assert watch.certificates == set(before)

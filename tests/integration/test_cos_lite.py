@@ -24,11 +24,11 @@ from killing import killed
 from model import Model, eventually
 from traffic import echo, trace_id_of
 
-WORKERS = (
-    deployment.worker('frontend', role='frontend'),
-    deployment.worker('backend', role='backend', units=2),
+WORKERS = tuple(
+    deployment.worker(role, role=role, units=2 if role == 'backend' else 1)
+    for role in deployment.ROLES
 )
-UNITS = ('coordinator/0', 'frontend/0', 'backend/0', 'backend/1')
+UNITS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_names))
 
 
 @pytest.fixture(scope='module')

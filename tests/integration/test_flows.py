@@ -9,13 +9,13 @@ import baseline
 import telemetry
 from deployment import NGINX_PORT
 from model import Model, eventually
-from traffic import echo, requested, trace_id_of, websocket_echo
+from traffic import echo, requested, send_to_every_role, trace_id_of, websocket_echo
 
 
 def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> None:
-    deployed.wait_status('coordinator', 'active: 3 workers (backend 2, frontend 1)')
-    deployed.wait_status('frontend', 'active: ready: frontend')
-    deployed.wait_status('backend', 'active: ready: backend')
+    deployed.wait_status('coordinator', f'active: {baseline.MESSAGE}')
+    for role in baseline.COUNTS:
+        deployed.wait_status(role, f'active: ready: {role}')
 
 
 @pytest.mark.parametrize('unit', baseline.COORDINATORS)
@@ -43,9 +43,9 @@ def test_a_websocket_goes_through_nginx(deployed: Model) -> None:
 
 
 def test_every_flow_of_every_unit_arrives_in_its_store(deployed: Model) -> None:
-    for _ in range(4):  # enough for each backend to get one
+    for _ in range(4):  # enough for each worker to get one
         for unit in baseline.COORDINATORS:
-            trace_id_of(echo(deployed, unit))
+            send_to_every_role(deployed, unit)
     deployed.check_telemetry(*baseline.UNITS)
 
 
@@ -96,7 +96,7 @@ def test_nginx_begins_a_trace_where_a_client_has_none(deployed: Model) -> None:
 
 
 def test_each_application_has_alert_rules_of_its_own(deployed: Model) -> None:
-    applications = {'coordinator', 'frontend', 'backend'}
+    applications = {'coordinator', *baseline.COUNTS}
 
     def check() -> None:
         rules = deployed.stores.rules()

@@ -16,7 +16,7 @@ UNITS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_n
 METRICS = deployment.TELEMETRY['metrics-endpoint']
 DIRECT = tuple(pair for name, pair in deployment.TELEMETRY.items() if pair != METRICS)
 UNUSED = 'send-otlp is used instead of logging, charm-tracing, workload-tracing'
-FINE = f'active: 2 workers ({", ".join(f"{role} 1" for role in sorted(deployment.ROLES))})'
+FINE = f'active: {deployment.workers_message(dict.fromkeys(deployment.ROLES, 1))}'
 TLS = (
     *(deployment.TLS, deployment.STORES_CA, deployment.COLLECTOR_TLS),
     *deployment.STORE_TLS,

@@ -5,7 +5,7 @@ import pytest
 import baseline
 from model import Model
 
-LIMITS = {'coordinator': 40, 'frontend': 15, 'backend': 15}
+LIMITS = {'coordinator': 40, **dict.fromkeys(baseline.COUNTS, 15)}
 """Hook-tool calls of a unit of an application, those of juju-log aside."""
 
 

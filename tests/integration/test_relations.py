@@ -99,20 +99,18 @@ def check_serves(model: Model, unit: str) -> None:
     assert model.cluster.http(unit, WORKLOAD_PORT).status == 200
 
 
-@pytest.mark.parametrize(
-    ('role', 'other', 'path'), [('backend', 'frontend', '/'), ('frontend', 'backend', '/backend/')]
-)
-def test_cluster(deployed: Model, role: str, other: str, path: str) -> None:
+@pytest.mark.parametrize(('role', 'path'), [('backend', '/'), ('frontend', '/backend/')])
+def test_cluster(deployed: Model, role: str, path: str) -> None:
     """The worker applications are named after their roles."""
     relation = ('coordinator:cluster', f'{role}:cluster')
-    leavers = {unit for unit in baseline.WORKERS if unit.startswith(role)}
+    leavers = {unit for unit in baseline.WORKERS if unit.startswith(f'{role}/')}
     deployed.juju.remove_relation(*relation)
     deployed.wait_status('coordinator', f'blocked: [cluster] missing roles: {role}')
     deployed.wait_status(role, 'blocked: [cluster] not related to a coordinator')
 
     def nothing_left_of_it() -> None:
         check_scraped(deployed, set(baseline.UNITS) - leavers)
-        check_rules(deployed, {'coordinator', other})
+        check_rules(deployed, {'coordinator', *baseline.COUNTS} - {role})
         check_upstreams(deployed, set(baseline.WORKERS) - leavers)
         for unit in leavers:
             check_log_targets(deployed, unit, 0)
@@ -124,7 +122,7 @@ def test_cluster(deployed: Model, role: str, other: str, path: str) -> None:
         assert deployed.cluster.http(unit, WORKLOAD_PORT).status == 200
 
     deployed.integrate(relation)
-    deployed.wait_status('coordinator', 'active: 3 workers')
+    deployed.wait_status('coordinator', f'active: {baseline.MESSAGE}')
     eventually(lambda: trace_id_of(echo(deployed, 'coordinator')))
     eventually(lambda: check_scraped(deployed, set(baseline.UNITS)))
     for unit in leavers:

@@ -17,13 +17,12 @@ import pytest
 import deployment
 import switching
 from cluster import LocalCluster
-from deployment import ROOT
+from deployment import ROLES, ROOT
 from listeners import Listener
 from model import Model, eventually
 from traffic import echo, trace_id_of
 from vegeta import RATE, counts, load
 
-ROLES = ('frontend', 'backend')
 COORDINATOR_UNITS = ('coordinator/0', 'coordinator/1')
 WORKERS = tuple(deployment.worker(role, role=role, units=3) for role in ROLES)
 APPLICATIONS = (deployment.coordinator(units=2), *WORKERS, deployment.store('loki'))
@@ -57,7 +56,7 @@ def loaded(model: Model) -> Model:
 
 
 def kill_a_workload(model: Model) -> None:
-    for unit in ('frontend/0', 'backend/0'):
+    for unit in [f'{role}/0' for role in ROLES]:
         model.cluster.kill_process(unit, 'workload', 'podinfo')
         eventually(lambda unit=unit: check_serves(model, unit))
 
@@ -206,7 +205,7 @@ def turn_tls_off(model: Model) -> None:
 
 
 SHORT: tuple[Step, ...] = (
-    ('kill -9 a workload of each role', kill_a_workload, 2 * IN_FLIGHT),
+    ('kill -9 a workload of each role', kill_a_workload, len(ROLES) * IN_FLIGHT),
     ('delete a worker pod', lambda model: roll(model, 'frontend/1'), IN_FLIGHT),
     ('reload both nginx 10 times', lambda model: reload_nginx(model, 10), 0),
 )
@@ -215,7 +214,7 @@ SHORT_COORDINATORS: tuple[Step, ...] = (
     ('kill a coordinator pod', kill_a_coordinator_pod, IN_FLIGHT),
 )
 WHOLE: tuple[Step, ...] = (
-    ('kill -9 a workload of each role', kill_a_workload, 2 * IN_FLIGHT),
+    ('kill -9 a workload of each role', kill_a_workload, len(ROLES) * IN_FLIGHT),
     ('delete a worker pod', lambda model: roll(model, 'frontend/1'), IN_FLIGHT),
     ('scale a role up and down', scale_up_and_down, IN_FLIGHT),
     ('log-level=debug and back', change_an_option, IN_FLIGHT),

@@ -22,9 +22,8 @@ UNITS = ('coordinator/0', *(unit for worker in _WORKERS for unit in worker.unit_
 """The units of the charms under test."""
 LISTENERS = switching.of_units(UNITS)
 MESSAGES = {
-    'coordinator': '4 workers (backend 2, frontend 2)',
-    'frontend': 'ready: frontend',
-    'backend': 'ready: backend',
+    'coordinator': deployment.workers_message(dict.fromkeys(deployment.ROLES, 2)),
+    **{role: f'ready: {role}' for role in deployment.ROLES},
 }
 """What the units of each application say when nothing is wrong."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from clients import Span
 from cluster import Response
-from deployment import NGINX_PORT
+from deployment import NGINX_PORT, TRAFFIC
 from model import Model
 
 
@@ -40,6 +40,14 @@ def trace_id_of(response: Response) -> str:
     match = re.fullmatch(r'00-([0-9a-f]{32})-[0-9a-f]{16}-01', traceparent)
     assert match, traceparent
     return match[1]
+
+
+def send_to_every_role(model: Model, target: str) -> None:
+    """Send each of the requests that show that the workload works."""
+    trace_id_of(echo(model, target))
+    for example in TRAFFIC:
+        if example.method == 'GET':
+            assert model.cluster.http(target, example.port, example.path).status == 200, example
 
 
 def websocket_echo(model: Model, target: str, text: str) -> str:

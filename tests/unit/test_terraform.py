@@ -232,8 +232,7 @@ def test_the_root_module_deploys_the_pair_and_integrates_it(terraform):
     found, outputs = planned(terraform, frontend={'units': 2, 'resources': image})
     applications = {one['name']: one for one in found['application']}
     assert {name: one['units'] for name, one in applications.items()} == {
-        'backend': 1,
-        'coordinator': 1,
+        **dict.fromkeys(('coordinator', *deployment.ROLES), 1),
         'frontend': 2,
     }
     frontend = applications['frontend']
@@ -246,7 +245,7 @@ def test_the_root_module_deploys_the_pair_and_integrates_it(terraform):
         'revision': None,
     }
     pairs = [{one[f'application_{n}']['name'] for n in (0, 1)} for one in found['integration']]
-    wanted = ({'backend', 'coordinator'}, {'coordinator', 'frontend'})
+    wanted = [{'coordinator', role} for role in deployment.ROLES]
     assert sorted(map(sorted, pairs)) == sorted(map(sorted, wanted))
     ends = {one[f'application_{n}']['endpoint'] for one in found['integration'] for n in (0, 1)}
     assert ends == {'cluster'}
@@ -259,7 +258,7 @@ def test_the_root_module_deploys_the_pair_and_integrates_it(terraform):
 
 
 @needs_terraform
-@pytest.mark.parametrize('application', ['backend', 'coordinator', 'frontend'])
+@pytest.mark.parametrize('application', ['coordinator', *deployment.ROLES])
 def test_an_image_under_an_unknown_name_is_refused(terraform, application):
     done = plan(terraform, **{application: {'resources': {'workload': 'podinfo:1'}}})
     assert done.returncode

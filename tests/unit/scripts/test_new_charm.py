@@ -313,6 +313,13 @@ def test_it_follows_the_reference_and_keeps_what_its_author_did(place, monkeypat
     assert (place / 'docs/reference.md').read_text().endswith('better\n')
 
 
+def test_a_pair_with_further_roles_follows_with_all_of_them(place):
+    new_charm.make(Names('webstore', ('edge', 'store', 'ruler')), place)
+    new_charm.update(place)
+    assert git(place, 'diff', 'main', 'reference') == ''
+    assert 'role-ruler:' in git(place, 'show', 'reference:worker-charm/charmcraft.yaml')
+
+
 def test_only_what_was_made_here_can_follow(tmp_path):
     with pytest.raises(Error, match='was not made by make new-charm'):
         new_charm.update(tmp_path)

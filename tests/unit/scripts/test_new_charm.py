@@ -223,7 +223,7 @@ def test_every_role_is_deployed_by_terraform_and_known_to_the_probe(with_roles):
 
 def test_every_role_is_in_the_commands_of_the_docs(with_roles):
     roles, folder = with_roles
-    docs = (folder / 'docs/deploy.md').read_text()
+    docs = (folder / 'docs/how-to/deploy.md').read_text()
     for role in roles:
         assert f'.charm {role} -n 2 \\\n    --config role-all=false --config role-{role}' in docs
         assert f'juju integrate coordinator:cluster {role}:cluster\n' in docs

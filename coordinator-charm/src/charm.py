@@ -27,6 +27,7 @@ import nginx
 import nginx_config
 import nginx_pod
 import running
+import s3
 import state
 import statuses
 import tls
@@ -77,6 +78,8 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             import publishing  # noqa: PLC0415 the other units do without it
 
             publishing.ensure_published(self, bags, seen, self._now, narrows=self._narrows)
+            if isinstance(event, ops.RelationBrokenEvent) and event.relation.name == s3.ENDPOINT:
+                s3.ensure_no_secret(self)
 
     def describe(self) -> str:
         """Add to the report what blocks and what is awaited; return the message if all is well."""

@@ -2,12 +2,32 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from coordinated_telemetry import cluster
 from coordinated_telemetry.cluster_data import Scheme
 from coordinated_telemetry.roles import Roles
 from coordinated_telemetry.workloads import Ports, Protocol
+
+
+class S3(NamedTuple):
+    """A bucket as a configuration may name it; its keys come to each worker in a Juju secret.
+
+    Attributes:
+        endpoint: the URL of the store.
+        bucket: its name.
+        region: or ''.
+        path: the prefix of all objects in the bucket, or ''.
+        uri_style: whether the bucket is in the URL's host or in its path; '' if nobody says.
+        ca: the CAs of the endpoint in PEM, or ''; workers get them in `Run.s3_ca`.
+    """
+
+    endpoint: str
+    bucket: str
+    region: str = ''
+    path: str = ''
+    uri_style: Literal['host', 'path', ''] = ''
+    ca: str = ''
 
 
 class Seen(NamedTuple):
@@ -17,11 +37,13 @@ class Seen(NamedTuple):
         log_level: the charm's option: debug, info, warning or error.
         workers: every unit that has published its address, with its roles.
         scheme: how the workers are to serve, in the end.
+        s3: the bucket, if a usable one is related.
     """
 
     log_level: str
     workers: cluster.Workers
     scheme: Scheme = 'http'
+    s3: S3 | None = None
 
 
 class Metrics(NamedTuple):
@@ -95,6 +117,8 @@ class Workload:
         other_trace_headers: what a request must not have on its way to a worker, because the
             workload would continue the trace of that header, and not the one that nginx sets.
         examples: what shows that the workload works.
+        needs_s3: whether it cannot work without a bucket. Workers then get no configuration before
+            there is one.
     """
 
     roles: Roles
@@ -108,6 +132,7 @@ class Workload:
     traces: tuple[Protocol, ...] = ()
     other_trace_headers: tuple[str, ...] = ()
     examples: tuple[Request | Exchange, ...] = ()
+    needs_s3: bool = False
 
     @property
     def routed(self) -> list[str]:

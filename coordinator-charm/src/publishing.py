@@ -9,6 +9,7 @@ import cluster_tls
 import description
 import ingress
 import nginx_config
+import s3
 import schemes
 import targets
 import tls_data
@@ -52,15 +53,23 @@ def ensure_published(
     traces.ensure_request(bags, 'workload-tracing', charm.app, protocols)
     trust.ensure_request(bags, 'receive-ca-cert', charm.app)
     ensure_entry(charm, bags, seen, now)
+    s3.ensure_request(bags, charm)
+    bucket, keys = seen.storage.bucket, seen.storage.keys
+    scheme = schemes.of_workers(seen, now)
+    config = (
+        WORKLOAD.config(description.Seen(seen.config.log_level, seen.workers, scheme, bucket))
+        if bucket or not WORKLOAD.needs_s3
+        else None
+    )
     to_workers = cluster_data.CoordinatorData(
-        worker_config=WORKLOAD.config(
-            description.Seen(seen.config.log_level, seen.workers, schemes.of_workers(seen, now))
-        ),
+        worker_config=config,
         loki_endpoints=seen.log_endpoints or None,
         charm_tracing_receivers=seen.charm_receivers or None,
         workload_tracing_receivers=seen.workload_receivers or None,
         otlp_endpoints=dict(seen.otlp_endpoints) or None,
         receive_ca_certs=seen.store_ca or None,
+        s3_secret_id=s3.ensure_secret(bags, charm, keys) if keys else None,
+        s3_tls_ca_chain=(bucket and bucket.ca) or None,
     )
     ca = cluster_tls.ensure_published(
         bags, charm.app, charm.hosts.unit, seen, to_workers, now, narrows=narrows

@@ -7,6 +7,7 @@ from typing import Literal
 import pydantic
 
 import ingress
+import s3
 import tls
 import tls_data
 from coordinated_telemetry import (
@@ -58,6 +59,7 @@ class State:
         routes: where this unit's own telemetry goes.
         hosts: IP address → DNS name of the worker unit that has it, for those that serve https.
         ingress_url: where an ingress serves the application, or ''.
+        storage: the provider of a bucket, and what it published.
     """
 
     config: Config
@@ -73,6 +75,7 @@ class State:
     shared: tls_data.Shared = dataclasses.field(default_factory=tls_data.Shared)
     hosts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ingress_url: str = ''
+    storage: s3.Related = dataclasses.field(default_factory=s3.Related)
     otlp_endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
     routes: Routes = dataclasses.field(default_factory=Routes)
 
@@ -149,6 +152,7 @@ def read(charm: ReconcilingCharm, bags: databags.Databags) -> State:
         shared=shared or tls_data.Shared(),
         hosts=hosts,
         ingress_url=ingress.read_url(bags),
+        storage=s3.read(bags, charm),
         otlp_endpoints=otlp_endpoints,
         routes=routes.choose(
             charm.report,

@@ -58,6 +58,14 @@ def describe(
             report.waiting.append(f'[cluster] waiting for data from {names}')
         else:
             report.blocked.append(f'[cluster] missing roles: {", ".join(missing)}')
+    if WORKLOAD.needs_s3 and seen.storage.bucket is None:
+        provider = seen.storage.provider
+        if not provider:
+            report.blocked.append(f'[s3] no bucket: juju integrate {application}:s3 S3-INTEGRATOR')
+        elif report.ignores(f'{provider} s3'):
+            report.blocked.append(f'[s3] {provider} published no usable bucket')
+        else:
+            report.waiting.append(f'[s3] waiting for data from {provider}')
     if not nginx_reachable:
         report.waiting.append('[nginx] waiting for the container')
     elif not nginx_running:

@@ -21,6 +21,7 @@ output "requires" {
     ingress          = "ingress"
     logging          = "logging"
     receive_ca_cert  = "receive-ca-cert"
+    s3               = "s3"
     send_otlp        = "send-otlp"
     workload_tracing = "workload-tracing"
   }

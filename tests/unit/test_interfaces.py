@@ -226,7 +226,7 @@ def test_certificates_of_the_fields_model_are_served(unit):
 
 UNPUBLISHED = {'catalogue', 'grafana_dashboard', 'loki_push_api'}
 CHECKED_HERE = {'certificate_transfer', 'prometheus_scrape', 'tls-certificates', 'tracing'}
-CHECKED_ELSEWHERE = {'coordinator_cluster', 'ingress', 'otlp'}
+CHECKED_ELSEWHERE = {'coordinator_cluster', 'ingress', 'otlp', 's3'}
 
 
 def test_every_interface_of_the_coordinator_is_among_them():

@@ -16,7 +16,7 @@ FOLDERS = {
 }
 OF_A_CHARM = {
     *('bounds', 'databags', 'hostile', 'life_cycle', 'quiet', 'relations', 'statuses'),
-    *('rules_fire', 'trust', 'restarts', 'https', 'tls'),
+    *('rules_fire', 'trust', 'restarts', 'https', 's3', 'tls'),
 }
 """What is tested of a charm as a whole: these are the tests of its charm.py."""
 OF_THE_LIBRARY = {'package'}

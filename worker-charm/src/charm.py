@@ -59,7 +59,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
     def reconcile(self, event: ops.EventBase, bags: databags.Databags) -> None:
         """Make the relation and the container match what the coordinator asks for."""
         self._roles = self._enabled_roles()
-        coordinator = cluster_worker.read_coordinator(bags, 'cluster', self.topology)
+        coordinator = cluster_worker.read_coordinator(bags, 'cluster', self.topology, self.model)
         if coordinator and not WORKLOAD.ports.tls:
             coordinator = dataclasses.replace(coordinator, schemes=('http',))
         self._is_related = bool(bags.relations('cluster'))
@@ -119,13 +119,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
 
     def _enabled_roles(self) -> tuple[str, ...]:
         """The roles of which the option is true, meta-roles not expanded, sorted."""
-        return tuple(
-            sorted(
-                option.removeprefix(_ROLE_OPTION)
-                for option, is_enabled in self.config.items()
-                if option.startswith(_ROLE_OPTION) and is_enabled
-            )
-        )
+        enabled = [one for one, on in self.config.items() if on and one.startswith(_ROLE_OPTION)]
+        return tuple(sorted(option.removeprefix(_ROLE_OPTION) for option in enabled))
 
     def _serving(self) -> worker_tls.Serving | None:
         """What the workload serves; None if Pebble cannot be asked."""
@@ -204,6 +199,9 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         self._ensure_log_targets(coordinator.receive_ca_certs)
         # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
         config = self._config or self._runner.read_config()
+        if WORKLOAD.needs_s3 and not coordinator.s3:
+            self.report.waiting.append('[s3] waiting for the keys of the bucket')
+            return
         if config is None:
             return
         digest = tls.issued.sha256 if tls.issued else serving.certificate_sha256
@@ -242,7 +240,7 @@ class WorkerCharm(reconciler.ReconcilingCharm):
         """
         owner = dataclasses.replace(self.topology, unit='')
         wanted = worker_tls.Serving(coordinator.schemes)
-        layers = WORKLOAD.layers(self._run(coordinator, config, owner, wanted))
+        layers = WORKLOAD.layers(self._run(coordinator, config, owner, wanted).redacted)
         shared: dict[str, Any] = {**layers}
         if 'https' in coordinator.schemes:
             shared['certificate'] = worker_tls.issued_digest(coordinator, unit)
@@ -271,6 +269,8 @@ class WorkerCharm(reconciler.ReconcilingCharm):
             traces=traces.url,
             protocol=traces.protocol,
             traces_ca=coordinator.receive_ca_certs if is_tls else '',
+            s3=coordinator.s3,
+            s3_ca=coordinator.s3_tls_ca_chain,
         )
 
     def _is_after_others(

@@ -32,6 +32,7 @@ with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutr
     import nginx_upstream_tls
     import publishing
     import running
+    import s3
     import schemes
     import state
     import statuses
@@ -76,6 +77,7 @@ __all__ = [
     'own_workload',
     'publishing',
     'running',
+    's3',
     'schemes',
     'state',
     'statuses',

@@ -22,6 +22,8 @@ def test_the_keys_are_those_of_the_field_and_what_tls_adds():
             'loki_endpoints',
             'otlp_endpoints',
             'receive_ca_certs',
+            's3_secret_id',
+            's3_tls_ca_chain',
             'server_cert',
             'worker_certificates',
             'worker_config',

@@ -213,4 +213,12 @@ def test_a_key_may_have_another_name_than_its_field():
         'strip-prefix': 'true',
     }
     assert databag.encoded(_Hyphenated()) == {'name': '"a"'}
-    assert _Hyphenated.written_keys() == {'name', 'strip-prefix'}
+    assert _Hyphenated.fields_by_key() == {'name': 'name', 'strip-prefix': 'strip_prefix'}
+
+
+def test_such_a_key_is_read_too_and_named_as_it_is_written():
+    assert databag.parse(_Hyphenated, {'strip-prefix': 'true', 'strip_prefix': 'false'}) == {
+        'data': {'name': 'a', 'strip_prefix': True}
+    }
+    (why,) = databag.parse(_Hyphenated, {'strip-prefix': '7', 'name': '"b"'})['why']
+    assert why.startswith('strip-prefix: ')

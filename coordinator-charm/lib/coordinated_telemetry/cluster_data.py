@@ -3,14 +3,14 @@
 These keys are those of PyPI's `coordinated-workers` 4.x, so either side can be swapped for it:
 
 - the coordinator's application: `worker_config`, `loki_endpoints`, `charm_tracing_receivers`,
-  `workload_tracing_receivers`, `ca_cert`, which are five of its eleven, and `server_cert`, which
-  is read and never written;
+  `workload_tracing_receivers`, `ca_cert`, `s3_tls_ca_chain`, which are six of its eleven, and
+  `server_cert`, which is read and never written;
 - a worker's application: `role`; each of its units: `address`, `juju_topology`.
 
 The library's README says what a mixed pair does. This library's own keys are `receive_ca_certs`,
-`otlp_endpoints` and what gives each worker a certificate for a key that never leaves it:
-`worker_certificates` and `worker_schemes` of the coordinator's application; `ip_addresses`,
-`certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
+`otlp_endpoints`, `s3_secret_id` and what gives each worker a certificate for a key that never
+leaves it: `worker_certificates` and `worker_schemes` of the coordinator's application;
+`ip_addresses`, `certificate_signing_request`, `schemes` and `certificate_sha256` of a worker unit.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ Scheme = Literal['http', 'https']
 Schemes = Annotated[list[Scheme], pydantic.Field(max_length=2)]
 IpAddresses = Annotated[list[addresses.IpAddress], pydantic.Field(max_length=8)]
 Sha256 = Annotated[str, pydantic.Field(pattern=r'^[0-9a-f]{64}$')]
+# An id as Juju writes it (rs/xid), with the model's UUID if it is of another.
+SecretId = Annotated[str, pydantic.Field(pattern=r'^secret:(//[0-9a-f-]{36}/)?[0-9a-z]{20}$')]
 
 
 def sha256(chain: str) -> str:
@@ -84,11 +86,13 @@ class CoordinatorData(databag.Databag):
             its workers share. With it, `ca_cert` vouches for the stores too.
         worker_certificates: worker unit → its certificate, then each one's issuer, in PEM.
         worker_schemes: what each worker is to serve; without it, `http`.
+        s3_secret_id: of the secret with the keys of the bucket, see `s3_keys`.
+        s3_tls_ca_chain: the CAs of the bucket's endpoint, in PEM.
     """
 
     # coordinated-workers publishes these, or did; this library does not.
     retired = frozenset(
-        'privkey_secret_id s3_tls_ca_chain remote_write_endpoints tracing_receivers'
+        'privkey_secret_id remote_write_endpoints tracing_receivers'
         ' worker_labels worker_ports'.split()
     )
     remedy = "shorten the workers' configuration"
@@ -103,3 +107,5 @@ class CoordinatorData(databag.Databag):
     server_cert: str | None = None
     worker_certificates: dict[str, Any] | None = None
     worker_schemes: Schemes | None = None
+    s3_secret_id: SecretId | None = None
+    s3_tls_ca_chain: pem.Certificates | None = None

@@ -42,13 +42,10 @@ class Databag(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, strict=True, extra='ignore', defer_build=True)
 
     @classmethod
-    def written_keys(cls) -> set[str]:
-        """The keys that are written: a field's `serialization_alias`, if it has one, or its name.
-
-        Keys are read by the names of fields alone.
-        """
+    def fields_by_key(cls) -> dict[str, str]:
+        """Key → name of its field: its `serialization_alias`, or else the name."""
         fields = cls.model_fields.items()
-        return {field.serialization_alias or name for name, field in fields}
+        return {field.serialization_alias or name: name for name, field in fields}
 
     @pydantic.model_serializer(mode='wrap')
     def _without_absent(self, serialize: pydantic.SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -73,7 +70,8 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
         `data`, the values by key, and `why`, a line for each ignored key, if there are any.
         Without `data` the whole databag is ignored; `{}` means that it is not ready.
     """
-    keys = sorted(model.model_fields.keys() & content.keys())
+    names = model.fields_by_key()
+    keys = sorted(names.keys() & content.keys())
     if not keys:
         return {}
     size = sum(len(key) + len(value) for key, value in content.items())
@@ -83,20 +81,25 @@ def parse(model: type[Databag], content: Mapping[str, str]) -> dict[str, Any]:
     why: list[str] = []
     for key in keys:
         try:
-            values[key] = content[key] if model.plain else _decode(content[key])
+            values[names[key]] = content[key] if model.plain else _decode(content[key])
         except ValueError as error:
             why.append(f'{key}: not JSON, {reason(error)}')
-            if model.model_fields[key].is_required():
+            if model.model_fields[names[key]].is_required():
                 return {'why': why[-1:]}
     while values:
         try:
             data = model.model_validate(values).model_dump(mode='json')
         except pydantic.ValidationError as error:
-            key = _field(error)
-            if key not in values or model.model_fields[key].is_required():
-                return {'why': [reason(error)]}
-            why.append(reason(error))
-            del values[key]
+            name = _field(error)
+            line = reason(error)
+            if name in model.model_fields and (
+                key := model.model_fields[name].serialization_alias
+            ):
+                line = line.replace(name, key, 1)
+            if name not in values or model.model_fields[name].is_required():
+                return {'why': [line]}
+            why.append(line)
+            del values[name]
         else:
             return {'data': data, 'why': why} if why else {'data': data}
     return {'why': why}

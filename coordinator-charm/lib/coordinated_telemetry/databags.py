@@ -190,7 +190,7 @@ class Databags:
             self.report.block(f'[{endpoint}] {why}')
             return False
         # An empty value erases its key.
-        keys = sorted({*content.written_keys(), *content.retired})
+        keys = sorted({*content.fields_by_key(), *content.retired})
         wanted = {**dict.fromkeys(keys, ''), **values}
         model, changed = type(content).__name__, False
         for one in relations:

@@ -9,7 +9,7 @@ from typing import Any
 
 import ops
 
-from . import addresses, cluster, databag, databags, otlp, pem
+from . import addresses, cluster, databag, databags, otlp, pem, s3_keys
 from .cluster_data import (
     CoordinatorData,
     Scheme,
@@ -40,6 +40,8 @@ class Coordinator:
         schemes: what the workload is to serve: `http`, `https` or both.
         issued: unit of this application → what was issued for it, unchecked.
         otlp_endpoints: one of `otlp.KEYS` → URL, where a collector takes telemetry.
+        s3: the keys of the bucket, or None.
+        s3_tls_ca_chain: the CAs of the bucket's endpoint in PEM, or ''.
     """
 
     application: str
@@ -53,6 +55,8 @@ class Coordinator:
     schemes: tuple[Scheme, ...] = ('http',)
     issued: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False, compare=False)
     otlp_endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    s3: s3_keys.S3Keys | None = None
+    s3_tls_ca_chain: str = ''
 
 
 _CHECKS: dict[str, Callable[[str, str], str]] = {
@@ -64,9 +68,16 @@ _CHECKS: dict[str, Callable[[str, str], str]] = {
 
 
 def read_coordinator(
-    bags: databags.Databags, endpoint: str, worker: Topology
+    bags: databags.Databags, endpoint: str, worker: Topology, model: ops.Model | None = None
 ) -> Coordinator | None:
-    """Read the coordinator's data (worker's side); None while it is not ready or ignored."""
+    """Read the coordinator's data (worker's side); None while it is not ready or ignored.
+
+    Args:
+        bags: the databags of this dispatch.
+        endpoint: the name of the `cluster` endpoint.
+        worker: this unit.
+        model: where to get the secret with the keys of the bucket; None for a worker without one.
+    """
     for relation in cluster.in_model(bags, endpoint, worker):
         name = relation.app.name
         data = bags.load(relation, relation.app, CoordinatorData)
@@ -89,8 +100,23 @@ def read_coordinator(
                 certificate=_certificate(bags, name, data, worker.unit),
                 schemes=tuple(data.worker_schemes or ('http',)),
                 issued=data.worker_certificates or {},
+                s3=_s3(bags, name, data, model),
+                s3_tls_ca_chain=data.s3_tls_ca_chain or '',
             )
     return None
+
+
+def _s3(
+    bags: databags.Databags, name: str, data: CoordinatorData, model: ops.Model | None
+) -> s3_keys.S3Keys | None:
+    """The keys of the bucket; if they cannot be had, as if there were none."""
+    if not data.s3_secret_id or model is None:
+        return None
+    try:
+        return s3_keys.read(model, data.s3_secret_id)
+    except ValueError as error:
+        bags.report.ignore(f'{name} s3_secret_id', str(error))
+        return None
 
 
 def _certificate(bags: databags.Databags, name: str, data: CoordinatorData, unit: str) -> str:

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import ops
 
-from . import traces
+from . import s3_keys, traces
 from .cluster_data import Scheme
 from .topology import Topology
 from .workloads import Ports, Protocol
@@ -47,6 +47,8 @@ class Run:
             whole URL.
         protocol: how the receiver is spoken to.
         traces_ca: PEM certificates to trust when sending traces, or ''.
+        s3: the keys of the bucket, for the service's environment, or None.
+        s3_ca: PEM certificates to trust, besides the image's own, when calling it, or ''.
     """
 
     roles: tuple[str, ...]
@@ -59,6 +61,13 @@ class Run:
     traces: str | None = None
     protocol: Protocol = 'otlp_grpc'
     traces_ca: str = ''
+    s3: s3_keys.S3Keys | None = None
+    s3_ca: str = ''
+
+    @property
+    def redacted(self) -> 'Run':
+        """The same without the keys of the bucket, for what others may know."""
+        return dataclasses.replace(self, s3=self.s3.redacted) if self.s3 else self
 
     @property
     def coordinator_host(self) -> str:
@@ -92,6 +101,10 @@ class Workload(abc.ABC):
     """
     traces_ca_file: ClassVar[str] = ''
     """Holds `Run.traces_ca`; not in the folder of `ca_file`."""
+    s3_ca_file: ClassVar[str] = ''
+    """Holds `Run.s3_ca`; '' for a workload without a bucket."""
+    needs_s3: ClassVar[bool] = False
+    """Whether it cannot work without a bucket: it is then neither started nor changed."""
     version_command: ClassVar[tuple[str, ...]] = ()
     """Prints the version."""
 
@@ -148,7 +161,11 @@ class Workload(abc.ABC):
 
     def all_files(self, run: Run) -> dict[str, str | None]:
         """The files that the workload reads: path → text, None where there is to be none."""
-        optional = {self.ca_file: run.ca or None, self.traces_ca_file: run.traces_ca or None}
+        optional = {
+            self.ca_file: run.ca or None,
+            self.traces_ca_file: run.traces_ca or None,
+            self.s3_ca_file: run.s3_ca or None,
+        }
         optional.pop('', None)
         return {self.config_file: run.config, **self.files(run), **optional}
 
@@ -186,6 +203,8 @@ class Workload(abc.ABC):
             found[CERTIFICATE] = run.certificate_sha256
         if run.ca:
             found['CA_SHA256'] = _sha256(run.ca)
+        if run.s3_ca and self.s3_ca_file:
+            found['S3_CA_SHA256'] = _sha256(run.s3_ca)
         if run.traces:
             found |= {
                 'OTEL_SERVICE_NAME': run.topology.application,

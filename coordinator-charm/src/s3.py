@@ -9,7 +9,7 @@ own, and takes whatever a provider publishes.
 """
 
 import json
-import secrets
+import os
 from typing import Annotated, Literal, NamedTuple
 
 import ops
@@ -198,12 +198,12 @@ def ensure_secret(
     try:
         secret = charm.model.get_secret(label=LABEL)
     except ops.SecretNotFoundError:
-        content['mark'] = secrets.token_hex(8)
+        content['mark'] = os.urandom(8).hex()
         secret = charm.app.add_secret(content, label=LABEL)
     else:
         before = secret.peek_content()  # the newest, whichever revision this unit last saw
         if {key: before.get(key) for key in content} != content:
-            secret.set_content({**content, 'mark': secrets.token_hex(8)})
+            secret.set_content({**content, 'mark': os.urandom(8).hex()})
     # ops does not know the id of a secret that was found by its label.
     secret_id = secret.id or secret.get_info().id
     for relation in bags.relations('cluster'):

@@ -12,7 +12,9 @@ of_coordinator, of_worker = coordinators.WORKLOAD, workers.WORKLOAD
 
 def test_the_workload_serves_where_the_coordinator_looks_for_it():
     assert of_worker.ports == of_coordinator.ports
-    assert {*of_worker.more_ports} == {*of_coordinator.role_ports.values()}
+    of_calls = {served.ports for served in of_coordinator.grpc.values()}
+    others = {*of_coordinator.role_ports.values(), *of_calls} - {of_worker.ports}
+    assert {*of_worker.more_ports} == others
     assert of_coordinator.ports.plain == deployment.WORKLOAD_PORT
     assert (of_coordinator.ports.tls or 0) == deployment.WORKLOAD_TLS_PORT
     assert nginx_config.PORT == cluster.COORDINATOR_PORT == deployment.NGINX_PORT
@@ -28,6 +30,10 @@ def test_a_worker_has_an_option_for_each_role_that_the_coordinator_knows():
 
 def test_both_say_the_same_of_traces():
     assert of_worker.traces == of_coordinator.traces
+
+
+def test_both_say_whether_the_workload_needs_a_bucket():
+    assert of_worker.needs_s3 == of_coordinator.needs_s3
 
 
 def test_nginx_sends_requests_to_roles_that_there_are():

@@ -16,7 +16,7 @@ LOGGED = ',"grpc_status":"$upstream_trailer_grpc_status$upstream_http_grpc_statu
 The status comes after the answer or, without an answer, in the head.
 """
 
-# `TE: trailers` is nginx's own. A header set here is one of a call only.
+# nginx asks for trailers by itself. A header set here is one of a call only.
 _HTTP = """
     grpc_connect_timeout {connect_timeout}s;
     grpc_read_timeout {idle_timeout}s;

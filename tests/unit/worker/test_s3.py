@@ -1,6 +1,7 @@
 """The keys of the bucket at the worker: in the service's environment, and nowhere else."""
 
 import dataclasses
+import json
 
 import ops
 import pytest
@@ -86,13 +87,27 @@ def test_what_other_units_see_does_not_depend_on_the_keys(unit):
     assert runs(**{'access-key': 'AKID', 'secret-key': 'hush', 'mark': 'two'}) != first
 
 
-def test_new_keys_restart_it_in_turn(unit):
-    before = unit.update_status(state(unit, KEYS))
+def with_new_keys(unit, before):
+    """What the unit does when the coordinator has changed the keys."""
     content = {'access-key': 'AKID', 'secret-key': 'other', 'mark': 'two'}
     secret = dataclasses.replace(before.get_secret(id=KEYS.id), latest_content=content)
     changed = dataclasses.replace(before, secrets=[secret])
-    after = unit.ctx.run(unit.ctx.on.secret_changed(secret), changed)
+    return unit.ctx.run(unit.ctx.on.secret_changed(secret), changed)
+
+
+def test_new_keys_restart_it(unit):
+    after = with_new_keys(unit, unit.update_status(state(unit, KEYS)))
     assert environment(after)['AWS_SECRET_ACCESS_KEY'] == 'other'
+
+
+def test_with_new_keys_it_waits_for_the_unit_before_it(unit, tmp_path):
+    runs_of = unit.update_status(state(unit, KEYS, peers=[scene.peers(id=22)])).get_relation(22)
+    runs = json.loads(runs_of.local_unit_data['runs'])
+    second = scene.Worker(tmp_path / 'second', number=1)
+    before = second.update_status(state(second, KEYS, peers=[scene.peers({0: runs}, id=22)]))
+    after = with_new_keys(second, before)
+    assert environment(after)['AWS_SECRET_ACCESS_KEY'] == 'hush'
+    assert after.unit_status.message == 'ready: all; will restart after worker/0'
 
 
 @pytest.mark.parametrize('secrets', [(), (testing.Secret({'a-key': 'b'}, id=KEYS.id),)])

@@ -42,6 +42,7 @@ COPIED = {
         Part(r'^          backend: 1\n'),
         Part(r'(?<=all: \[frontend), backend(?=\])'),
     ),
+    'docs/reference.md': (Part(r'^\| `role-backend` .*\n'),),
     'docs/how-to/deploy.md': (
         Part(r'^juju deploy \S+ backend .*\n(?:    .*\n)+'),
         Part(r'^juju integrate coordinator:cluster backend:cluster\n'),

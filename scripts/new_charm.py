@@ -321,6 +321,8 @@ def _check_place(dest: Path) -> None:
 def _format(folder: Path) -> None:
     """Format anew what became longer or shorter, as `make lint` wants it."""
     ruff = shutil.which('ruff')
+    if not ruff and not shutil.which('uvx'):
+        raise Error('neither ruff nor uvx is on the PATH; make new-charm brings them')
     command = [ruff] if ruff else ['uvx', f'ruff=={_pinned("ruff")}']
     for arguments in (
         ['format'],

@@ -254,7 +254,7 @@ def test_a_place_for_a_role_that_is_gone_is_an_error(path, times):
 
 def test_without_a_formatter_it_says_what_brings_one(tmp_path, monkeypatch):
     monkeypatch.setattr(new_charm.shutil, 'which', lambda name: None)
-    with pytest.raises(Error, match='neither ruff nor uvx .* make new-charm'):
+    with pytest.raises(Error, match=r'neither ruff nor uvx .* make new-charm'):
         new_charm.make(Names('webstore'), tmp_path / 'webstore-operators')
     assert [*tmp_path.iterdir()] == []
 

@@ -137,8 +137,8 @@ class Workload:
     @property
     def routed(self) -> list[str]:
         """The roles to which nginx sends requests, sorted."""
-        of_grpc = {served.role for served in self.grpc.values()}
-        return sorted({*self.locations.values(), *self.streams.values()} | of_grpc)
+        of_grpc = (served.role for served in self.grpc.values())
+        return sorted({*self.locations.values(), *self.streams.values(), *of_grpc})
 
     @property
     def scraped(self) -> Metrics:

@@ -226,8 +226,8 @@ def config(
     for role in sorted(set(workload.locations.values())):
         if hosts := sorted(set(upstreams.get(role, ()))):
             port = workload.ports_of(role).of(scheme)
-            room = nginx_upstream.ROOM_WITH_TLS if upstream_tls else nginx_upstream.ROOM
-            parts.append(nginx_upstream.upstream(role, hosts, port, room=room, more=_KEEPALIVE))
+            tls = bool(upstream_tls)
+            parts.append(nginx_upstream.upstream(role, hosts, port, with_tls=tls, more=_KEEPALIVE))
     parts.append(
         nginx_grpc.directives(
             workload,

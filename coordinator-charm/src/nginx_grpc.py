@@ -76,8 +76,9 @@ def directives(
         if hosts := sorted({*upstreams.get(served.role, ())}):
             port = served.ports.of(_scheme(tls))
             name = _upstream(served, tls)
-            room = nginx_upstream.ROOM_WITH_TLS if tls else nginx_upstream.ROOM
-            parts.append(nginx_upstream.upstream(name, hosts, port, room=room, more=keepalive))
+            parts.append(
+                nginx_upstream.upstream(name, hosts, port, with_tls=bool(tls), more=keepalive)
+            )
     return ''.join(parts)
 
 

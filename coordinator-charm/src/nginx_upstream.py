@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from coordinated_telemetry import addresses
 
-ROOM = 4
-"""KiB of shared memory for each worker: its state takes under 2 KiB (measured)."""
-ROOM_WITH_TLS = 8
-"""The same with TLS: a session takes at most 4 KiB."""
+# KiB of shared memory for each worker: its state takes under 2 KiB (measured), and with TLS a
+# session at most another 4 KiB.
+_ROOM, _ROOM_WITH_TLS = 4, 8
 
 
 def upstream(
-    name: str, hosts: Sequence[str], port: int, *, room: int = ROOM, more: str = ''
+    name: str, hosts: Sequence[str], port: int, *, with_tls: bool = False, more: str = ''
 ) -> str:
     """The upstream block of a role's workers.
 
@@ -19,7 +18,7 @@ def upstream(
         name: of the upstream.
         hosts: of its workers, at least one.
         port: where each of them serves.
-        room: KiB of shared memory for each worker.
+        with_tls: whether nginx speaks TLS with them.
         more: further directives, as lines of the block.
     """
     # With `resolve`, nginx follows the pods' addresses by itself. The zone holds every server's
@@ -28,5 +27,6 @@ def upstream(
         f'        server {addresses.join(host, port)} resolve max_fails=1 fail_timeout=1s;\n'
         for host in hosts
     )
+    room = _ROOM_WITH_TLS if with_tls else _ROOM
     zone = f'        zone {name} {256 + room * len(hosts)}k;\n'
     return f'\n    upstream {name} {{\n{zone}{servers}{more}    }}\n'

@@ -197,11 +197,11 @@ class WorkerCharm(reconciler.ReconcilingCharm):
                 bags.ensure('peers', self.unit, rolling.PeerData())
             return
         self._ensure_log_targets(coordinator.receive_ca_certs)
-        # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
-        config = self._config or self._runner.read_config()
         if WORKLOAD.needs_s3 and not coordinator.s3:
             self.report.waiting.append('[s3] waiting for the keys of the bucket')
             return
+        # Telemetry does not wait for a valid configuration: the workload keeps the one it has.
+        config = self._config or self._runner.read_config()
         if config is None:
             return
         digest = tls.issued.sha256 if tls.issued else serving.certificate_sha256

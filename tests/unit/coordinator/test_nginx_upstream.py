@@ -5,7 +5,7 @@ from coordinator.source import nginx_upstream
 
 def test_each_worker_is_a_server_and_has_room_in_the_zone():
     text = nginx_upstream.upstream(
-        'gate', ['a', '::1'], 7070, room=8, more='        keepalive 1;\n'
+        'gate', ['a', '::1'], 7070, with_tls=True, more='        keepalive 1;\n'
     )
     assert text == (
         '\n    upstream gate {\n'

@@ -177,20 +177,25 @@ def scaled_back(served: Model) -> Iterator[Model]:
 def test_a_worker_more_changes_nothing_about_tls(scaled_back: Model) -> None:
     model = scaled_back
     before = certificate_files(model, 'coordinator/0')
-    workers = {'frontend/1', *(f'{role}/0' for role in deployment.ROLES)}
     with Watch(model, 'coordinator/0') as watch:
-        model.scale('frontend', 2)
-        model.wait_active()
-        eventually(lambda: _check_upstreams(model, workers))
+        scale_to_two(model)
         watch.wait_for_requests(20)
     assert watch.failures == []
     assert watch.certificates == set(before)
     assert certificate_files(model, 'coordinator/0') == before
 
 
-def _check_upstreams(model: Model, workers: set[str]) -> None:
-    for unit in COORDINATORS:
-        assert model.upstream_hosts(unit) == workers
+def scale_to_two(model: Model) -> None:
+    """Have two frontends, and wait until every coordinator sends requests to both."""
+    workers = {'frontend/1', *(f'{role}/0' for role in deployment.ROLES)}
+    model.scale('frontend', 2)
+    model.wait_active()
+
+    def check() -> None:
+        for unit in COORDINATORS:
+            assert model.upstream_hosts(unit) == workers
+
+    eventually(check)
 
 
 def test_a_new_pod_serves_the_same_certificate(served: Model) -> None:
@@ -210,16 +215,18 @@ def test_a_hook_with_nothing_to_do_changes_nothing(served: Model) -> None:
         assert not {'relation-set', 'secret-add', 'secret-set', 'secret-remove'} & tools.keys()
 
 
-def test_a_certificate_is_renewed_while_the_old_one_serves(served: Model) -> None:
-    model = served
-    before, shown = certificate_files(model, 'coordinator/0'), serial_numbers(model)
+def test_a_certificate_is_renewed_while_the_old_one_serves(scaled_back: Model) -> None:
+    model = scaled_back
+    scale_to_two(model)  # a worker restarts with its new certificate; one alone would be missed
+    units = (*UNITS, 'frontend/1')
+    before, shown = certificate_files(model, 'coordinator/0'), serial_numbers(model, units)
     with Watch(model, 'coordinator/0') as watch:
-        for unit in UNITS:
+        for unit in units:
             model.cluster.run_hook(unit, 'update-status', later=switching.RENEWAL)
 
         def is_renewed() -> None:
             assert certificate_files(model, 'coordinator/0').keys().isdisjoint(before)
-            assert serial_numbers(model).items().isdisjoint(shown.items())
+            assert serial_numbers(model, units).items().isdisjoint(shown.items())
 
         eventually(is_renewed)
         model.wait_active()
@@ -227,9 +234,9 @@ def test_a_certificate_is_renewed_while_the_old_one_serves(served: Model) -> Non
     assert [*certificate_files(model, 'coordinator/0').values()] == ['-rw------- 0']
 
 
-def serial_numbers(model: Model) -> dict[str, str]:
-    """The certificate that each listener shows."""
-    return switching.serial_numbers(model, switching.of_units(UNITS), trusting(model))
+def serial_numbers(model: Model, units: tuple[str, ...]) -> dict[str, str]:
+    """The certificate that each listener of the units shows."""
+    return switching.serial_numbers(model, switching.of_units(units), trusting(model))
 
 
 def test_without_the_ca_it_is_plain_http_again(served: Model) -> None:

@@ -38,12 +38,15 @@ def main() -> int:
         # Immediately: what follows takes minutes, and may fail.
         bench_figures.write(figures, BUILD / 'bench.json')
 
-    import bench_testing  # noqa: PLC0415 importing it takes a while
+    import bench_other_side  # noqa: PLC0415 importing these takes a while
+    import bench_testing  # noqa: PLC0415
 
     measure('Import the charms', bench_testing.imports())
     measure('Dispatch events of 1 to 1000 workers', bench_testing.events())
     measure('Let workers join one after another', bench_testing.joins())
     measure('Measure what is published', bench_testing.sizes())
+    measure('Import coordinated-workers', bench_other_side.imports())
+    measure('Dispatch events with coordinated-workers', bench_other_side.events())
     if not offline:
         import bench_live  # noqa: PLC0415
 

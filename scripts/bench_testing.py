@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import ops
 from ops import testing
@@ -28,27 +29,38 @@ class NullCharm(ops.CharmBase):
     """A charm that does nothing."""
 
 
+class Packed(NamedTuple):
+    """A packed charm that was extracted.
+
+    Attributes:
+        python: of the release that it is packed for.
+        environment: with it, that Python imports as `dispatch` lets it.
+    """
+
+    python: Path
+    environment: dict[str, str]
+
+
+def packed(charm: str, folder: Path) -> Packed:
+    """Extract the packed coordinator or worker into a folder."""
+    with zipfile.ZipFile(ROOT / 'build' / f'{charm}-k8s.charm') as archive:
+        archive.extractall(folder)
+    [packages] = folder.glob('venv/lib/python*/site-packages')
+    python = pythons.find(packages.parent.name.removeprefix('python'))
+    assert python, f'there is no {packages.parent.name} here, which {charm} is packed for'
+    paths = (folder / 'lib', folder / 'src', packages)
+    return Packed(python.executable, {'PYTHONPATH': os.pathsep.join(map(str, paths))})
+
+
 def imports() -> Iterator[Figure]:
     """`import charm` against `import ops`, each in a fresh process, as in the packed charms."""
     with tempfile.TemporaryDirectory(prefix='bench-') as scratch:
         for charm in ('coordinator', 'worker'):
-            folder = Path(scratch, charm)
-            with zipfile.ZipFile(ROOT / 'build' / f'{charm}-k8s.charm') as archive:
-                archive.extractall(folder)
-            [packages] = folder.glob('venv/lib/python*/site-packages')
-            python = pythons.find(packages.parent.name.removeprefix('python'))
-            assert python, f'there is no {packages.parent.name} here, which {charm} is packed for'
-            # Like `dispatch`, with the packages of the charm's virtual environment.
-            paths = (folder / 'lib', folder / 'src', packages)
-            environment = {'PYTHONPATH': os.pathsep.join(map(str, paths))}
+            extracted = packed(charm, Path(scratch, charm))
 
-            def seconds(
-                statement: str,
-                program: Path = python.executable,
-                environment: dict[str, str] = environment,
-            ) -> float:
-                command = [program, '-c', statement]
-                return seconds_of(lambda: subprocess.run(command, env=environment, check=True))
+            def seconds(statement: str, of: Packed = extracted) -> float:
+                command = [of.python, '-c', statement]
+                return seconds_of(lambda: subprocess.run(command, env=of.environment, check=True))
 
             # Like charm.py when it is run: it looks for no garbage while it imports.
             of_charm = 'import gc; gc.disable(); import charm'
@@ -68,7 +80,7 @@ def events() -> Iterator[Figure]:
     runs: list[Callable[[], float]] = []
     tools: list[Figure] = []
     for units in UNITS:
-        unit, state, relation = _deployed(units)
+        unit, state, relation = deployed(units)
         event = unit.ctx.on.relation_changed(relation, remote_unit=0)
         null = testing.Context(NullCharm, app_name=scene.APPLICATION, **scene.SPECIFICATION)
         null_event = null.on.relation_changed(relation, remote_unit=0)
@@ -94,7 +106,7 @@ def events() -> Iterator[Figure]:
 
 def joins() -> Iterator[Figure]:
     """Hook-tool calls per worker when N workers join one after another."""
-    unit, state, _ = _deployed(0)
+    unit, state, _ = deployed(0)
     total = 0
     first: float | None = None
     for joined in range(1, max(JOINS) + 1):
@@ -115,7 +127,7 @@ def joins() -> Iterator[Figure]:
 
 def sizes() -> Iterator[Figure]:
     """The sizes that a thousand workers cause."""
-    _, state, _ = _deployed(1000)
+    _, state, _ = deployed(1000)
     published = next(r for r in state.relations if r.endpoint == 'metrics-endpoint')
     assert isinstance(published, testing.Relation)
     data = sum(len(key) + len(value) for key, value in published.local_app_data.items())
@@ -134,7 +146,7 @@ def nginx_conf(workers: int, resolver: str = '127.0.0.1') -> str:
     )
 
 
-def _deployed(units: int) -> tuple[scene.Coordinator, testing.State, testing.Relation]:
+def deployed(units: int) -> tuple[scene.Coordinator, testing.State, testing.Relation]:
     """A leader that has settled with this many workers, a scraper, a log store and Tempo."""
     unit = scene.Coordinator(Path(tempfile.mkdtemp(prefix='bench-')))
     relation = scene.workers('worker', 'all', range(units), id=11)

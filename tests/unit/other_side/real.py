@@ -14,6 +14,8 @@ in JSON.
   text; and what the library itself makes of it all: see `_seen_by_coordinator` and
   `_seen_by_worker`.
 - `side` may be `keys`, too: the answer is those of `cluster`, by the library's models.
+- With `rounds` the question is what an event costs: the answer has `seconds` of so many dispatches
+  of a unit that has settled, and `hook_tools`, the names of those that the last one ran.
 
 coordinated-workers wants eight charm libraries, which are in no package. Tempo's is a part of
 ops.tracing. The others have no part in `cluster`, but for two, which are made here as far as they
@@ -29,6 +31,7 @@ import pathlib
 import socket
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -222,9 +225,19 @@ def _state(question: Mapping[str, Any]) -> testing.State:
             testing.Exec(['/bin/workload', '-version'], stdout='version 1'),
         },
     )
-    # nginx is none of the other side's business.
+    # nginx is none of the other side's business, but for what it costs.
     names = ('nginx', 'nginx-prometheus-exporter')
-    away = [testing.Container(name) for name in names]
+    away = [
+        testing.Container(
+            name,
+            can_connect='rounds' in question,
+            execs={
+                testing.Exec(['update-ca-certificates', '--fresh']),
+                testing.Exec(['nginx', '-s', 'reload']),
+            },
+        )
+        for name in names
+    ]
     is_worker = question['side'] == 'worker'
     return testing.State(
         leader=True,
@@ -268,6 +281,22 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
         'status': [state.unit_status.name, state.unit_status.message],
         **_workload(ctx, state),
     }
+
+
+def cost(question: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event costs in which nothing changes."""
+    ctx, state = _context(question), _state(question)
+    seconds: list[float] = []
+    with mock.patch.object(ops_tracing, 'set_destination'):
+        for _ in range(2):  # the second reads back what the first wrote
+            state = ctx.run(_changed(ctx, state), state)
+        for _ in range(question['rounds']):
+            start = time.perf_counter()
+            ctx.run(_changed(ctx, state), state)
+            seconds.append(time.perf_counter() - start)
+        with juju.recorded() as calls:
+            ctx.run(_changed(ctx, state), state)
+    return {'seconds': seconds, 'hook_tools': calls.hook_tools()}
 
 
 def _changed(ctx: testing.Context[Any], state: testing.State) -> Any:
@@ -325,7 +354,10 @@ def main() -> None:
         question = json.loads(line)
         try:
             with _this_machine_untouched():
-                said = keys() if question['side'] == 'keys' else answer(question)
+                if question['side'] == 'keys':
+                    said: Mapping[str, Any] = keys()
+                else:
+                    said = cost(question) if 'rounds' in question else answer(question)
         except Exception:  # noqa: BLE001 whoever asks shows it
             said = {'failed': traceback.format_exc()}
         print(json.dumps(said), file=answers, flush=True)

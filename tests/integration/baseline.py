@@ -16,6 +16,5 @@ MESSAGE = deployment.workers_message(COUNTS)
 APPLICATIONS = (
     deployment.coordinator(units=len(COORDINATORS)),
     *_WORKERS,
-    *deployment.STORES,
 )
 RELATIONS = (*deployment.cluster_relations(_WORKERS), *deployment.TELEMETRY.values())

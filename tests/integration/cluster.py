@@ -5,12 +5,13 @@ operation that a backend lacks skips the test that asks for it, with the reason.
 """
 
 import abc
+import collections
+import contextlib
+import http.client
 import json
 import socket
 import ssl
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -19,6 +20,23 @@ import jubilant
 import pytest
 
 from localjuju import client
+
+RUN_HOOK = """
+count=$(mktemp -d)
+for tool in "$(dirname "$(command -v juju-log)")"/*; do
+    name=$(basename "$tool")
+    cat > "$count/$name" <<END
+#!/bin/sh
+echo $name >> $count/calls
+exec $tool "\\$@"
+END
+    chmod +x "$count/$name"
+done
+PATH=$count:$PATH JUJU_DISPATCH_PATH=hooks/$HOOK ./dispatch >&2 || exit 1
+cat "$count/calls"
+rm -r "$count"
+"""
+"""Dispatches $HOOK with hook tools that are counted first; prints the name of each call."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +126,41 @@ class Cluster(abc.ABC):
         pytest.skip(f'{type(self).__name__} cannot {operation}: {why}')
 
 
+def dispatched(juju: jubilant.Juju, unit: str, hook: str) -> dict[str, int]:
+    """Run a hook of a unit in the context of `juju exec`; return how often it called each tool."""
+    printed = juju.exec('sh', '-c', f'HOOK={hook}\n{RUN_HOOK}', unit=unit).stdout
+    return dict(collections.Counter(printed.split()))
+
+
+def host_of(target: str, namespace: str) -> str:
+    """The name inside the cluster of a unit (`app/0`) or of an application's service (`app`)."""
+    application, _, number = target.partition('/')
+    host = f'{application}-{number}.{application}-endpoints' if number else application
+    return f'{host}.{namespace}.svc.cluster.local'
+
+
+class PodConnection(http.client.HTTPConnection):
+    """HTTP with what has a name inside the cluster, from outside: by its address.
+
+    Args:
+        name: what the request and the certificate are to say.
+        address: where it is.
+        port: where it serves.
+        context: how to verify its certificate; None for plain HTTP.
+    """
+
+    def __init__(self, name: str, address: str, port: int, context: ssl.SSLContext | None) -> None:
+        super().__init__(name, port, timeout=10)
+        self._address = address
+        self._context = context
+
+    def connect(self) -> None:
+        """Connect to the address, by TLS where it is wanted."""
+        self.sock = socket.create_connection((self._address, self.port), timeout=10)
+        if self._context:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+
+
 class LocalCluster(Cluster):
     """A model of the local Juju."""
 
@@ -142,7 +195,7 @@ class LocalCluster(Cluster):
         context: ssl.SSLContext | None = None,
     ) -> Response:
         response = self._model.http(
-            f'{"https" if context else "http"}://{self._host(target)}:{port}{path}',
+            f'{"https" if context else "http"}://{host_of(target, self._name)}:{port}{path}',
             method=method,
             body=body,
             headers=headers or {},
@@ -152,12 +205,7 @@ class LocalCluster(Cluster):
         return Response(response.status, lower, response.body)
 
     def connect(self, target: str, port: int) -> socket.socket:
-        return self._model.connect(self._host(target), port)
-
-    def _host(self, target: str) -> str:
-        application, _, number = target.partition('/')
-        host = f'{application}-{number}.{application}-endpoints' if number else application
-        return f'{host}.{self._name}.svc.cluster.local'
+        return self._model.connect(host_of(target, self._name), port)
 
 
 class KubernetesCluster(Cluster):
@@ -185,6 +233,11 @@ class KubernetesCluster(Cluster):
             'exec', pod, '-c', container, '--', 'sh', '-c', f'kill -9 $(pidof {process})'
         )
 
+    def run_hook(self, unit: str, hook: str, *, later: float = 0) -> dict[str, int]:
+        if later:
+            return super().run_hook(unit, hook, later=later)
+        return dispatched(self._juju, unit, hook)
+
     def http(
         self,
         target: str,
@@ -196,21 +249,16 @@ class KubernetesCluster(Cluster):
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> Response:
-        if context:
-            self._lacks('verify a certificate', 'its names are those inside the cluster')
-        request = urllib.request.Request(
-            f'http://{self._address(target)}:{port}{path}',
-            data=body,
-            headers=dict(headers or {}),
-            method=method,
-        )
-        try:
-            response = urllib.request.urlopen(request, timeout=10)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            lower = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status or 0, lower, response.read())
+        host = host_of(target, self._namespace)
+        connection = PodConnection(host, self._address(target), port, context)
+        with contextlib.closing(connection):
+            try:
+                connection.request(method, path, body, dict(headers or {}))
+                response = connection.getresponse()
+                lower = {name.lower(): value for name, value in response.getheaders()}
+                return Response(response.status, lower, response.read())
+            except http.client.HTTPException as error:
+                raise ConnectionError(f'{host}: {error!r}') from error
 
     def connect(self, target: str, port: int) -> socket.socket:
         return socket.create_connection((self._address(target), port), timeout=10)

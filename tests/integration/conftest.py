@@ -21,6 +21,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 import baseline
+import cos_lite
 import deployment
 import tls_baseline
 from clients import LocalStores, StoreError, Stores
@@ -28,7 +29,7 @@ from cluster import Cluster, KubernetesCluster, LocalCluster
 from localjuju import client
 from localjuju.common import pythons
 from model import Model, end_run_in_vain, watched
-from this_juju import IS_LOCAL, PROGRAM
+from this_juju import IS_LOCAL, PROGRAM, STAND_INS
 
 SHARED_MODELS = {
     'shared_model': (
@@ -65,6 +66,7 @@ def pytest_sessionstart() -> None:
         pytest.exit(lacking, returncode=3)
     # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
     os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+    os.environ['LOCALJUJU_CHARMS'] = str(STAND_INS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -141,11 +143,12 @@ def model(request: pytest.FixtureRequest) -> Iterator[Model]:
 
 @pytest.fixture(scope='session')
 def shared_model() -> Iterator[Model]:
-    """The full deployment with its stores, for the tests of several modules."""
-    if not IS_LOCAL:
-        pytest.skip('the charms of the stores run on the local Juju only; with COS Lite: later')
+    """The full deployment with its stores, for the tests of several modules.
+
+    On a real Juju, the stores are those of COS.
+    """
     with temporary_model('telemetry') as model:
-        yield model
+        yield cos_lite.with_stores(model)
 
 
 @pytest.fixture(scope='session')

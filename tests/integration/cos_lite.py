@@ -5,6 +5,7 @@ charm. Tempo, which COS Lite lacks, is always deployed by charm. On the local Ju
 tests/stores take the names of those on Charmhub; what has no such stand-in is left out.
 """
 
+import dataclasses
 import functools
 import json
 import os
@@ -21,15 +22,12 @@ import yaml
 
 from clients import CosLiteStores, Stores
 from clients.http import Api, urllib_get_as
-from deployment import ROOT
 from model import Model
 from this_juju import IS_LOCAL as ARE_STAND_INS
-from this_juju import PATIENCE
+from this_juju import PATIENCE, STAND_INS
 
 MODULE = Path(__file__).with_name('cos-lite')
 """What Terraform applies."""
-STAND_INS = ROOT / 'tests' / 'stores' / 'charms.toml'
-"""The charms by name on the local Juju."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,8 @@ COS_LITE = (
     Part('traefik', 'traefik-k8s', 'latest/stable'),
 )
 """Names and tracks as in the Terraform module's locals.tf for 3.0."""
+STORES = frozenset({'loki', 'prometheus', 'traefik'})
+"""Those that store metrics and logs, and what makes them reachable from outside."""
 CA = Part('ca', 'self-signed-certificates', '1/stable')
 """What the module deploys with `internal_tls`."""
 TEMPO = (
@@ -122,7 +122,7 @@ class Urls:
     prometheus: str
     loki: str
     tempo: str
-    alertmanager: str
+    alertmanager: str = ''
 
 
 def urls(proxied: Mapping[str, Mapping[str, str]]) -> Urls:
@@ -134,7 +134,7 @@ def urls(proxied: Mapping[str, Mapping[str, str]]) -> Urls:
         prometheus=proxied['prometheus/0']['url'],
         loki=proxied['loki/0']['url'],
         tempo=f'{proxied["traefik"]["url"].rstrip("/")}:3200',
-        alertmanager=proxied['alertmanager']['url'],
+        alertmanager=proxied.get('alertmanager', {}).get('url', ''),
     )
 
 
@@ -156,6 +156,12 @@ class Cos:
     def there(self) -> frozenset[str]:
         """The applications in the model."""
         return frozenset(self.model.juju.status().apps)
+
+    def deploy_stores(self) -> None:
+        """Deploy Prometheus, Loki and Tempo alone, without TLS, and what they need."""
+        self._deploy(*(part for part in COS_LITE if part.name in STORES), *TEMPO)
+        self._integrate((*COS_LITE_RELATIONS, *TEMPO_RELATIONS))
+        self.model.wait_active()
 
     def deploy(self) -> None:
         """Deploy COS Lite without internal TLS, and Tempo, and make all offers but the CA's."""
@@ -261,6 +267,13 @@ class Cos:
         """The entries of the catalogue, by name."""
         text = self.model.juju.ssh('catalogue/0', 'cat', '/web/config.json', container='catalogue')
         return {entry['name']: entry for entry in json.loads(text)['apps']}
+
+
+def with_stores(model: Model) -> Model:
+    """The model with Prometheus, Loki and Tempo in it, which then are its stores."""
+    cos = Cos(model, Path(), by_terraform=False)
+    cos.deploy_stores()
+    return dataclasses.replace(model, found_stores=cos.stores(), given=cos.there)
 
 
 def needs(what: str) -> None:

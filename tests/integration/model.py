@@ -15,7 +15,7 @@ import telemetry
 from clients import StoreError, Stores
 from cluster import Cluster
 from deployment import COORDINATOR_CHARM, WORKER_CHARM, Application, deploy_arguments
-from this_juju import EVERY, PATIENCE
+from this_juju import CHARMHUB, EVERY, PATIENCE
 
 CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: 'workload'}
 """The container that serves, by charm."""
@@ -69,11 +69,19 @@ def watched(model: 'Model') -> Iterator['Model']:
 
 @dataclass(frozen=True)
 class Model:
-    """A Juju model with a baseline that it can be brought back to."""
+    """A Juju model with a baseline that it can be brought back to.
+
+    Attributes:
+        juju: Juju's commands for it.
+        cluster: what Juju has no commands for.
+        found_stores: where its telemetry goes, if that can be asked.
+        given: applications that are no part of any baseline.
+    """
 
     juju: jubilant.Juju
     cluster: Cluster
     found_stores: Stores | None
+    given: frozenset[str] = frozenset()
 
     @property
     def stores(self) -> Stores:
@@ -85,7 +93,11 @@ class Model:
     def deploy(self, *applications: Application) -> None:
         """Deploy applications; does not wait."""
         for application in applications:
-            self.juju.cli(*deploy_arguments(application))
+            charm = application.charm.stem
+            if channel := CHARMHUB.get(charm):
+                self.juju.deploy(charm, application.name, channel=channel)
+            else:
+                self.juju.cli(*deploy_arguments(application))
 
     def integrate(self, *relations: tuple[str, str]) -> None:
         """Integrate pairs of `application:endpoint`; waits only for a removed relation to go."""
@@ -175,7 +187,7 @@ class Model:
         self, applications: Iterable[Application], relations: Iterable[tuple[str, str]]
     ) -> None:
         """Bring the model to what is declared, from wherever a test left it, and wait for it."""
-        applications = list(applications)
+        applications = [one for one in applications if one.name not in self.given]
         apps = self.juju.status().apps
         for application in applications:
             if application.name not in apps:
@@ -188,13 +200,18 @@ class Model:
             there = apps[name].relations.get(endpoint, []) if name in apps else []
             if theirs not in [relation.related_app for relation in there]:
                 self.integrate((one, other))
-        for name in apps.keys() - {application.name for application in applications}:
+        for name in apps.keys() - self.given - {application.name for application in applications}:
             if apps[name].life in {'', 'alive'}:  # one that is leaving may be gone by now
                 self.juju.remove_application(name)
         units = {application.name: application.units for application in applications}
         self.wait(
             lambda status: (
-                {name: len(app.units) for name, app in status.apps.items()} == units
+                {
+                    name: len(app.units)
+                    for name, app in status.apps.items()
+                    if name not in self.given
+                }
+                == units
                 and jubilant.all_active(status)
             )
         )

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import cos_lite
 import deployment
 import switching
 from checks import check_has_trace, check_rules, check_scraped
@@ -22,6 +21,7 @@ from conftest import temporary_model
 from cos_lite import ARE_STAND_INS, OFFERS, Cos, needs
 from killing import killed
 from model import Model, eventually
+from this_juju import PROMETHEUS_OPTIONS
 from traffic import echo, trace_id_of
 
 WORKERS = tuple(
@@ -34,13 +34,12 @@ UNITS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_n
 @pytest.fixture(scope='module')
 def cos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cos]:
     """COS Lite and Tempo without TLS, with their offers."""
-    with pytest.MonkeyPatch.context() as patch, temporary_model('cos-lite') as model:
-        patch.setenv('LOCALJUJU_CHARMS', str(cos_lite.STAND_INS))
+    with temporary_model('cos-lite') as model:
         terraform = not ARE_STAND_INS and shutil.which('terraform') is not None
         cos = Cos(model, tmp_path_factory.mktemp('terraform'), by_terraform=terraform)
         cos.deploy()
-        if ARE_STAND_INS:
-            model.juju.config('prometheus', {'alert-for': '4s'})
+        if PROMETHEUS_OPTIONS:
+            model.juju.config('prometheus', PROMETHEUS_OPTIONS)
         yield cos
 
 

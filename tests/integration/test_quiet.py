@@ -3,6 +3,7 @@
 import pytest
 
 import baseline
+from cluster import dispatched
 from model import Model
 
 LIMITS = {'coordinator': 40, **dict.fromkeys(baseline.COUNTS, 15)}
@@ -21,3 +22,10 @@ def test_a_hook_with_nothing_to_do_changes_nothing(deployed: Model, unit: str) -
     assert sum(tools.values()) <= LIMITS[unit.partition('/')[0]], tools
     assert deployed.plan(unit) == plan
     assert deployed.processes(unit) == processes
+
+
+def test_juju_exec_dispatches_as_the_agent_does(deployed: Model) -> None:
+    """So hooks run on demand on a real Juju, too."""
+    deployed.cluster.run_hook('coordinator/0', 'update-status')  # what is left to do
+    tools = deployed.cluster.run_hook('coordinator/0', 'update-status')
+    assert dispatched(deployed.juju, 'coordinator/0', 'update-status') == tools

@@ -17,7 +17,7 @@ from clients import Alert
 from deployment import NGINX_PORT, WORKLOAD_PORT
 from killing import killed
 from model import Model, eventually
-from this_juju import PATIENCE
+from this_juju import PATIENCE, PROMETHEUS_OPTIONS
 from traffic import echo
 
 RANGE = '[5m]'
@@ -28,9 +28,11 @@ RANGE = '[5m]'
 def _short_for(shared_model: Model) -> Iterator[None]:
     """Let the rules on metrics wait for seconds, not minutes."""
     shared_model.converge(baseline.APPLICATIONS, baseline.RELATIONS)
-    shared_model.juju.config('prometheus', {'alert-for': '4s'})
+    if PROMETHEUS_OPTIONS:
+        shared_model.juju.config('prometheus', PROMETHEUS_OPTIONS)
     yield
-    shared_model.juju.config('prometheus', reset='alert-for')
+    if PROMETHEUS_OPTIONS:
+        shared_model.juju.config('prometheus', reset=[*PROMETHEUS_OPTIONS])
 
 
 def check_silent(model: Model, name: str) -> None:

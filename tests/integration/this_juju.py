@@ -1,6 +1,7 @@
 """Which Juju the tests drive: the local one, or the program that `JUJU` names."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from deployment import ROOT
@@ -15,3 +16,12 @@ but no test may fail because the machine is busy, and a failure may take its tim
 images are pulled first, and COS scrapes once a minute and lets alerts wait for five."""
 EVERY = 0.3 if IS_LOCAL else 5.0
 """Seconds between two looks."""
+PROMETHEUS_OPTIONS: Mapping[str, str] = {'alert-for': '4s'} if IS_LOCAL else {}
+"""Lets rules on metrics fire after seconds, not minutes; the charm of COS has no such option."""
+CHARMHUB = {'self-signed-certificates': '1/stable'}
+"""Charms of others that are deployed by their names, with their channels.
+
+The local Juju has stand-ins of these names: `STAND_INS`.
+"""
+STAND_INS = ROOT / 'tests' / 'stores' / 'charms.toml'
+"""The charms by name on the local Juju."""

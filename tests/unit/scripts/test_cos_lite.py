@@ -9,6 +9,7 @@ import yaml
 
 import cos_lite
 import deployment
+from this_juju import STAND_INS
 
 TESTS = deployment.ROOT / 'tests'
 
@@ -29,7 +30,7 @@ def test_the_urls_are_those_of_traefik_and_tempo_has_its_port_there() -> None:
     )
 
 
-TABLE = tomllib.loads(cos_lite.STAND_INS.read_text())['charms']
+TABLE = tomllib.loads(STAND_INS.read_text())['charms']
 
 
 def test_every_stand_in_can_be_deployed_by_the_name_of_a_part_of_cos() -> None:
@@ -42,7 +43,7 @@ def test_every_stand_in_can_be_deployed_by_the_name_of_a_part_of_cos() -> None:
 @pytest.mark.parametrize('charm', sorted(TABLE))
 def test_a_stand_in_gets_the_images_of_its_charm(charm: str) -> None:
     entry = TABLE[charm]
-    packed = (cos_lite.STAND_INS.parent / entry['file']).resolve()
+    packed = (STAND_INS.parent / entry['file']).resolve()
     assert packed.stem == charm
     [folder] = [
         path.parent.name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import cosl
 import hypothesis
 import ops
 import pytest
@@ -40,6 +41,12 @@ def upstreams(text):
     }
 
 
+def watched(groups):
+    """The applications that rule groups are about."""
+    rules = (rule for group in groups.get('groups', []) for rule in group['rules'])
+    return {rule['labels']['juju_application'] for rule in rules}
+
+
 # Applications that can be related, and the endpoint and first id of each.
 WORKERS = ('w-a', 'w-b', 'w-c')
 STORES = {
@@ -51,7 +58,10 @@ STORES = {
     'jaeger': 'workload-tracing',
     'ca': 'certificates',
     'grafana': 'grafana-dashboard',
+    'otelcol': 'send-otlp',
 }
+OFFERS = ('logs_http', 'logs_grpc', 'traces_http', 'traces_grpc')
+"""What a collector can take, as `cluster` has it: a telemetry and a protocol."""
 ROLES = {
     'gate': ['gate'],
     'vault': ['vault'],
@@ -73,6 +83,7 @@ class Application:
         units: number → what the unit published.
         role: of a worker application.
         issued: of a CA: whether it has given this unit a certificate.
+        offers: of a collector: one of `OFFERS` → where it takes that.
     """
 
     relation: int
@@ -80,6 +91,7 @@ class Application:
     units: dict[int, dict[str, str]] = dataclasses.field(default_factory=dict)
     role: str | None = None
     issued: bool = False
+    offers: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Life(stateful.RuleBasedStateMachine):
@@ -255,6 +267,28 @@ class Life(stateful.RuleBasedStateMachine):
             hypothesis.assume(application.units)
             self.run(self.event('changed', name, remote_unit=min(application.units)))
 
+    @stateful.rule(offers=st.sets(st.sampled_from(OFFERS)), tls=st.booleans())
+    def offer(self, offers, tls):
+        """A collector takes some signals; over https nobody trusts it."""
+        if 'otelcol' not in self.applications:  # among so many it would hardly ever be drawn
+            self.relations += 1
+            self.applications['otelcol'] = Application(self.relations)
+            self.run(self.event('created', 'otelcol'))
+        collector = self.applications['otelcol']
+        collector.units.setdefault(0, {})
+        collector.offers = {
+            key: f'http{"s" if tls else ""}://otelcol:{4318 if key.endswith("http") else 4317}'
+            for key in sorted(offers)
+        }
+        endpoints = [
+            scene.otlp_endpoint(protocol, url, telemetry)
+            for key, url in collector.offers.items()
+            for telemetry, protocol in [key.split('_')]
+        ]
+        collector.databag = scene.encoded(endpoints=endpoints)
+        with juju.variables(JUJU_REMOTE_UNIT=''):
+            self.run(self.event('changed', 'otelcol', remote_unit=min(collector.units)))
+
     @stateful.rule(kind=st.sampled_from(['good', 'good', 'nothing', 'bad']))
     def certify(self, kind):
         hypothesis.assume('ca' in self.applications and self.applications['ca'].units)
@@ -372,6 +406,15 @@ class Life(stateful.RuleBasedStateMachine):
             if databag == scene.encoded(endpoint={'url': scene.push_url(f'{name}/{number}')})
         }
 
+    def offers(self):
+        collector = self.applications.get('otelcol')
+        return collector.offers if collector else {}
+
+    def collected(self, key):
+        """Where the collector takes this, if nothing keeps it from being sent there; or ''."""
+        url = self.offers().get(key, '')
+        return url if url.startswith('http:') else ''
+
     def receivers(self, name):
         application = self.applications.get(name)
         raw = application.databag.get('receivers', '[]') if application else '[]'
@@ -388,6 +431,7 @@ class Life(stateful.RuleBasedStateMachine):
                     'cluster': self.check_cluster,
                     'metrics-endpoint': self.check_metrics,
                     'logging': self.check_logging,
+                    'send-otlp': self.check_collector,
                 }.get(self.endpoint(name))
                 if check:
                     check(relation.local_app_data)
@@ -410,11 +454,12 @@ class Life(stateful.RuleBasedStateMachine):
             assert len(files) == self.serves_tls() or 'ca' not in self.applications
         for container in self.state.containers:
             if container.can_connect:
-                targets = juju.enabled_log_targets(container)
-                assert set(targets) == set(self.log_endpoints().values())
+                collector = self.collected('logs_http')
+                wanted = {collector} if collector else {*self.log_endpoints().values()}
+                assert set(juju.enabled_log_targets(container)) == wanted
 
     def check_tracing(self):
-        url = self.receivers('tempo').get('otlp_http', '')
+        url = self.collected('traces_http') or self.receivers('tempo').get('otlp_http', '')
         expected = f'{url}/v1/traces' if url.startswith('http:') else None
         self._destination.assert_called_once_with(url=expected, ca=None)
 
@@ -438,6 +483,7 @@ class Life(stateful.RuleBasedStateMachine):
             'loki_endpoints': self.log_endpoints(),
             'charm_tracing_receivers': of_charms,
             'workload_tracing_receivers': self.receivers('jaeger'),
+            'otlp_endpoints': self.offers(),
         }
         assert found == {key: value for key, value in expected.items() if value}
 
@@ -453,22 +499,28 @@ class Life(stateful.RuleBasedStateMachine):
         exporters = [(unit, f'{address}:9113') for unit, address in self.coordinators()]
         workloads = [(unit, f'{address}:7070') for unit, address, _ in self.workers()]
         assert found == sorted(exporters + workloads)
-        self.check_rules(databag)
+        assert watched(json.loads(databag['alert_rules'])) == self.to_watch()
 
     def check_logging(self, databag):
-        self.check_rules(databag)
+        # Rules go where their signal goes.
+        wanted = set() if self.collected('logs_http') else self.to_watch()
+        assert watched(json.loads(databag.get('alert_rules', '{}'))) == wanted
 
-    def check_rules(self, databag):
-        found = {
-            rule['labels']['juju_application']
-            for group in json.loads(databag['alert_rules'])['groups']
-            for rule in group['rules']
-        }
-        # One whose units publish nothing valid is missed; one without units is not.
-        applications = {
-            name for name, other in self.applications.items() if name in WORKERS and other.units
-        }
-        assert found == {'coordinator', *applications}
+    def check_collector(self, databag):
+        rules = json.loads(cosl.LZMABase64.decompress(json.loads(databag['rules'])))
+        endpoints = {*map(self.endpoint, self.applications)}
+        without_scraper = 'metrics-endpoint' not in endpoints
+        assert watched(rules['promql']) == (self.to_watch() if without_scraper else set())
+        takes_logs = self.collected('logs_http') or 'logging' not in endpoints
+        assert watched(rules['logql']) == (self.to_watch() if takes_logs else set())
+
+    def to_watch(self):
+        """The applications that have rules.
+
+        One whose units publish nothing valid is missed; one without units is not.
+        """
+        workers = (name for name, other in self.applications.items() if other.units)
+        return {'coordinator', *(name for name in workers if name in WORKERS)}
 
 
 Life.TestCase.settings = hypothesis.settings(

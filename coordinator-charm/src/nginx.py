@@ -8,6 +8,7 @@ import ops
 
 import nginx_config
 import nginx_pod
+import nginx_timeouts
 from coordinated_telemetry import addresses, containers
 
 CONTAINER = 'nginx'
@@ -40,7 +41,7 @@ def layer() -> ops.pebble.LayerDict:
                 'command': _RUN,
                 'backoff-delay': '100ms',  # while it is down, connections are refused
                 # Longer than the sleep plus nginx's own shutdown.
-                'kill-delay': f'{nginx_config.SHUTDOWN_TIMEOUT + 10}s',
+                'kill-delay': f'{nginx_timeouts.SHUTDOWN_TIMEOUT + 10}s',
                 'startup': 'enabled',
             }
         },

@@ -10,6 +10,7 @@ import nginx_client_tls
 import nginx_grpc
 import nginx_pod
 import nginx_stream
+import nginx_timeouts
 import nginx_upstream
 import nginx_upstream_tls
 from coordinated_telemetry import cluster
@@ -30,30 +31,6 @@ MAX_BODY = '100m'
 
 It bounds what one request may send to a worker. nginx itself holds only a few KiB at a time.
 """
-
-# Timeouts, in seconds; docs/reference.md says what each means to clients and workers.
-CONNECT_TIMEOUT = 1
-"""How long a worker may take to accept a connection, and for each step of a TLS handshake.
-
-Then nginx tries the next worker.
-"""
-READ_TIMEOUT = 60
-"""How long a worker that has the request may send nothing; then the client gets 504.
-
-On a WebSocket, how long both sides may be silent.
-"""
-SEND_TIMEOUT = 60
-"""How long a worker may accept nothing of the request; then the client gets 504."""
-RETRY_TIMEOUT = 10
-"""How long after its start a request may still go to another worker."""
-CLIENT_TIMEOUT = 60
-"""How long a client may send nothing of its request, or accept nothing of the response."""
-KEEPALIVE_TIMEOUT = 75
-"""How long a client's connection may be idle between two requests."""
-KEEPALIVE_MIN_TIMEOUT = 10
-"""How long nginx keeps an idle connection open even when it reloads or needs the connection."""
-SHUTDOWN_TIMEOUT = 20
-"""How long requests and WebSockets in flight may last when nginx reloads or stops."""
 
 _LOOKUPS = 100
 """Hosts looked up per second at most; nginx misses a new pod until its host's turn comes."""
@@ -154,12 +131,6 @@ _HEALTH = f"""\
         }}
 """
 
-# Each new connection costs a handshake; after an hour there is a new one anyway.
-_KEEPALIVE = """\
-        keepalive 64;
-        keepalive_requests 100000;
-"""
-
 _STATUS_SERVER = f"""
     server {{
         listen 127.0.0.1:{STATUS_PORT};
@@ -209,14 +180,14 @@ def config(
             files=pod.files,
             connections=pod.connections,
             max_body=MAX_BODY,
-            shutdown_timeout=SHUTDOWN_TIMEOUT,
-            client_timeout=CLIENT_TIMEOUT,
-            keepalive_timeout=KEEPALIVE_TIMEOUT,
-            keepalive_min_timeout=KEEPALIVE_MIN_TIMEOUT,
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            send_timeout=SEND_TIMEOUT,
-            retry_timeout=RETRY_TIMEOUT,
+            shutdown_timeout=nginx_timeouts.SHUTDOWN_TIMEOUT,
+            client_timeout=nginx_timeouts.CLIENT_TIMEOUT,
+            keepalive_timeout=nginx_timeouts.KEEPALIVE_TIMEOUT,
+            keepalive_min_timeout=nginx_timeouts.KEEPALIVE_MIN_TIMEOUT,
+            connect_timeout=nginx_timeouts.CONNECT_TIMEOUT,
+            read_timeout=nginx_timeouts.READ_TIMEOUT,
+            send_timeout=nginx_timeouts.SEND_TIMEOUT,
+            retry_timeout=nginx_timeouts.RETRY_TIMEOUT,
         ),
         ''.join(f'    proxy_set_header {name} "";\n' for name in workload.other_trace_headers),
     ]
@@ -227,17 +198,12 @@ def config(
         if hosts := sorted(set(upstreams.get(role, ()))):
             port = workload.ports_of(role).of(scheme)
             tls = bool(upstream_tls)
-            parts.append(nginx_upstream.upstream(role, hosts, port, with_tls=tls, more=_KEEPALIVE))
-    parts.append(
-        nginx_grpc.directives(
-            workload,
-            upstreams,
-            upstream_tls,
-            keepalive=_KEEPALIVE,
-            connect_timeout=CONNECT_TIMEOUT,
-            retry_timeout=RETRY_TIMEOUT,
-        )
-    )
+            parts.append(
+                nginx_upstream.upstream(
+                    role, hosts, port, with_tls=tls, more=nginx_upstream.KEEPALIVE
+                )
+            )
+    parts.append(nginx_grpc.directives(workload, upstreams, upstream_tls))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:
@@ -256,9 +222,7 @@ def config(
     if certificate:
         parts.append(nginx_client_tls.plain_server(served, serves_plain=serves_plain))
     parts.append(_STATUS_SERVER)
-    parts.append(
-        nginx_stream.block(workload, upstreams, pod, valid=valid, connect_timeout=CONNECT_TIMEOUT)
-    )
+    parts.append(nginx_stream.block(workload, upstreams, pod, valid=valid))
     return ''.join(parts)
 
 

@@ -3,12 +3,10 @@
 from collections.abc import Collection, Mapping
 
 import description
+import nginx_timeouts
 import nginx_upstream
 import nginx_upstream_tls
 from coordinated_telemetry.cluster_data import Scheme
-
-IDLE_TIMEOUT = 600
-"""How long, in seconds, both sides of a call may be silent; a client's deadline may be shorter."""
 
 LOGGED = ',"grpc_status":"$upstream_trailer_grpc_status$upstream_http_grpc_status"'
 """What the access log has besides: a call that failed has the HTTP status 200 too.
@@ -46,10 +44,6 @@ def directives(
     workload: description.Workload,
     upstreams: Mapping[str, Collection[str]],
     tls: nginx_upstream_tls.UpstreamTls | None,
-    *,
-    keepalive: str,
-    connect_timeout: int,
-    retry_timeout: int,
 ) -> str:
     """What the http block says for the calls of a workload, or '' if it serves none.
 
@@ -57,17 +51,14 @@ def directives(
         workload: which role serves which services, and where.
         upstreams: role → hosts of its workers.
         tls: how workers are called with TLS; None for plain HTTP/2.
-        keepalive: for how long connections to workers stay open, as lines of an upstream block.
-        connect_timeout: how many seconds a worker may take to accept a connection.
-        retry_timeout: for how many seconds a call may still go to another worker.
     """
     if not workload.grpc:
         return ''
     parts = [
         _HTTP.format(
-            connect_timeout=connect_timeout,
-            idle_timeout=IDLE_TIMEOUT,
-            retry_timeout=retry_timeout,
+            connect_timeout=nginx_timeouts.CONNECT_TIMEOUT,
+            idle_timeout=nginx_timeouts.GRPC_IDLE_TIMEOUT,
+            retry_timeout=nginx_timeouts.RETRY_TIMEOUT,
         ),
         ''.join(f'    grpc_set_header {name} "";\n' for name in workload.other_trace_headers),
         tls.grpc_directives() if tls else '',
@@ -77,7 +68,9 @@ def directives(
             port = served.ports.of(_scheme(tls))
             name = _upstream(served, tls)
             parts.append(
-                nginx_upstream.upstream(name, hosts, port, with_tls=bool(tls), more=keepalive)
+                nginx_upstream.upstream(
+                    name, hosts, port, with_tls=bool(tls), more=nginx_upstream.KEEPALIVE
+                )
             )
     return ''.join(parts)
 
@@ -92,7 +85,7 @@ def locations(
     return ''.join(
         _LOCATION.format(
             prefix=prefix,
-            idle_timeout=IDLE_TIMEOUT,
+            idle_timeout=nginx_timeouts.GRPC_IDLE_TIMEOUT,
             action=f'grpc_pass {protocol}://{_upstream(served, tls)}'
             if upstreams.get(served.role)
             else 'return 503',

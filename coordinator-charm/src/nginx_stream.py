@@ -4,10 +4,8 @@ from collections.abc import Collection, Mapping
 
 import description
 import nginx_pod
+import nginx_timeouts
 import nginx_upstream
-
-IDLE_TIMEOUT = 600
-"""How long, in seconds, a connection may be silent both ways; then it is closed."""
 
 # nginx's own image has the module built in; Debian's loads it from a folder that the other lacks.
 MODULES = 'include /etc/nginx/modules-enabled/*.conf;\n'
@@ -34,7 +32,6 @@ def block(
     pod: nginx_pod.Pod,
     *,
     valid: int,
-    connect_timeout: int,
 ) -> str:
     """The stream block, or '' without any; a role without hosts closes each connection at once.
 
@@ -43,7 +40,6 @@ def block(
         upstreams: role → hosts of its workers.
         pod: the pod in which nginx runs.
         valid: for how many seconds an address counts.
-        connect_timeout: how many seconds a worker may take to accept a connection.
     """
     if not workload.streams:
         return ''
@@ -51,8 +47,8 @@ def block(
         _HEAD.format(
             resolver=pod.resolver,
             valid=valid,
-            connect_timeout=connect_timeout,
-            idle_timeout=IDLE_TIMEOUT,
+            connect_timeout=nginx_timeouts.CONNECT_TIMEOUT,
+            idle_timeout=nginx_timeouts.STREAM_IDLE_TIMEOUT,
         )
     ]
     hosts = {role: sorted({*upstreams.get(role, ())}) for role in workload.streams.values()}

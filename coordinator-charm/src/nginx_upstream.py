@@ -9,6 +9,14 @@ from coordinated_telemetry import addresses
 _ROOM, _ROOM_WITH_TLS = 4, 8
 
 
+# Each new connection costs a handshake; after an hour there is a new one anyway.
+KEEPALIVE = """\
+        keepalive 64;
+        keepalive_requests 100000;
+"""
+"""For how long nginx keeps connections to workers open, as lines of an upstream block."""
+
+
 def upstream(
     name: str, hosts: Sequence[str], port: int, *, with_tls: bool = False, more: str = ''
 ) -> str:

@@ -5,7 +5,7 @@ The twin of the worker's `workload.py`, which knows how to run it.
 
 import json
 
-import nginx_config
+import nginx_timeouts
 from coordinated_telemetry.roles import Roles
 from coordinated_telemetry.workloads import Ports
 from description import Request, Seen, Workload
@@ -22,7 +22,7 @@ def config(seen: Seen) -> str:
     options = {
         'level': LOG_LEVELS[seen.log_level],
         # Longer than nginx's, so that nginx gives up first.
-        'http-client-timeout': f'{nginx_config.READ_TIMEOUT + 5}s',
+        'http-client-timeout': f'{nginx_timeouts.READ_TIMEOUT + 5}s',
     }
     return ''.join(f'{key}: {json.dumps(value)}\n' for key, value in options.items())
 

@@ -28,6 +28,7 @@ with charms.importable('coordinator-charm', first=Path(__file__).parent / 'neutr
     import nginx_config
     import nginx_pod
     import nginx_stream
+    import nginx_timeouts
     import nginx_upstream
     import nginx_upstream_tls
     import publishing
@@ -72,6 +73,7 @@ __all__ = [
     'nginx_config',
     'nginx_pod',
     'nginx_stream',
+    'nginx_timeouts',
     'nginx_upstream',
     'nginx_upstream_tls',
     'own_workload',

@@ -1,13 +1,11 @@
 """nginx.conf: the whole text, and what a real nginx makes of it."""
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import authority
-import charms
 import golden
 import hostile
 import nginxconf
@@ -226,17 +224,6 @@ def test_there_is_room_for_the_state_of_every_server(upstream_tls, room):
         if directive.words[0] == 'zone'
     ]
     assert size == room
-
-
-def test_every_timeout_is_rendered_and_documented_as_it_is():
-    values = {
-        name: value for name, value in vars(nginx_config).items() if name.endswith('_TIMEOUT')
-    }
-    page = (charms.ROOT / 'docs' / 'reference.md').read_text()
-    rows = re.findall(r'^\| .* \| (\d+) \| `(\w+_TIMEOUT)` \|', page, re.MULTILINE)
-    assert {name: int(seconds) for seconds, name in rows} == values
-    rendered = re.findall(r'\w+_timeout (\d+)s;', config({}))
-    assert set(map(int, rendered)) == set(values.values())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ STORE = dataclasses.replace(
 
 
 def block(upstreams, of=STORE, pod=POD):
-    return nginx_stream.block(of, upstreams, pod, valid=1, connect_timeout=1)
+    return nginx_stream.block(of, upstreams, pod, valid=1)
 
 
 def test_without_streams_there_is_no_block():

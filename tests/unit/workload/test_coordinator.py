@@ -7,7 +7,7 @@ import yaml
 
 from coordinated_telemetry import cluster
 from coordinator import scene
-from coordinator.source import description, nginx_config, own_workload, state
+from coordinator.source import description, nginx_timeouts, own_workload, state
 from worker.source import own_workload as of_worker
 
 workload = own_workload.WORKLOAD
@@ -20,7 +20,7 @@ def test_its_configuration_is_one_that_the_worker_takes(level):
     assert yaml.safe_load(text) == {
         'level': own_workload.LOG_LEVELS[level],
         # Longer than nginx waits, so that it is nginx that gives up first.
-        'http-client-timeout': f'{nginx_config.READ_TIMEOUT + 5}s',
+        'http-client-timeout': f'{nginx_timeouts.READ_TIMEOUT + 5}s',
     }
 
 

@@ -81,7 +81,7 @@ http {{
         default "";
         "{valid_traceparent}" $http_tracestate;
     }}
-
+{behind_ingress}
     # Not buffered: each line is one write, so worker processes never mix their lines.
     log_format json escape=json '{{"time":"$time_iso8601","remote_addr":"$remote_addr",'
         '"method":"$request_method","uri":"$request_uri","status":$status,'
@@ -115,7 +115,7 @@ http {{
     proxy_set_header Host $host;
     proxy_set_header X-Real-IP $remote_addr;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Proto {client_scheme};
     proxy_set_header traceparent $traceparent;
     proxy_set_header tracestate $tracestate;
 """
@@ -123,6 +123,16 @@ http {{
 _VALID_TRACEPARENT = (
     '~^00-(?!0{32})(?<incoming_trace_id>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 )
+
+# By which scheme nginx was asked says nothing of the client behind an ingress that ends TLS.
+_BEHIND_INGRESS = """
+    # The ingress says by which scheme its client asked.
+    map $http_x_forwarded_proto $client_scheme {
+        default $scheme;
+        http http;
+        https https;
+    }
+"""
 
 _HEALTH = f"""\
         location = {HEALTH_PATH} {{
@@ -155,6 +165,7 @@ def config(
     certificate: str = '',
     serves_plain: bool = False,
     upstream_tls: nginx_upstream_tls.UpstreamTls | None = None,
+    behind_ingress: bool = False,
 ) -> str:
     """The whole nginx.conf.
 
@@ -166,7 +177,10 @@ def config(
         certificate: path of the file with certificates and key, or '' for plain HTTP.
         serves_plain: whether plain HTTP is served in spite of a certificate, not redirected.
         upstream_tls: how workers are called with https; None for plain HTTP.
+        behind_ingress: whether workers are told what X-Forwarded-Proto says, not how nginx itself
+            was called. Who calls nginx past the ingress can say either.
     """
+    client_scheme = '$client_scheme' if behind_ingress else '$scheme'
     valid = max(1, len(set().union(*upstreams.values())) // _LOOKUPS)
     parts = [
         _HEAD.format(
@@ -175,6 +189,8 @@ def config(
             valid=valid,
             map_hash=nginx_upstream_tls.MAP_HASH if upstream_tls else '',
             valid_traceparent=_VALID_TRACEPARENT,
+            behind_ingress=_BEHIND_INGRESS if behind_ingress else '',
+            client_scheme=client_scheme,
             logged=nginx_grpc.LOGGED if workload.grpc else '',
             modules=nginx_stream.MODULES if workload.streams else '',
             files=pod.files,
@@ -203,7 +219,7 @@ def config(
                     role, hosts, port, with_tls=tls, more=nginx_upstream.KEEPALIVE
                 )
             )
-    parts.append(nginx_grpc.directives(workload, upstreams, upstream_tls))
+    parts.append(nginx_grpc.directives(workload, upstreams, upstream_tls, client_scheme))
     ssl = ' ssl' if certificate else ''
     parts.append(f'\n    server {{\n        listen {PORT}{ssl};\n')
     if pod.ipv6:

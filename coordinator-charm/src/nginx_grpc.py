@@ -25,7 +25,7 @@ _HTTP = """
     grpc_set_header Host $host;
     grpc_set_header X-Real-IP $remote_addr;
     grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    grpc_set_header X-Forwarded-Proto $scheme;
+    grpc_set_header X-Forwarded-Proto {client_scheme};
     grpc_set_header traceparent $traceparent;
     grpc_set_header tracestate $tracestate;
 """
@@ -44,6 +44,7 @@ def directives(
     workload: description.Workload,
     upstreams: Mapping[str, Collection[str]],
     tls: nginx_upstream_tls.UpstreamTls | None,
+    client_scheme: str = '$scheme',
 ) -> str:
     """What the http block says for the calls of a workload, or '' if it serves none.
 
@@ -51,6 +52,7 @@ def directives(
         workload: which role serves which services, and where.
         upstreams: role → hosts of its workers.
         tls: how workers are called with TLS; None for plain HTTP/2.
+        client_scheme: the variable with the scheme by which the client asked.
     """
     if not workload.grpc:
         return ''
@@ -59,6 +61,7 @@ def directives(
             connect_timeout=nginx_timeouts.CONNECT_TIMEOUT,
             idle_timeout=nginx_timeouts.GRPC_IDLE_TIMEOUT,
             retry_timeout=nginx_timeouts.RETRY_TIMEOUT,
+            client_scheme=client_scheme,
         ),
         ''.join(f'    grpc_set_header {name} "";\n' for name in workload.other_trace_headers),
         tls.grpc_directives() if tls else '',

@@ -112,6 +112,7 @@ def _ensure_nginx(
         certificate=certificate,
         serves_plain=serves_plain,
         upstream_tls=nginx_upstream_tls.UpstreamTls(ca, seen.hosts) if ca else None,
+        behind_ingress=bool(seen.ingress_url),
     )
     if nginx.ensure_running(container, config, ready=seen.has_all_roles and not waits):
         logger.info('nginx runs with a new configuration')

@@ -221,6 +221,12 @@ def test_an_ingress_that_goes_takes_its_url_along(unit):
 # nginx
 
 
+@pytest.mark.parametrize('url', ['', URL])
+def test_nginx_believes_an_ingress_that_serves(unit, url):
+    unit.update_status(unit.state(*related(url=url)))
+    assert ('$http_x_forwarded_proto' in unit.config) == bool(url)
+
+
 @pytest.mark.parametrize('servers', [1, 2], ids=['plain', 'tls'])
 def test_every_server_of_clients_answers_the_health_check_itself(unit, servers):
     state = unit.update_status(unit.state(*related(scene.peers(id=19), scene.certificates(id=20))))

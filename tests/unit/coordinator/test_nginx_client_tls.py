@@ -25,7 +25,13 @@ def serves_plain():
 
 
 @pytest.fixture
-def nginx(tmp_path, serves_plain):
+def options():
+    """What else `nginx_config.config` is told."""
+    return {}
+
+
+@pytest.fixture
+def nginx(tmp_path, serves_plain, options):
     """nginx in front of one worker."""
     key = tls_certificates.PrivateKey.generate()
     issued = authority.authority().issue(authority.request('localhost', key=key))
@@ -35,13 +41,13 @@ def nginx(tmp_path, serves_plain):
     worker.start()
     with (
         contextlib.closing(worker),
-        started(tmp_path, config(worker, path, serves_plain)) as running,
+        started(tmp_path, config(worker, path, serves_plain, **options)) as running,
     ):
         running.worker, running.certificate = worker, path
         yield running
 
 
-def config(worker, certificate, serves_plain):
+def config(worker, certificate, serves_plain, **options):
     """nginx.conf with one worker; `certificate` may be ''."""
     return nginx_config.config(
         {'gate': ['127.0.0.1']},
@@ -50,6 +56,7 @@ def config(worker, certificate, serves_plain):
         log_level='info',
         certificate=str(certificate),
         serves_plain=serves_plain,
+        **options,
     )
 
 
@@ -118,6 +125,32 @@ def test_a_request_by_http_2_reaches_the_worker_by_http_1(nginx, tmp_path, size,
     assert 'X-Forwarded-Proto: https\r\n' in head
     assert sum(list(nginx.worker.sizes.queue)[-1:]) == size
     assert nginx.complaints() == []
+
+
+# Behind an ingress
+
+
+@pytest.mark.parametrize(
+    ('serves_plain', 'options'), [(True, {'behind_ingress': True})], ids=['ingress']
+)
+@pytest.mark.parametrize('is_tls', [False, True], ids=['plain', 'tls'])
+@pytest.mark.parametrize('said', ['http', 'https', 'wss', 'https, http', 'x; y', ''])
+def test_what_an_ingress_says_of_its_client_is_passed_on_if_it_is_a_scheme(nginx, is_tls, said):
+    with secure(nginx) if is_tls else nginx.connect() as client:
+        header = f'X-Forwarded-Proto: {said}\n' if said else ''
+        assert ask(client, f'GET / HTTP/1.1\n{header}Host: a')[0] == 200
+    _, head = nginx.worker.heads.get(timeout=SECONDS)
+    passed = said if said in {'http', 'https'} else 'https' if is_tls else 'http'
+    assert [line for line in head.splitlines() if line.startswith('X-Forwarded-Proto')] == [
+        f'X-Forwarded-Proto: {passed}'
+    ]
+
+
+def test_without_an_ingress_nobody_says_how_nginx_was_called(nginx):
+    with secure(nginx) as client:
+        assert ask(client, 'GET / HTTP/1.1\nX-Forwarded-Proto: http\nHost: a')[0] == 200
+    _, head = nginx.worker.heads.get(timeout=SECONDS)
+    assert 'X-Forwarded-Proto: https\r\n' in head
 
 
 # While TLS is turned on or off

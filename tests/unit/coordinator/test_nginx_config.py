@@ -26,6 +26,11 @@ CASES = {
         'resolvers': ['10.152.183.10', 'fd00::53'],
         'log_level': 'error',
     },
+    'behind-ingress': {
+        'upstreams': {'gate': ['a.example']},
+        'resolvers': ['10.152.183.10'],
+        'behind_ingress': True,
+    },
     'tls': {
         'upstreams': {'gate': ['a.example'], 'vault': ['b.example']},
         'resolvers': ['10.152.183.10'],
@@ -58,6 +63,7 @@ def config(
     certificate='',
     serves_plain=False,
     upstream_tls=None,
+    behind_ingress=False,
 ):
     return nginx_config.config(
         upstreams,
@@ -67,6 +73,7 @@ def config(
         certificate=certificate,
         serves_plain=serves_plain,
         upstream_tls=upstream_tls,
+        behind_ingress=behind_ingress,
     )
 
 

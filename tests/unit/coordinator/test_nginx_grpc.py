@@ -131,6 +131,15 @@ def test_a_call_reaches_a_worker_and_its_failure_the_log(tmp_path, stack):
     assert (second['status'], second['grpc_status']) == (200, '3')
 
 
+def test_behind_an_ingress_a_worker_learns_how_its_client_called(tmp_path, stack):
+    greeter = Greeter(stack)
+    text = config(calling(greeter.port), behind_ingress=True)
+    channel = open_channel(stack, stack.enter_context(started(tmp_path, text)))
+    greet(channel, b'Ada', [('x-forwarded-proto', 'https')])
+    greet(channel, b'Ada')
+    assert [came['x-forwarded-proto'] for came in greeter.metadata] == ['https', 'http']
+
+
 def test_a_stream_is_passed_on_message_by_message(tmp_path, stack):
     greeter = Greeter(stack)
     nginx = stack.enter_context(started(tmp_path, config(calling(greeter.port))))

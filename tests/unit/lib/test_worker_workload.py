@@ -75,6 +75,25 @@ def test_a_check_has_defaults_that_an_author_may_change():
     }
 
 
+class Either(Least):
+    """Two roles whose health is asked in two ways."""
+
+    def check(self, run: worker_workload.Run) -> ops.pebble.CheckDict:
+        if run.roles == ('vault',):
+            return {'tcp': {'port': 81}}
+        return {'http': {'url': 'http://127.0.0.1:80/ready'}}
+
+
+@pytest.mark.parametrize(
+    ('roles', 'kind'), [(('gate',), 'http'), (('vault',), 'tcp'), (('gate', 'vault'), 'http')]
+)
+def test_a_check_may_depend_on_the_roles_and_restarts_nothing(roles, kind):
+    run = dataclasses.replace(RUN, roles=roles)
+    layers: Any = Either().layers(run)
+    assert {'http', 'tcp', 'exec'} & layers['workload']['checks']['least-ready'].keys() == {kind}
+    assert environment(Either(), run) == environment(Either(), RUN)
+
+
 def test_every_container_has_its_layer():
     assert [*Most().layers(RUN)] == ['workload', 'exporter']
 

@@ -85,6 +85,17 @@ def test_where_logs_and_charm_traces_go_restarts_nothing(unit, running, calls, c
     assert scene.service(after) == before
 
 
+@pytest.mark.parametrize('order', [('gate', 'vault'), ('vault', 'gate')])
+def test_a_unit_is_checked_as_its_roles_are(unit, running, order):
+    """A gate is asked whether it listens, and a vault whether it is well."""
+    state = running
+    for role in order:
+        roles = {f'role-{name}': name == role for name in ('all', 'gate', 'vault')}
+        state = changed(unit, dataclasses.replace(state, config=roles))
+        [check] = state.get_container('workload').plan.checks.values()
+        assert (check.tcp is not None, check.exec is not None) == (role == 'gate', role == 'vault')
+
+
 def test_a_check_that_fails_restarts_nothing(unit, running, calls):
     container = running.get_container('workload')
     (check,) = container.check_infos

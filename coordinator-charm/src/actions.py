@@ -134,14 +134,16 @@ def _texts(found: object) -> dict[str, str]:
     return {str(key): text for key, text in entries if isinstance(text, str)}
 
 
-def _expected_scrapes(charm: reconciler.ReconcilingCharm, seen: state.State) -> dict[str, str]:
+def _expected_scrapes(
+    charm: reconciler.ReconcilingCharm, seen: state.State
+) -> dict[str, tuple[str, ...]]:
     own = charm.topology.for_application(charm.app.name, charm.meta.name)
     return telemetry_view.scraped(publishing.scrape_jobs(own, seen, seen.kept))
 
 
 def _scrapes(
     charm: reconciler.ReconcilingCharm, bags: databags.Databags
-) -> Iterator[tuple[str, dict[str, str]]]:
+) -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
     """What each scraper is told to scrape; leader only."""
     for relation in bags.relations('metrics-endpoint'):
         text = bags.content(relation, charm.app).get('scrape_jobs', '[]')

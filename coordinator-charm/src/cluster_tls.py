@@ -91,8 +91,7 @@ def _checked(
 
 def _to_serve(seen: State, now: tls_data.Kept, scheme: Scheme, narrows: bool) -> list[Scheme]:
     """What the workers are to serve: also what any nginx and any scraper uses now."""
-    used: set[Scheme] = {now.upstream}
-    used.update(targets.by_application(seen.workers, tls=bool(seen.tls.ca)).values())
+    used: set[Scheme] = {now.upstream, *targets.used(seen.workers, tls=bool(seen.tls.ca))}
     for other in seen.others.values():
         used.add(other.upstream)
     return schemes.to_serve(scheme == 'https', used, seen.shared.served_by_workers, narrows)

@@ -1,7 +1,7 @@
 """The form of `workload.py`: everything that the coordinator has to know of a workload."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal, NamedTuple
 
 from coordinated_telemetry import cluster
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """Where each worker serves its metrics, whatever its roles."""
+    """Where a worker serves metrics."""
 
     ports: Ports
     path: str = '/metrics'
@@ -113,6 +113,8 @@ class Workload:
             then speaks HTTP/2 with clients at its one port, without TLS too.
         role_ports: role → where its workers serve, for those that have ports of their own.
         metrics: where a worker serves its metrics; by default, at /metrics of `ports`.
+        role_metrics: role → where its workers serve them instead. A worker with several roles is
+            scraped at each place that one of them has, once; `metrics` is that of all others.
         traces: how a worker can send spans, preferred first; empty if it makes none.
         other_trace_headers: what a request must not have on its way to a worker, because the
             workload would continue the trace of that header, and not the one that nginx sets.
@@ -129,6 +131,7 @@ class Workload:
     grpc: Mapping[str, Grpc] = dataclasses.field(default_factory=dict)
     role_ports: Mapping[str, Ports] = dataclasses.field(default_factory=dict)
     metrics: Metrics | None = None
+    role_metrics: Mapping[str, Metrics] = dataclasses.field(default_factory=dict)
     traces: tuple[Protocol, ...] = ()
     other_trace_headers: tuple[str, ...] = ()
     examples: tuple[Request | Exchange, ...] = ()
@@ -140,10 +143,24 @@ class Workload:
         of_grpc = (served.role for served in self.grpc.values())
         return sorted({*self.locations.values(), *self.streams.values(), *of_grpc})
 
-    @property
-    def scraped(self) -> Metrics:
-        """Where each worker serves its metrics."""
-        return self.metrics or Metrics(self.ports)
+    def scraped(self, roles: Collection[str]) -> dict[str, Metrics]:
+        """Where workers with these roles serve their metrics, by the name of the place.
+
+        A place always has the same name, whatever other roles a worker has: '' that of all roles
+        without one of their own, and else the first role that is served there. So series go on
+        when an application gets a further role.
+
+        Args:
+            roles: without meta-roles; none while an application has published no valid ones.
+        """
+        usual = self.metrics or Metrics(self.ports)
+        if not self.role_metrics:
+            return {'': usual}
+        names = {usual: ''}
+        for role in sorted(self.role_metrics):
+            names.setdefault(self.role_metrics[role], role)
+        places = {self.role_metrics.get(role, usual) for role in roles} or {usual}
+        return {names[place]: place for place in sorted(places, key=lambda place: names[place])}
 
     def ports_of(self, role: str) -> Ports:
         """Where the workers of a role serve."""

@@ -41,7 +41,7 @@ def as_json(facts: Facts, only: str = '') -> str:
 
 
 def _fields(flow: Flow) -> dict[str, Any]:
-    at = {'at': flow.at} if flow.at else {}
+    at = {'at': list(flow.at)} if flow.at else {}
     return {'to': list(flow.to), **at, 'known': flow.known, 'why': flow.why}
 
 
@@ -85,7 +85,7 @@ def _lines(name: str, flows: Mapping[str, Flow]) -> list[str]:
         who = 'all units' if len(units) == len(flows) > 1 else first(units)
         if flow.to:
             where = ', '.join(flow.to)
-            what = f'{flow.at} by {where}' if flow.at else where
+            what = f'{" and ".join(flow.at)} by {where}' if flow.at else where
             what += f' ({flow.known})' + (f'; {flow.why}' if flow.why else '')
         else:
             what = f'- {flow.why}'

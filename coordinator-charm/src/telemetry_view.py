@@ -43,13 +43,13 @@ class Flow:
         to: where it goes: push URLs, the receiver's URL, or for metrics the scrapers' names.
         why: why it does not flow, or not to all stores; '' if nothing hinders it.
         known: how this is known.
-        at: for metrics, the URL that is scraped.
+        at: for metrics, the URLs that are scraped.
     """
 
     to: tuple[str, ...] = ()
     why: str = ''
     known: Known = 'expected'
-    at: str = ''
+    at: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +95,12 @@ class Facts:
         coordinators: the units of the coordinator.
         workers: worker application → its units, those that published nothing included.
         expected: what the relations say about stores.
-        published: worker application → what it is told; without those that are told nothing yet,
-            and None on a unit that cannot read it.
-        expected_scrapes: unit → the URL to be scraped.
-        scrapes: scraper → unit → the URL that it is told to scrape; None on a unit that cannot
+        published: worker application → what it is told, if anything; None if this cannot be read.
+        expected_scrapes: unit → the URLs to be scraped.
+        scrapes: scraper → unit → the URLs that it is told to scrape; None on a unit that cannot
             read it.
         log_targets: container → where its Pebble forwards logs; None if it cannot be asked.
-        charm_log: push URL → how many records of the charm's own log it has not taken; None where
-            the charm runs without.
+        charm_log: push URL → how many records of the charm's own log it has not taken, or None.
         awaited: units that have not published anything.
         ignored: name of a unit, an application, or both with its endpoint → why it is ignored.
         notes: what else an operator should know.
@@ -116,8 +114,8 @@ class Facts:
     workers: Mapping[str, Sequence[str]]
     expected: Sent
     published: Mapping[str, Sent] | None
-    expected_scrapes: Mapping[str, str]
-    scrapes: Mapping[str, Mapping[str, str]] | None
+    expected_scrapes: Mapping[str, tuple[str, ...]]
+    scrapes: Mapping[str, Mapping[str, tuple[str, ...]]] | None
     log_targets: Mapping[str, Sequence[str] | None]
     charm_log: Mapping[str, int] | None = None
     awaited: Sequence[str] = ()
@@ -130,19 +128,20 @@ class Facts:
         return self.unit.partition('/')[0]
 
 
-def scraped(jobs: Any) -> dict[str, str]:
-    """Unit → the URL that scrape jobs name for it; what another revision wrote may be unreadable.
+def scraped(jobs: Any) -> dict[str, tuple[str, ...]]:
+    """Unit → the URLs that scrape jobs name for it; another revision's may be unreadable.
 
     Args:
         jobs: as `metrics.scrape_jobs` makes them.
     """
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, ...]] = {}
     try:
         for job in jobs:
             for static in job['static_configs']:
                 (target,) = static['targets']
                 url = f'{job.get("scheme", "http")}://{target}{job["metrics_path"]}'
-                found[str(static['labels']['juju_unit'])] = url
+                unit = str(static['labels']['juju_unit'])
+                found[unit] = (*found.get(unit, ()), url)
     except (AttributeError, LookupError, TypeError, ValueError):
         return {}
     return found
@@ -203,11 +202,11 @@ def _metrics(facts: Facts, unit: str) -> Flow:
     if not scrapers:
         return Flow(why=_absent(facts, 'metrics-endpoint'))
     if facts.scrapes is None:
-        at = facts.expected_scrapes.get(unit, '')
+        at = facts.expected_scrapes.get(unit, ())
         to = tuple(scrapers) if at else ()
         return Flow(to, '' if at else _not_scraped(facts, unit), at=at)
     to = tuple(name for name in scrapers if unit in facts.scrapes.get(name, {}))
-    at = facts.scrapes[to[0]][unit] if to else ''
+    at = facts.scrapes[to[0]][unit] if to else ()
     if unit not in facts.expected_scrapes:
         why = _not_scraped(facts, unit)
     else:

@@ -41,7 +41,7 @@ def test_what_flows_is_what_the_action_says(deployed: Model, unit: str) -> None:
                 # A cell is None where nothing is expected, and so the action says why.
                 assert bool(said['to']) == (cell is not None and cell.ok), (name, flow, cell, said)
                 assert bool(said['why']) == (cell is None), (name, flow, said)
-            assert flows['metrics']['at'] == scraped[name]
+            assert flows['metrics']['at'] == [scraped[name]]
             assert flows['metrics']['to'] == ['prometheus']
 
     eventually(check)

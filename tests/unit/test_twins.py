@@ -36,8 +36,9 @@ def test_both_say_whether_the_workload_needs_a_bucket():
     assert of_worker.needs_s3 == of_coordinator.needs_s3
 
 
-def test_nginx_sends_requests_to_roles_that_there_are():
-    assert {*of_coordinator.routed} <= of_coordinator.roles.minimal_deployment.keys()
+def test_what_is_said_of_roles_is_said_of_roles_that_there_are():
+    said = {*of_coordinator.routed, *of_coordinator.role_ports, *of_coordinator.role_metrics}
+    assert said <= of_coordinator.roles.minimal_deployment.keys()
 
 
 def test_the_demo_and_the_tests_take_roles_from_the_charm():

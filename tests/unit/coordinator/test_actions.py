@@ -100,7 +100,8 @@ def test_every_flow_of_every_unit_is_shown(unit, settled):
     lokis = sorted(scene.push_url(name) for name in ('loki-b/0', 'loki/0', 'loki/1'))
     for name, flows in units.items():
         assert flows['metrics']['to'] == ['prometheus']
-        assert scene.host(name) in flows['metrics']['at']
+        [url] = flows['metrics']['at']
+        assert scene.host(name) in url
         assert flows['workload-logs']['to'] == flows['charm-logs']['to'] == lokis
         assert flows['charm-traces']['to'] == ['http://tempo:4318/v1/traces']
         is_worker = not name.startswith('coordinator/')

@@ -39,6 +39,15 @@ expected: as follows from the relations; the unit itself acts on it"""
     )
 
 
+def test_all_places_where_a_unit_is_scraped_are_shown():
+    urls = ('http://w-0:9898/metrics', 'http://w-0:9121/metrics')
+    facts = dataclasses.replace(FACTS, scrapes={'prometheus': {'w/0': urls}})
+    assert f' w/0: {urls[0]} and {urls[1]} by prometheus (published)' in telemetry_text.as_text(
+        facts, 'w'
+    )
+    assert json.loads(telemetry_text.as_json(facts))['units']['w/0']['metrics']['at'] == [*urls]
+
+
 def test_a_unit_that_does_not_lead_names_the_one_to_ask():
     facts = dataclasses.replace(FACTS, leads=False, published=None, scrapes=None)
     assert telemetry_text.as_text(facts).splitlines()[0] == (
@@ -59,7 +68,7 @@ def test_as_json():
     assert shown['units'].keys() == {'c/0', 'c/1', 'w/0'}
     assert shown['units']['w/0']['metrics'] == {
         'to': ['prometheus'],
-        'at': URLS['w/0'],
+        'at': [*URLS['w/0']],
         'known': 'published',
         'why': '',
     }
@@ -87,8 +96,8 @@ def test_an_answer_is_never_longer_than_an_argument_of_a_process():
     facts = dataclasses.replace(
         FACTS,
         workers={'w': units},
-        expected_scrapes={unit: f'http://{unit}/metrics' for unit in units},
-        scrapes={'prometheus': {unit: f'http://{unit}/metrics' for unit in units}},
+        expected_scrapes={unit: (f'http://{unit}/metrics',) for unit in units},
+        scrapes={'prometheus': {unit: (f'http://{unit}/metrics',) for unit in units}},
     )
     text = telemetry_text.as_json(facts)
     shown = json.loads(text)
@@ -96,7 +105,7 @@ def test_an_answer_is_never_longer_than_an_argument_of_a_process():
     assert len(shown['units']) + shown['left-out'] == 1002
     assert [*shown['units']] == ['c/0', 'c/1', *units[: len(shown['units']) - 2]]
     longer = dataclasses.replace(
-        facts, scrapes={'prometheus': {unit: f'http://{unit}/{200 * "w"}' for unit in units}}
+        facts, scrapes={'prometheus': {unit: (f'http://{unit}/{200 * "w"}',) for unit in units}}
     )
     lines = telemetry_text.as_text(longer).splitlines()
     assert 'more units: name one, or an application, with only=NAME' in '\n'.join(lines)

@@ -14,9 +14,9 @@ SENT = telemetry_view.Sent(
 )
 NOTHING = telemetry_view.Sent({}, {}, {})
 URLS = {
-    'c/0': 'http://c-0:9113/metrics',
-    'c/1': 'http://c-1:9113/metrics',
-    'w/0': 'http://w-0:9898/metrics',
+    'c/0': ('http://c-0:9113/metrics',),
+    'c/1': ('http://c-1:9113/metrics',),
+    'w/0': ('http://w-0:9898/metrics',),
 }
 FACTS = telemetry_view.Facts(
     unit='c/0',
@@ -195,7 +195,7 @@ def test_a_unit_without_a_target_says_why(changes, why, leads):
     without = {unit: url for unit, url in URLS.items() if unit != 'w/0'}
     scrapes = {'prometheus': without} if leads else None
     found = flow('w/0', 'metrics', expected_scrapes=without, scrapes=scrapes, **changes)
-    assert (found.to, found.at, found.why) == ((), '', why)
+    assert (found.to, found.at, found.why) == ((), (), why)
 
 
 def test_a_scraper_that_has_not_been_told_yet_is_named():
@@ -206,7 +206,7 @@ def test_a_scraper_that_has_not_been_told_yet_is_named():
 
 
 def test_what_a_scraper_is_told_counts_not_what_it_should_be_told():
-    old = 'http://old:9898/metrics'
+    old = ('http://old:9898/metrics',)
     found = flow('w/0', 'metrics', scrapes={'prometheus': {'w/0': old}})
     assert found.at == old
 
@@ -248,8 +248,16 @@ def test_urls_are_read_from_scrape_jobs():
         [metrics.Target(unit, 'w-0', 9899, 'https'), metrics.Target(other, '::1', 9899, 'https')]
     )
     assert telemetry_view.scraped(jobs) == {
-        'w/0': 'https://w-0:9899/metrics',
-        'w/1': 'https://[::1]:9899/metrics',
+        'w/0': ('https://w-0:9899/metrics',),
+        'w/1': ('https://[::1]:9899/metrics',),
+    }
+
+
+def test_a_unit_with_metrics_at_several_places_has_all_their_urls():
+    unit = topology.Topology('m', 'u', 'w', 'w/0', 'worker-k8s')
+    places = [metrics.Target(unit, 'w-0', 9121, place='vault'), metrics.Target(unit, 'w-0', 9898)]
+    assert telemetry_view.scraped(metrics.scrape_jobs(places)) == {
+        'w/0': ('http://w-0:9898/metrics', 'http://w-0:9121/metrics')
     }
 
 

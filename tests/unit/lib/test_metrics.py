@@ -60,3 +60,19 @@ def test_a_job_over_https_carries_the_cas_and_one_over_http_does_not():
     assert {'scheme', 'tls_config'} & plain.keys() == set()
     assert (found['scheme'], found['tls_config']) == ('https', {'ca': 'PEM'})
     assert found['static_configs'][0]['targets'] == ['b:443']
+
+
+def test_a_further_place_is_a_job_of_its_own_whose_name_no_application_can_have():
+    both = [target('a/1'), target('a/0')]
+    further = [one._replace(port=81, path='/scrape', place='vault') for one in both]
+    jobs = metrics.scrape_jobs([*further, *both, target('a-vault/0')])
+    assert [(job['job_name'], job['metrics_path']) for job in jobs] == [
+        ('a', '/metrics'), ('a_vault', '/scrape'), ('a-vault', '/metrics'),
+    ]  # fmt: skip
+    usual, own, _ = jobs
+    assert metrics.scrape_jobs(both) == [usual]
+    assert own['relabel_configs'] == usual['relabel_configs']
+    assert own['static_configs'] == [
+        {'targets': ['a:81'], 'labels': {'juju_unit': 'a/0'}},
+        {'targets': ['a:81'], 'labels': {'juju_unit': 'a/1'}},
+    ]

@@ -141,6 +141,15 @@ def test_all_units_of_an_application_share_one_instance_and_differ_by_juju_unit(
     assert len({tuple(sorted(labels.items())) for labels in found}) == len(MANY)
 
 
+def test_two_places_of_a_unit_share_one_instance_and_differ_by_job():
+    places = [*TARGETS, *(one._replace(port=9121, place='store') for one in TARGETS[1:])]
+    found = relabelling.targets(scrape.wanted([published(metrics.scrape_jobs(places))]).jobs)
+    assert len({tuple(sorted(labels.items())) for labels in found}) == len(places)
+    labels = [one for one in found if one['juju_unit'] == 'worker/1']
+    first, second = ({key: one[key] for key in one if key != 'job'} for one in labels)
+    assert first == second
+
+
 def test_no_job_can_have_an_instance_of_its_own_choice():
     """The scraper's rule comes last, which is why nothing here may key on `instance`."""
     jobs = metrics.scrape_jobs(TARGETS)

@@ -1,8 +1,9 @@
 """Metrics: what the coordinator tells a scraper (`prometheus_scrape`, provider's side).
 
 The leader publishes the alert rules and one scrape job for each application, the coordinator's
-own and every worker's, with each unit's fully qualified target and topology. The scraper then GETs
-each unit directly; workers set up nothing for it.
+own and every worker's, with each unit's fully qualified target and topology. An application whose
+units serve metrics at several places has a job for each. The scraper then GETs each unit
+directly; workers set up nothing for it.
 """
 
 import itertools
@@ -27,6 +28,8 @@ class Target(NamedTuple):
         port: the port that serves the metrics.
         scheme: how it serves them; the same for all units of an application.
         path: where; likewise.
+        place: names the place, if units of the application may serve metrics at more than one:
+            scheme, port and path are then the same for each place. No `/`; '' for the usual one.
     """
 
     topology: Topology
@@ -34,6 +37,7 @@ class Target(NamedTuple):
     port: int
     scheme: Scheme = 'http'
     path: str = '/metrics'
+    place: str = ''
 
 
 class UnitData(databag.Databag):
@@ -64,7 +68,11 @@ class ProviderData(publication.Publication):
 
 
 def scrape_jobs(targets: Iterable[Target], *, ca: str = '') -> list[dict[str, Any]]:
-    """One scrape job for each application; each target gets its own unit's labels.
+    """One scrape job for each place of each application; each target gets its own unit's labels.
+
+    The usual place has the application's name, any other has its own name behind it: `app_place`,
+    which no application can have. A unit's places need jobs of their own, since nothing but the
+    label `job` distinguishes their series: `instance` is the application's.
 
     There may be a thousand targets, so a label that targets share is stated once: the scraper
     takes model and UUID from the provider (`scrape_metadata`), and the job's relabelling states
@@ -77,16 +85,21 @@ def scrape_jobs(targets: Iterable[Target], *, ca: str = '') -> list[dict[str, An
         ca: the CAs of the targets with https, in PEM; the scraper writes them to a file.
     """
 
-    def by_unit(target: Target) -> tuple[str, int]:
-        return unit_number(target.topology.unit)
+    def by_job(target: Target) -> tuple[str, str]:
+        return target.topology.application, target.place
 
-    jobs = itertools.groupby(
-        sorted(targets, key=by_unit), key=lambda target: target.topology.application
-    )
-    return [_job(application, list(units), ca) for application, units in jobs]
+    def by_unit(target: Target) -> tuple[str, str, int]:
+        application, number = unit_number(target.topology.unit)
+        return application, target.place, number
+
+    jobs = itertools.groupby(sorted(targets, key=by_unit), key=by_job)
+    return [
+        _job(f'{application}_{place}' if place else application, list(units), ca)
+        for (application, place), units in jobs
+    ]
 
 
-def _job(application: str, targets: list[Target], ca: str) -> dict[str, Any]:
+def _job(name: str, targets: list[Target], ca: str) -> dict[str, Any]:
     labels = [target.topology.labels for target in targets]
     shared = {
         label: labels[0][label]
@@ -96,7 +109,7 @@ def _job(application: str, targets: list[Target], ca: str) -> dict[str, Any]:
     }
     stated = {*_OF_THE_PROVIDER, *shared}
     return {
-        'job_name': application,
+        'job_name': name,
         'metrics_path': targets[0].path,
         **({'scheme': 'https', 'tls_config': {'ca': ca}} if targets[0].scheme == 'https' else {}),
         'relabel_configs': [

@@ -115,7 +115,10 @@ class Workload(abc.ABC):
     def check(self, run: Run) -> ops.pebble.CheckDict | None:  # noqa: ARG002 an author's needs it
         """What tells Kubernetes that the pod is ready: one of `http`, `tcp` and `exec`.
 
-        Without it, a pod gets requests as soon as Pebble answers.
+        It may depend on `run.roles`: a change of it restarts nothing. A pod with several roles
+        has one check too, such as an `exec` that asks for each. If some roles have a check, all
+        need one, since Pebble removes none while a pod lives. Without any, a pod gets requests
+        as soon as Pebble answers.
         """
         return None
 

@@ -107,6 +107,9 @@ TRACED_REQUEST = next(
     (one for one in deployment.TRAFFIC[::-1] if one.path and deployment.TRACED), None
 )
 """The request whose trace is shown; None for a workload that makes no spans."""
+_PROTOCOL_HINT = (
+    '\n `traces` in workload.py of both charms says in which protocols the workload sends spans.'
+)
 UPDATE_STATUS = '10s'
 """With TLS: how often Juju runs update-status, in which the plain ports close; by default 5m."""
 ACTIVE_SECONDS = 300.0
@@ -115,6 +118,10 @@ REQUESTS = 20
 """How many requests of each kind."""
 GREEN_SECONDS = 90.0
 """How long all telemetry may then take to arrive; it needs two scrapes and a few pushes."""
+UNSENT_SECONDS = 5.0
+"""How long a unit of a deployment that has come to rest may say that it does not send a signal."""
+SILENT_SECONDS = 20.0
+"""How long after all other telemetry spans of workloads may still take to arrive."""
 TLS_SECONDS = 120.0
 """With TLS: how long until nothing is served without; a few update-status."""
 
@@ -194,14 +201,24 @@ def deploy(terminal: Terminal, plan: Plan, seconds: dict[str, float]) -> None:
             juju(step, 'integrate', one, other)
     with terminal.step('Wait for all units to be active') as step:
         deadline = start + ACTIVE_SECONDS
-        while waiting := not_active(status(), plan.applications):
+        at_rest = None
+        while True:
+            seen = status()
+            waiting = not_active(seen, plan.applications)
+            if not waiting:
+                if not (unsent := not_sent(seen)):
+                    break
+                at_rest = at_rest or time.monotonic()
+                # With TLS, what is not trusted yet may be after the next update-status.
+                if time.monotonic() - at_rest > (TLS_SECONDS if plan.tls else UNSENT_SECONDS):
+                    raise DemoError(f'not everything is sent:{_listed(unsent)}{_PROTOCOL_HINT}')
+                waiting = unsent
             step.note = f'{len(waiting)} to go: {"; ".join(waiting[:3])}'
             if reasons := client.Model(MODEL).hopeless():
-                listed = ''.join(f'\n   {unit}: {why}' for unit, why in reasons.items())
+                listed = _listed(f'{unit}: {why}' for unit, why in reasons.items())
                 raise DemoError(f'units are in an error that needs fixing:{listed}')
             if time.monotonic() > deadline:
-                listed = ''.join(f'\n   {line}' for line in waiting)
-                raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{listed}')
+                raise DemoError(f'not active after {ACTIVE_SECONDS:.0f} s:{_listed(waiting)}')
             time.sleep(0.2)
     seconds['deploy_to_active'] = time.monotonic() - start
 
@@ -222,6 +239,21 @@ def not_active(
             elif agent.get('current') != 'idle':
                 waiting.append(f'{name} {agent.get("current", "")} {agent.get("message", "")}')
     return waiting
+
+
+def not_sent(status: Mapping[str, Any]) -> list[str]:
+    """Return a line for each unit that says in a `juju status` that it does not send a signal."""
+    units = (app.get('units') or {} for app in status['applications'].values())
+    messages = {
+        name: unit['workload-status'].get('message') or ''
+        for of in units
+        for name, unit in of.items()
+    }
+    return [f'{name}: {text}' for name, text in messages.items() if ' not sent' in text]
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return ''.join(f'\n   {line}' for line in lines)
 
 
 @dataclass(frozen=True)
@@ -346,8 +378,13 @@ def exchange(inside: Inside, example: deployment.Example) -> tuple[int, str]:
 def collect(
     terminal: Terminal, stores: Stores, model_uuid: str
 ) -> dict[str, dict[str, telemetry.Cell | None]]:
-    """Look for all telemetry of every unit until it has arrived or time is up."""
+    """Look for all telemetry of every unit until it has arrived or time is up.
+
+    Raises:
+        DemoError: if everything has arrived but spans of workloads, of which there is none.
+    """
     cells: dict[str, dict[str, telemetry.Cell | None]] = {}
+    silent = None
     with terminal.step('Wait for the telemetry of every unit') as step:
         while True:
             for name, charm in CHARM_NAMES.items():
@@ -360,8 +397,20 @@ def collect(
             step.failed = step.seconds > GREEN_SECONDS
             if not missing or step.failed:
                 return cells
+            silent = (silent or step.seconds) if only_spans_missing(cells) else None
+            if silent is not None and step.seconds - silent > SILENT_SECONDS:
+                raise DemoError(
+                    'no workload sends spans, though all other telemetry arrives: does it speak '
+                    f'{" or ".join(deployment.WORKLOAD["traces"])}?{_PROTOCOL_HINT}'
+                )
             step.note = f'{missing} cells to go'
             time.sleep(0.5)
+
+
+def only_spans_missing(cells: Mapping[str, Mapping[str, telemetry.Cell | None]]) -> bool:
+    """Whether nothing is missing but the spans of workloads, and these of every unit."""
+    oks = {flow: {row[flow].ok for row in cells.values() if row[flow]} for flow in telemetry.FLOWS}
+    return oks.pop('workload_traces') == {False} and all(found == {True} for found in oks.values())
 
 
 def all_ok(row: Mapping[str, telemetry.Cell | None] | None) -> bool:

@@ -1,7 +1,10 @@
 """What the demo draws and writes of what it found."""
 
+import itertools
 import json
 import pathlib
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -9,6 +12,7 @@ import clients
 import demo
 import deployment
 import listeners
+import telemetry
 from clients.types import tree
 
 TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -129,6 +133,91 @@ def test_a_unit_that_cannot_run_ends_the_demo_with_the_reason(
     monkeypatch.setattr(demo.client, 'Model', Model)
     with pytest.raises(demo.DemoError, match=f'backend/0: {reason}'):
         demo.deploy(demo.Terminal(), demo.PLAIN, {})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every look at the clock be a second after the one before."""
+    seconds = itertools.count()
+    monkeypatch.setattr(demo.time, 'monotonic', lambda: float(next(seconds)))
+    monkeypatch.setattr(demo.time, 'sleep', lambda _: None)
+
+
+@pytest.mark.usefixtures('clock')
+@pytest.mark.parametrize('passes', [True, False])
+def test_a_unit_that_goes_on_not_sending_a_signal_ends_the_demo_with_its_status(
+    monkeypatch: pytest.MonkeyPatch, passes: bool
+) -> None:
+    message = 'ready: backend; workload traces are not sent: no otlp_grpc receiver, only otlp_http'
+    looks = itertools.count()
+
+    def status() -> dict[str, Any]:
+        units = {
+            application.name: {
+                name: {
+                    'workload-status': {'current': 'active', 'message': 'ready'},
+                    'juju-status': {'current': 'idle'},
+                }
+                for name in application.unit_names
+            }
+            for application in demo.PLAIN.applications
+        }
+        if not passes or next(looks) == 0:
+            units['backend']['backend/1']['workload-status']['message'] = message
+        return {'applications': {name: {'units': of} for name, of in units.items()}}
+
+    monkeypatch.setattr(demo, 'juju', lambda *_: '')
+    monkeypatch.setattr(demo, 'status', status)
+    monkeypatch.setattr(demo.client, 'Model', lambda _: mock.Mock(hopeless=dict))
+    if passes:
+        demo.deploy(demo.Terminal(), demo.PLAIN, {})
+        return
+    with pytest.raises(demo.DemoError, match=f'backend/1: {message}\\n.*workload.py'):
+        demo.deploy(demo.Terminal(), demo.PLAIN, {})
+
+
+CELL = {True: telemetry.Cell(True, '1'), False: telemetry.Cell(False, 'none')}
+
+
+@pytest.mark.parametrize(
+    ('spans', 'logs', 'only'),
+    [
+        ((False, False), True, True),
+        ((False, True), True, False),
+        ((True, True), True, False),
+        ((False, False), False, False),
+        ((None, None), True, False),
+    ],
+)
+def test_only_spans_are_missing_if_no_workload_sent_any_and_all_else_came(
+    spans: tuple[bool | None, bool | None], logs: bool, only: bool
+) -> None:
+    cells = {
+        f'backend/{number}': {
+            **dict.fromkeys(telemetry.FLOWS, CELL[True]),
+            'workload_logs': CELL[logs],
+            'workload_traces': None if ok is None else CELL[ok],
+        }
+        for number, ok in enumerate(spans)
+    }
+    cells['coordinator/0'] = {
+        **dict.fromkeys(telemetry.FLOWS, CELL[True]),
+        'workload_traces': None,
+    }
+    assert demo.only_spans_missing(cells) is only
+
+
+@pytest.mark.usefixtures('clock')
+def test_workloads_that_send_no_spans_end_the_demo_with_the_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cells(_: object, wanted: dict[str, str], *, traced: bool) -> dict[str, Any]:
+        row: dict[str, Any] = dict.fromkeys(telemetry.FLOWS, CELL[True])
+        return {**row, 'workload_traces': CELL[False] if traced else None}
+
+    monkeypatch.setattr(demo.telemetry, 'cells', cells)
+    with pytest.raises(demo.DemoError, match='does it speak otlp_grpc'):
+        demo.collect(demo.Terminal(), mock.Mock(), 'uuid')
 
 
 def test_with_tls_everything_of_the_plain_demo_is_there_and_a_ca_for_all() -> None:

@@ -409,7 +409,10 @@ def collect(
 
 def only_spans_missing(cells: Mapping[str, Mapping[str, telemetry.Cell | None]]) -> bool:
     """Whether nothing is missing but the spans of workloads, and these of every unit."""
-    oks = {flow: {row[flow].ok for row in cells.values() if row[flow]} for flow in telemetry.FLOWS}
+    oks = {
+        flow: {cell.ok for row in cells.values() if (cell := row[flow])}
+        for flow in telemetry.FLOWS
+    }
     return oks.pop('workload_traces') == {False} and all(found == {True} for found in oks.values())
 
 

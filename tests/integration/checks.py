@@ -1,6 +1,5 @@
 """Assertions on what the stores and the units' containers have, to be polled by `eventually`."""
 
-from deployment import NGINX_PORT
 from model import Model
 
 
@@ -15,7 +14,7 @@ def check_log_targets(model: Model, unit: str, count: int) -> None:
 
 
 def check_workload_tracing(model: Model, unit: str, *, on: bool) -> None:
-    """Assert whether a worker's podinfo is told where to send its spans."""
+    """Assert whether a worker's workload is told where to send its spans."""
     environments = [
         service.get('environment', {}) for service in model.plan(unit)['services'].values()
     ]
@@ -32,13 +31,6 @@ def check_upstreams(model: Model, workers: set[str]) -> None:
     """Assert that each coordinator's nginx balances over exactly these units."""
     for unit in model.units('coordinator'):
         assert model.upstream_hosts(unit) == workers, unit
-
-
-def check_answers(model: Model, hosts: set[str]) -> None:
-    """Assert that exactly these pods answer as frontends."""
-    answers = [model.cluster.http('coordinator/0', NGINX_PORT) for _ in range(8)]
-    assert [answer.status for answer in answers] == [200] * 8
-    assert {answer.json()['hostname'] for answer in answers} == hosts
 
 
 def check_no_series(model: Model, unit: str) -> None:

@@ -34,6 +34,17 @@ def constants(module: str) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def attributes(module: str) -> dict[str, Any]:
+    """The attributes of the class in a module of the charms, like `constants`."""
+    tree = ast.parse((ROOT / module).read_text())
+    found: dict[str, Any] = {}
+    for of in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for node in of.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found[node.targets[0].id] = _value(node.value)
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _value(node: ast.expr) -> Any:
     """The value of an expression that is written out; None if it is computed from something."""
     if isinstance(node, ast.Call):
@@ -80,6 +91,13 @@ NGINX_PORT: int = constants('lib/coordinated_telemetry/cluster.py')['COORDINATOR
 
 WORKLOAD: dict[str, Any] = constants('coordinator-charm/src/workload.py')['WORKLOAD']
 """The workload as the coordinator's charm describes it."""
+WORKER: dict[str, Any] = {
+    'container': 'workload',
+    **attributes('worker-charm/src/workload.py'),
+}
+"""The same as the worker's charm describes it: how it runs."""
+LOCATIONS: dict[str, str] = WORKLOAD.get('locations') or {}
+"""Path prefix → the role that serves it over HTTP."""
 WORKLOAD_PORT, WORKLOAD_TLS_PORT = ports(WORKLOAD['ports'])
 """Where a worker's workload serves, without TLS and with it."""
 TRACED = bool(WORKLOAD.get('traces'))

@@ -3,20 +3,23 @@
 import contextlib
 from collections.abc import Iterator
 
+from deployment import WORKER
 from model import Model
 
 PEBBLE = '/charm/bin/pebble'
-PODINFO = '/home/app/podinfo'
 
 
 @contextlib.contextmanager
 def killed(model: Model, *workers: str) -> Iterator[None]:
     """Kill the workload of some units for good: Pebble finds no program to restart."""
+    programs = {unit: model.program(unit) for unit in workers}
     try:
         for unit in workers:
-            model.run(unit, f'mv {PODINFO} {PODINFO}.away && {PEBBLE} signal KILL podinfo')
+            hide = f'program=$(command -v {programs[unit]}) && mv $program $program.away'
+            model.run(unit, f'{hide} && {PEBBLE} signal KILL {WORKER["name"]}')
         yield
     finally:
         for unit in workers:
-            model.run(unit, f'[ ! -e {PODINFO}.away ] || mv {PODINFO}.away {PODINFO}')
-            model.run(unit, PEBBLE, 'start', 'podinfo')
+            find = f'program=$(command -v {programs[unit]}.away)'
+            model.run(unit, f'! {find} || mv $program ${{program%.away}}')
+            model.run(unit, PEBBLE, 'start', WORKER['name'])

@@ -14,10 +14,16 @@ import yaml
 import telemetry
 from clients import StoreError, Stores
 from cluster import Cluster
-from deployment import COORDINATOR_CHARM, WORKER_CHARM, Application, deploy_arguments
+from deployment import (
+    COORDINATOR_CHARM,
+    WORKER,
+    WORKER_CHARM,
+    Application,
+    deploy_arguments,
+)
 from this_juju import CHARMHUB, EVERY, PATIENCE
 
-CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: 'workload'}
+CONTAINERS = {COORDINATOR_CHARM: 'nginx', WORKER_CHARM: WORKER['container']}
 """The container that serves, by charm."""
 
 T = TypeVar('T')
@@ -255,6 +261,10 @@ class Model:
     def plan(self, unit: str) -> dict[str, Any]:
         """The Pebble plan of the container of a unit that serves."""
         return yaml.safe_load(self.run(unit, '/charm/bin/pebble', 'plan')) or {}
+
+    def program(self, unit: str) -> str:
+        """The program of a worker's workload, as its service starts it."""
+        return self.plan(unit)['services'][WORKER['name']]['command'].split()[0]
 
     def processes(self, unit: str) -> dict[str, tuple[str, str]]:
         """State and start of each service of the container that serves, as Pebble has them."""

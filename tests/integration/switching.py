@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import deployment
 import listeners
 from model import Model
-from traffic import echo, trace_id_of
+from traffic import ask
 
 RENEWAL = 79_000.0
 """Seconds after which every certificate has to be renewed, though it is still valid: more than
@@ -69,7 +69,7 @@ def _check_plain_alone(model: Model, asked: Iterable[listeners.Listener]) -> Non
         assert served, f'{listener.target} serves nothing on {listener.plain_port}'
         if listener.port != listener.plain_port:
             assert not opens(model, listener), f'{listener} is open'
-    trace_id_of(echo(model, 'coordinator'))
+    ask(model, 'coordinator')
 
 
 def opens(model: Model, listener: listeners.Listener) -> bool:

@@ -8,9 +8,10 @@ import pytest
 import baseline
 import deployment
 import telemetry
-from deployment import NGINX_PORT, WORKER_CHARM
+from deployment import WORKER_CHARM
 from model import Model, eventually
-from traffic import send_to_every_role
+from podinfo import answering
+from traffic import ask_all
 
 
 def ask(model: Model, unit: str, action: str, **params: str) -> Any:
@@ -24,7 +25,7 @@ def ask(model: Model, unit: str, action: str, **params: str) -> Any:
 def test_what_flows_is_what_the_action_says(deployed: Model, unit: str) -> None:
     for _ in range(4):  # enough for each worker to get one
         for coordinator in baseline.COORDINATORS:
-            send_to_every_role(deployed, coordinator)
+            ask_all(deployed, coordinator)
 
     def check() -> None:
         shown = ask(deployed, unit, 'show-telemetry')
@@ -66,10 +67,13 @@ def test_workers_are_listed_as_nginx_has_them(deployed: Model, unit: str) -> Non
     assert {name: one['roles'] for name, one in workers.items()} == {
         name: [name.partition('/')[0]] for name in baseline.WORKERS
     }
-    answered = {
-        deployed.cluster.http(unit, NGINX_PORT, '/backend/').json()['hostname'] for _ in range(8)
-    }
-    assert answered == {
+
+
+@pytest.mark.workload
+@pytest.mark.parametrize('unit', baseline.COORDINATORS)
+def test_the_workers_that_are_listed_answer(deployed: Model, unit: str) -> None:
+    workers = ask(deployed, unit, 'list-workers')['workers']
+    assert answering(deployed, unit, '/backend/') == {
         name.replace('/', '-') for name, one in workers.items() if one['upstreams'] == ['backend']
     }
 

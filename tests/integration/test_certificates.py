@@ -13,7 +13,8 @@ import switching
 from cluster import Response
 from deployment import NGINX_PORT
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from podinfo import echo
+from traffic import ask
 
 COORDINATORS = ('coordinator/0', 'coordinator/1')
 WORKERS = tuple(deployment.worker(role, role=role) for role in deployment.ROLES)
@@ -28,7 +29,7 @@ def coordinated(model: Model) -> Model:
     model.deploy(deployment.coordinator(units=2), *WORKERS, deployment.CERTIFICATES)
     model.integrate(*deployment.cluster_relations(WORKERS))
     model.wait_active()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
     return model
 
 
@@ -51,7 +52,7 @@ def wait_for_tls(model: Model) -> None:
     model.wait_active()
     for unit in COORDINATORS:
         eventually(lambda unit=unit: answered(model, unit))
-    eventually(lambda: trace_id_of(echo(model, 'coordinator', context=trusting(model))))
+    eventually(lambda: ask(model, 'coordinator', context=trusting(model)))
 
 
 def ca(model: Model) -> str:
@@ -115,11 +116,12 @@ def test_plain_http_is_sent_to_https(served: Model, unit: str) -> None:
     eventually(is_sent)
 
 
+@pytest.mark.workload
 def test_a_request_goes_over_tls_both_times_that_it_passes_a_coordinator(served: Model) -> None:
     response = echo(served, 'coordinator/0', context=trusting(served))
     [answer] = response.json()
     assert json.loads(answer)['X-Forwarded-Proto'] == ['https']
-    command = served.plan('frontend/0')['services']['podinfo']['command']
+    command = served.plan('frontend/0')['services'][deployment.WORKER['name']]['command']
     assert re.search(r'--backend-url=https://coordinator\.[\w.-]+:8080/backend/headers', command)
 
 
@@ -248,7 +250,7 @@ def test_without_the_ca_it_is_plain_http_again(served: Model) -> None:
             assert certificate_files(served, unit) == {}
         [data] = served.application_data('frontend/0', 'cluster')
         assert 'ca_cert' not in data
-        trace_id_of(echo(served, 'coordinator'))
+        ask(served, 'coordinator')
 
     eventually(is_plain)
     served.wait_active()

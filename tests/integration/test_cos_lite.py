@@ -22,7 +22,7 @@ from cos_lite import ARE_STAND_INS, OFFERS, Cos, needs
 from killing import killed
 from model import Model, eventually
 from this_juju import PROMETHEUS_OPTIONS
-from traffic import echo, trace_id_of
+from traffic import ask
 
 WORKERS = tuple(
     deployment.worker(role, role=role, units=2 if role == 'backend' else 1)
@@ -90,7 +90,7 @@ def check_flows(model: Model) -> None:
     model.juju.config('coordinator', {'log-level': 'info' if level == 'debug' else 'debug'})
     model.wait_active()
     eventually(lambda: check_scraped(model, {*UNITS}))
-    trace_id = eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    trace_id = eventually(lambda: ask(model, 'coordinator'))
     eventually(lambda: check_has_trace(model, trace_id))
 
     def logged() -> None:

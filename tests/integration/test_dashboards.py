@@ -11,7 +11,10 @@ import baseline
 import grafana
 from deployment import NGINX_PORT
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import ask
+
+# The panels show what podinfo counts.
+pytestmark = pytest.mark.workload
 
 UNITS = {'coordinator': baseline.COORDINATORS, 'workers': baseline.WORKERS}
 """Dashboard → the units that it is about."""
@@ -33,7 +36,7 @@ def busy(deployed: Model) -> Model:
 def send(model: Model, unit: str) -> None:
     """Send requests through a coordinator, enough for each worker to get some."""
     for _ in range(20):
-        trace_id_of(echo(model, unit))
+        ask(model, unit)
 
 
 def values(model: Model, unit: str, language: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 import deployment
 from deployment import WORKLOAD_PORT
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import ask
 
 pytestmark = pytest.mark.usefixtures('model')
 
@@ -44,15 +44,16 @@ def test_all_required_roles_make_it_active(model: Model) -> None:
 def test_a_bad_option_blocks_and_is_named_and_serving_goes_on(model: Model) -> None:
     model.juju.config('coordinator', {'log-level': 'loud'})
     model.wait_status('coordinator', 'blocked: [config] log-level: ')
-    trace_id_of(echo(model, 'coordinator'))
+    ask(model, 'coordinator')
     model.juju.config('coordinator', reset='log-level')
     model.wait_status('coordinator', 'active: ')
 
 
+@pytest.mark.workload
 def test_a_worker_with_all_roles_is_asked_exactly_twice(model: Model) -> None:
     """Once as the frontend and once as the backend, and never again by itself."""
     before = requests_by_path(model)
-    trace_id_of(echo(model, 'coordinator'))
+    ask(model, 'coordinator')
 
     def check() -> None:
         after = requests_by_path(model)
@@ -72,7 +73,7 @@ def test_a_worker_waits_for_a_coordinator_that_has_no_unit(model: Model) -> None
     model.scale('coordinator', 1)
     model.wait_status('worker', 'active: ready: all')
     model.wait_status('coordinator', 'active: 1 worker')
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
 
 
 def requests_by_path(model: Model) -> dict[str, int]:

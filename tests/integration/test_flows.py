@@ -9,7 +9,8 @@ import baseline
 import telemetry
 from deployment import NGINX_PORT
 from model import Model, eventually
-from traffic import echo, requested, send_to_every_role, trace_id_of, websocket_echo
+from podinfo import answering, echo, requested, trace_id_of, websocket_echo
+from traffic import ask, ask_all
 
 
 def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> None:
@@ -19,16 +20,19 @@ def test_everything_becomes_active_and_says_what_it_serves(deployed: Model) -> N
 
 
 @pytest.mark.parametrize('unit', baseline.COORDINATORS)
+def test_each_coordinator_serves(deployed: Model, unit: str) -> None:
+    eventually(lambda: ask_all(deployed, unit))
+
+
+@pytest.mark.workload
+@pytest.mark.parametrize('unit', baseline.COORDINATORS)
 def test_each_coordinator_serves_both_roles(deployed: Model, unit: str) -> None:
-    eventually(lambda: trace_id_of(echo(deployed, unit)))
-    page = deployed.cluster.http(unit, NGINX_PORT)
-    assert page.json()['hostname'] == 'frontend-0'
-    answered = {
-        deployed.cluster.http(unit, NGINX_PORT, '/backend/').json()['hostname'] for _ in range(8)
-    }
-    assert answered == {'backend-0', 'backend-1'}
+    eventually(lambda: ask(deployed, unit))
+    assert answering(deployed, unit, '/') == {'frontend-0'}
+    assert answering(deployed, unit, '/backend/') == {'backend-0', 'backend-1'}
 
 
+@pytest.mark.workload
 def test_a_large_body_comes_and_goes_through_nginx(deployed: Model) -> None:
     body = secrets.token_bytes(5 * 2**20)
     answer = deployed.cluster.http(
@@ -38,6 +42,7 @@ def test_a_large_body_comes_and_goes_through_nginx(deployed: Model) -> None:
     assert answer.body == body
 
 
+@pytest.mark.workload
 def test_a_websocket_goes_through_nginx(deployed: Model) -> None:
     assert json.loads(websocket_echo(deployed, 'coordinator', 'hello'))['msg'] == 'hello'
 
@@ -45,7 +50,7 @@ def test_a_websocket_goes_through_nginx(deployed: Model) -> None:
 def test_every_flow_of_every_unit_arrives_in_its_store(deployed: Model) -> None:
     for _ in range(4):  # enough for each worker to get one
         for unit in baseline.COORDINATORS:
-            send_to_every_role(deployed, unit)
+            ask_all(deployed, unit)
     deployed.check_telemetry(*baseline.UNITS)
 
 
@@ -67,6 +72,7 @@ def test_a_unit_has_the_same_five_labels_on_all_three_signals(deployed: Model, u
     eventually(check)
 
 
+@pytest.mark.workload
 def test_a_request_is_one_trace_through_nginx_frontend_and_backend(deployed: Model) -> None:
     trace_id, parent_id = secrets.token_hex(16), secrets.token_hex(8)
     response = echo(deployed, 'coordinator/0', traceparent=f'00-{trace_id}-{parent_id}-01')
@@ -83,6 +89,7 @@ def test_a_request_is_one_trace_through_nginx_frontend_and_backend(deployed: Mod
     check_access_log(deployed, trace_id)
 
 
+@pytest.mark.workload
 def test_nginx_begins_a_trace_where_a_client_has_none(deployed: Model) -> None:
     trace_id = trace_id_of(echo(deployed, 'coordinator/0'))
 

@@ -9,7 +9,7 @@ import switching
 from checks import check_log_targets
 from conftest import temporary_model
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import HOPS, ask
 
 WORKERS = tuple(deployment.worker(role, role=role) for role in deployment.ROLES)
 UNITS = ('coordinator/0', *(unit for worker in WORKERS for unit in worker.unit_names))
@@ -38,7 +38,7 @@ def collected() -> Iterator[Model]:
         )
         model.integrate(*deployment.cluster_relations(WORKERS), METRICS, *deployment.OTLP)
         model.wait_active()
-        eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+        eventually(lambda: ask(model, 'coordinator'))
         yield model
 
 
@@ -77,7 +77,7 @@ def check_once(model: Model) -> None:
 def test_every_flow_of_every_unit_arrives_through_the_collector(collected: Model) -> None:
     relate(collected, deployment.OTLP[0])
     for _ in range(4):
-        trace_id_of(echo(collected, 'coordinator'))
+        ask(collected, 'coordinator')
     collected.check_telemetry(*UNITS)
     url = f'http://{deployment.COLLECTOR.name}.{switching.name_of(collected)}.svc.cluster.local'
     for unit in UNITS:
@@ -105,11 +105,11 @@ def test_with_the_stores_related_too_nothing_arrives_twice(collected: Model) -> 
     relate(collected, deployment.OTLP[0], *DIRECT)
     collected.wait_status('coordinator', f'{FINE}; {UNUSED}')
     collected.wait_active()
-    trace_id = trace_id_of(echo(collected, 'coordinator'))
+    trace_id = ask(collected, 'coordinator')
 
     def arrived() -> None:
         found = collected.stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
-        assert len(found) == 2  # nginx's, of the request from outside and of the frontend's
+        assert len(found) == HOPS  # of nginx: of the request from outside, and of each worker's
         spans = [span for tree in collected.stores.trace(trace_id) for _, span in tree.walk()]
         assert len(spans) == len({span.span_id for span in spans})
 
@@ -131,13 +131,13 @@ def test_without_the_collector_everything_goes_to_the_stores_again(collected: Mo
             assert target.startswith('http://loki-0.')
 
     eventually(to_loki)
-    trace_id = trace_id_of(echo(collected, 'coordinator'))
+    trace_id = ask(collected, 'coordinator')
     eventually(lambda: check_traced(collected, trace_id))
 
 
 def check_traced(model: Model, trace_id: str) -> None:
     lines = model.stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
-    assert len({line.text for line in lines}) == 2
+    assert len({line.text for line in lines}) == HOPS
     assert model.stores.trace(trace_id)
 
 
@@ -149,8 +149,8 @@ def test_over_tls_every_flow_arrives_through_the_collector(collected: Model) -> 
         eventually(lambda unit=unit: check_log_target(collected, unit, f'{url}:4318'))
     context = switching.trusting(collected)
     for _ in range(4):
-        eventually(lambda: trace_id_of(echo(collected, 'coordinator', context=context)))
-    trace_id = trace_id_of(echo(collected, 'coordinator', context=context))
+        eventually(lambda: ask(collected, 'coordinator', context=context))
+    trace_id = ask(collected, 'coordinator', context=context)
     eventually(lambda: check_traced(collected, trace_id))
     for unit in UNITS:  # a charm's spans wait for its next hook while the store restarts
         collected.cluster.run_hook(unit, 'update-status')

@@ -14,11 +14,11 @@ import pytest
 
 import baseline
 from clients import Alert
-from deployment import NGINX_PORT, WORKLOAD_PORT
+from deployment import LOCATIONS, NGINX_PORT, WORKLOAD_PORT
 from killing import killed
 from model import Model, eventually
+from podinfo import echo
 from this_juju import PATIENCE, PROMETHEUS_OPTIONS
-from traffic import echo
 
 RANGE = '[5m]'
 """Of which lines the rules on logs are about."""
@@ -63,6 +63,7 @@ def test_a_killed_worker_makes_its_own_host_down_fire_until_it_is_healed(
     eventually(lambda: check_silent(deployed, 'HostDown'))
 
 
+@pytest.mark.workload
 def test_a_worker_that_answers_with_errors_makes_its_own_alert_fire(deployed: Model) -> None:
     # The rule looks back over five minutes.
     eventually(lambda: check_silent(deployed, 'WorkerErrors'), timeout=2 * PATIENCE)
@@ -134,14 +135,20 @@ def test_server_errors_are_those_of_the_coordinator_that_answered_with_them(
 ) -> None:
     since = time.time()
     with killed(deployed, *baseline.BACKENDS):
-        assert request(deployed, 'coordinator/0', '/backend/') == 502
-        assert request(deployed, 'coordinator/1', '/') == 200
+        of = {role: prefix for prefix, role in LOCATIONS.items()}
+        assert request(deployed, 'coordinator/0', of['backend']) == 502
+        assert request(deployed, 'coordinator/1', of['frontend']) == 200
         eventually(lambda: check_raised(deployed, 'NginxServerErrors', since, {'coordinator/0'}))
 
 
 def test_nginx_errors_are_its_own_and_not_what_a_client_says(deployed: Model) -> None:
     since = time.time()
-    request(deployed, 'coordinator/0', '/', agent='2025/01/01 00:00:00 [crit] 1#1: it burns')
+    request(
+        deployed,
+        'coordinator/0',
+        next(iter(LOCATIONS)),
+        agent='2025/01/01 00:00:00 [crit] 1#1: it burns',
+    )
     check_raised(deployed, 'NginxErrors', since, set())
     # Its master says so, as [alert], and starts another.
     worker = '$(cut -d" " -f1 /proc/$(cat /tmp/nginx.pid)/task/*/children)'
@@ -149,6 +156,7 @@ def test_nginx_errors_are_its_own_and_not_what_a_client_says(deployed: Model) ->
     eventually(lambda: check_raised(deployed, 'NginxErrors', since, {'coordinator/1'}))
 
 
+@pytest.mark.workload
 def test_more_than_ten_errors_are_those_of_the_worker_that_logged_them(deployed: Model) -> None:
     since = time.time()
 

@@ -20,7 +20,7 @@ from deployment import STORE_TLS
 from model import Model, eventually
 from switching import RENEWAL
 from tls_baseline import MESSAGES, UNITS, turn_off
-from traffic import echo, trace_id_of
+from traffic import ask
 
 CA = deployment.CERTIFICATES.name
 LISTENERS = listeners.STORE_PORTS
@@ -281,7 +281,7 @@ def check_untrusting(model: Model) -> None:
             assert model.log_targets(unit) == []
             assert ca_file(model, unit) is None
         for unit in UNITS[1:]:
-            environment = model.plan(unit)['services']['podinfo']['environment']
+            environment = model.plan(unit)['services'][deployment.WORKER['name']]['environment']
             assert not [name for name in environment if name.startswith('OTEL_EXPORTER')]
 
     eventually(check)
@@ -294,7 +294,7 @@ def check_last_line(model: Model, text: str) -> None:
 
 def check_logged(model: Model) -> None:
     """Wait until the coordinator's log has a request that is sent now."""
-    trace_id = eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    trace_id = eventually(lambda: ask(model, 'coordinator'))
 
     def check() -> None:
         assert model.stores.lines('coordinator/0', charm_logs=False, containing=trace_id)
@@ -306,7 +306,7 @@ def check_nothing_is_sent(model: Model) -> None:
     """Let everything happen that could be told to the stores, and assert that nothing of it is."""
     model.wait_active()
     since = time.time_ns()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
     for unit in UNITS:
         model.cluster.run_hook(unit, 'update-status')
     text = f'the last one: {secrets.token_hex(8)}'
@@ -332,7 +332,7 @@ def test_with_their_ca_every_flow_of_charms_and_workloads_arrives(trusting_units
         assert (ca_file(model, unit) or '').strip() == authority(model).strip()
     check_logged(model)
     for _ in range(8):  # enough for each worker to get one
-        trace_id_of(echo(model, 'coordinator'))
+        ask(model, 'coordinator')
     model.check_telemetry(*UNITS)
 
     def from_both_containers() -> None:

@@ -24,7 +24,7 @@ from capture import Capture, Stream, capturing, in_network
 from deployment import NGINX_PORT
 from model import Model, eventually
 from tls_baseline import turn_off, turn_on
-from traffic import echo, trace_id_of
+from traffic import ask
 
 OURS = tls_baseline.UNITS
 LISTENERS = tls_baseline.LISTENERS
@@ -77,7 +77,7 @@ class Gets(threading.Thread):
             self._context = self._context or switching.trusting(self._model)
             response = self._model.cluster.http('coordinator', NGINX_PORT, context=self._context)
         assert response.status == 200, response
-        assert 'hostname' in response.json(), response
+        assert response.body, response
         return scheme
 
     def __enter__(self) -> 'Gets':
@@ -136,6 +136,7 @@ def units(model: Model) -> dict[str, jubilant.statustypes.UnitStatus]:
     return model.units('coordinator', *deployment.ROLES, *listeners.STORE_PORTS)
 
 
+BACKEND = next(prefix for prefix, role in deployment.LOCATIONS.items() if role == 'backend')
 _PLAIN, _TLS = deployment.WORKLOAD_PORT, deployment.WORKLOAD_TLS_PORT
 HOPS = (
     Hop('client to nginx', (), OURS[:1], NGINX_PORT, NGINX_PORT, '00-{id}-'),
@@ -163,7 +164,6 @@ def exchange(model: Model, folder: Path, *, context: ssl.SSLContext | None) -> t
     It is over when all that follows from it has arrived in the stores.
     """
     trace_id = secrets.token_hex(16)
-    parent = f'00-{trace_id}-{secrets.token_hex(8)}-01'
     scrapes = {unit: model.stores.samples(unit) for unit in OURS}  # asked before: knows the CA now
     model.stores.lines('coordinator/0', limit=1)
     model.stores.trace(trace_id)
@@ -179,7 +179,7 @@ def exchange(model: Model, folder: Path, *, context: ssl.SSLContext | None) -> t
         assert model.stores.trace(trace_id)
 
     with capturing(switching.name_of(model), folder) as capture:
-        assert trace_id_of(echo(model, 'coordinator/0', traceparent=parent, context=context))
+        ask(model, 'coordinator/0', trace_id=trace_id, context=context)
         switching.update_status(model)
         eventually(has_arrived, every=1)
     return trace_id, capture
@@ -266,13 +266,13 @@ def test_nginx_sends_nothing_to_an_upstream_with_a_certificate(
         tls.run('coordinator/0', 'nginx', '-s', 'reload')  # or it goes on with open connections
 
         def is_refused() -> None:
-            response = tls.cluster.http('coordinator', NGINX_PORT, '/backend/', context=context)
+            response = tls.cluster.http('coordinator', NGINX_PORT, BACKEND, context=context)
             check_says(said, 'refused')
             assert response.status in {502, 504}, response
 
         eventually(is_refused)
     assert 'served' not in said.read_text()
-    eventually(lambda: trace_id_of(echo(tls, 'coordinator', context=context)))
+    eventually(lambda: ask(tls, 'coordinator', context=context))
 
 
 def check_says(said: Path, what: str) -> None:

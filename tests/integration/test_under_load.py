@@ -20,7 +20,7 @@ from cluster import LocalCluster
 from deployment import ROLES, ROOT
 from listeners import Listener
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import ask
 from vegeta import RATE, counts, load
 
 COORDINATOR_UNITS = ('coordinator/0', 'coordinator/1')
@@ -51,13 +51,13 @@ def loaded(model: Model) -> Model:
     model.deploy(*APPLICATIONS)
     model.integrate(*RELATIONS)
     model.wait_active()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
     return model
 
 
 def kill_a_workload(model: Model) -> None:
     for unit in [f'{role}/0' for role in ROLES]:
-        model.cluster.kill_process(unit, 'workload', 'podinfo')
+        model.cluster.kill_process(unit, deployment.WORKER['container'], model.program(unit))
         eventually(lambda unit=unit: check_serves(model, unit))
 
 
@@ -87,7 +87,7 @@ def change_an_option(model: Model) -> None:
 
 def check_log_level(model: Model, level: str) -> None:
     for unit in model.units(*ROLES):
-        text = model.run(unit, 'cat', '/etc/podinfo/config.yaml')
+        text = model.run(unit, 'cat', deployment.WORKER['config_file'])
         assert f'level: "{level}"' in text, f'{unit}: {text}'
 
 
@@ -116,14 +116,14 @@ def kill_nginx(model: Model) -> None:
     The pod's readiness is only looked at every few seconds.
     """
     model.cluster.kill_process('coordinator/0', 'nginx', 'nginx')
-    eventually(lambda: echo(model, 'coordinator/0'))
+    eventually(lambda: ask(model, 'coordinator/0'))
     model.wait_active()
 
 
 def kill_the_master(model: Model) -> None:
     """As when the kernel kills one process of many."""
     model.run('coordinator/0', 'kill -KILL $(cat /tmp/nginx.pid)')
-    eventually(lambda: echo(model, 'coordinator/0'))
+    eventually(lambda: ask(model, 'coordinator/0'))
     model.wait_active()
 
 
@@ -344,7 +344,7 @@ def check_store_away(model: Model, *, seconds: float) -> None:
     back_at = time.monotonic() + seconds
     traces = []
     while len(traces) < 40:
-        traces.append(trace_id_of(echo(model, 'coordinator/0')))
+        traces.append(ask(model, 'coordinator/0'))
     # Away for all that time is what is tested.
     time.sleep(max(0, back_at - time.monotonic()))
     model.juju.ssh('loki/0', pebble, 'start', 'loki', container='loki')
@@ -352,7 +352,7 @@ def check_store_away(model: Model, *, seconds: float) -> None:
     eventually(lambda: stores.lines('coordinator/0', limit=1))
     # Pebble tries again when it has one more line to send, not before.
     for unit in COORDINATOR_UNITS:
-        echo(model, unit)
+        ask(model, unit)
 
     def check() -> None:
         missing = [

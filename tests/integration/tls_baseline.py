@@ -7,7 +7,7 @@ it whether the model was there or has to be brought there.
 import deployment
 import switching
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import ask
 
 # Two of each role: one serves while the other restarts.
 _WORKERS = tuple(deployment.worker(role, role=role, units=2) for role in deployment.ROLES)
@@ -36,7 +36,7 @@ def deploy(model: Model) -> None:
     model.deploy(*APPLICATIONS)
     model.integrate(*RELATIONS)
     model.wait_active()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
 
 
 def related(model: Model) -> set[tuple[str, str]]:

@@ -1,79 +1,83 @@
-"""Requests through the coordinator, and what their answers and spans tell."""
+"""Requests through the coordinator, as the description of the workload has them."""
 
-import base64
-import json
 import re
 import secrets
 import ssl
-from collections.abc import Iterable
 
-from clients import Span
 from cluster import Response
-from deployment import NGINX_PORT, TRAFFIC
+from deployment import NGINX_PORT, TRAFFIC, Example
 from model import Model
 
+EXAMPLE = max((one for one in TRAFFIC if one.path), key=lambda one: one.requests, default=None)
+"""The request over HTTP that leads to the most workers in a row; None if there is none."""
+HOPS = EXAMPLE.requests if EXAMPLE else 0
+"""To how many: each goes through nginx."""
 
-def echo(
-    model: Model, target: str, *, traceparent: str = '', context: ssl.SSLContext | None = None
+
+def ask(
+    model: Model, target: str, *, trace_id: str = '', context: ssl.SSLContext | None = None
+) -> str:
+    """Send that request in a trace of its own, and check what is answered.
+
+    Args:
+        model: where to.
+        target: a coordinator, or the service of all.
+        trace_id: of the trace; by default a new one.
+        context: how to verify the certificate; None for plain HTTP.
+
+    Returns:
+        The id of the trace.
+    """
+    trace_id = trace_id or secrets.token_hex(16)
+    if EXAMPLE is None:
+        exchange(model, target, TRAFFIC[-1])
+        return trace_id
+    headers = {'traceparent': f'00-{trace_id}-{secrets.token_hex(8)}-01'}
+    check(EXAMPLE, send(model, target, EXAMPLE, headers=headers, context=context))
+    return trace_id
+
+
+def ask_all(model: Model, target: str) -> None:
+    """Send each of the requests that show that the workload works."""
+    for example in TRAFFIC:
+        if example.path:
+            check(example, send(model, target, example))
+        else:
+            exchange(model, target, example)
+
+
+def send(
+    model: Model,
+    target: str,
+    example: Example,
+    *,
+    headers: dict[str, str] | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Response:
-    """Send what a frontend passes on to a backend."""
+    """Send a request over HTTP."""
     return model.cluster.http(
         target,
         NGINX_PORT,
-        '/echo',
-        method='POST',
-        body=b'hello',
-        headers={'traceparent': traceparent} if traceparent else {},
+        example.path,
+        method=example.method,
+        body=example.body.encode() or None,
+        headers=headers,
         context=context,
     )
 
 
-def trace_id_of(response: Response) -> str:
-    """The trace that a `POST /echo` belongs to, by what the backend says it was sent.
-
-    podinfo answers 200, with an error in the body, when its backend failed: that fails here.
-    """
+def check(example: Example, response: Response) -> None:
+    """Assert that an answer is right."""
     assert response.status == 200, response
-    [answer] = response.json()
-    assert answer.startswith('{'), answer
-    [traceparent] = json.loads(answer)['Traceparent']
-    match = re.fullmatch(r'00-([0-9a-f]{32})-[0-9a-f]{16}-01', traceparent)
-    assert match, traceparent
-    return match[1]
+    assert re.search(example.answer, response.body.decode(errors='replace')), response
 
 
-def send_to_every_role(model: Model, target: str) -> None:
-    """Send each of the requests that show that the workload works."""
-    trace_id_of(echo(model, target))
-    for example in TRAFFIC:
-        if example.method == 'GET':
-            assert model.cluster.http(target, example.port, example.path).status == 200, example
-
-
-def websocket_echo(model: Model, target: str, text: str) -> str:
-    """Send a text (of less than 126 bytes) over a WebSocket to a worker, and return its answer."""
-    key, mask = base64.b64encode(secrets.token_bytes(16)), secrets.token_bytes(4)
-    head = (
-        f'GET /ws/echo HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
-        f'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n'
-    )
-    masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(text.encode()))
-    with model.cluster.connect(target, NGINX_PORT) as client, client.makefile('rb') as file:
-        client.sendall(head.encode())
-        status = file.readline().decode()
-        assert ' 101 ' in status, status
-        while file.readline() not in (b'\r\n', b''):
-            pass
-        # One frame each way (RFC 6455): the last one, text, its length, and the client's masked.
-        client.sendall(bytes([0x81, 0x80 | len(masked)]) + mask + masked)
-        kind, length = file.read(2)
-        assert kind == 0x81
-        return file.read(length).decode()
-
-
-def requested(spans: Iterable[Span]) -> list[str]:
-    """The applications that were sent a request, in the order of time: their server spans."""
-    servers = [span for span in spans if span.attributes.get('span.kind') == 'server']
-    return [
-        span.resource['juju_application'] for span in sorted(servers, key=lambda span: span.start)
-    ]
+def exchange(model: Model, target: str, example: Example) -> None:
+    """Send bytes, and assert that what comes back is right."""
+    answer = ''
+    with model.cluster.connect(target, example.port) as connection:
+        connection.sendall(example.body.encode())
+        while not re.search(example.answer, answer):
+            data = connection.recv(4096)
+            assert data, f'{example} was answered {answer!r}'
+            answer += data.decode(errors='replace')

@@ -78,7 +78,7 @@ class CoordinatorCharm(reconciler.ReconcilingCharm):
             import publishing  # noqa: PLC0415 the other units do without it
 
             publishing.ensure_published(self, bags, seen, self._now, narrows=self._narrows)
-            if isinstance(event, ops.RelationBrokenEvent) and event.relation.name == s3.ENDPOINT:
+            if s3.is_over(event, bags):
                 s3.ensure_no_secret(self)
 
     def describe(self) -> str:

@@ -216,6 +216,17 @@ def ensure_secret(
     return secret_id
 
 
+def is_over(event: ops.EventBase, bags: databags.Databags) -> bool:
+    """Whether the leader may have a secret of a relation that is gone.
+
+    A new leader may: its predecessor perhaps lost the leadership before its own relation-broken,
+    and this unit had its own before it led. In other events nobody has to ask Juju.
+    """
+    if isinstance(event, ops.LeaderElectedEvent):
+        return not bags.relations(ENDPOINT)
+    return isinstance(event, ops.RelationBrokenEvent) and event.relation.name == ENDPOINT
+
+
 def ensure_no_secret(charm: reconciler.ReconcilingCharm) -> bool:
     """Remove the secret; leader only. True if there was one."""
     try:

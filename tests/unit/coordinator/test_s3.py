@@ -231,6 +231,27 @@ def test_the_secret_goes_with_the_relation(unit):
     assert 'worker_config' in published(after)  # this workload does without
 
 
+def test_a_new_leader_removes_a_secret_that_its_predecessor_left(unit, calls):
+    before = unit.update_status(state(unit, OLD))
+    follower = dataclasses.replace(before, leader=False)
+    left = unit.ctx.run(unit.ctx.on.relation_broken(before.get_relation(31)), follower)
+    assert kept(left)  # only a leader may remove it
+    relations = [one for one in left.relations if one.id != 31]
+    elected = dataclasses.replace(left, leader=True, relations=relations)
+    after = unit.ctx.run(unit.ctx.on.leader_elected(), elected)
+    assert kept(after) == []
+    assert 's3_secret_id' not in published(after)
+    calls.clear()
+    unit.update_status(after)
+    assert [tool for tool in calls.hook_tools() if tool.startswith('secret')] == []
+
+
+def test_a_new_leader_keeps_the_secret_of_a_relation_that_is_there(unit):
+    before = unit.update_status(state(unit, OLD))
+    after = unit.ctx.run(unit.ctx.on.leader_elected(), before)
+    assert own(after).id == own(before).id
+
+
 def test_without_a_provider_no_secret_is_asked_for(unit, calls):
     unit.update_status(unit.state(scene.workers('both', id=11)))
     assert [tool for tool in calls.hook_tools() if tool.startswith('secret')] == []

@@ -30,7 +30,7 @@ CHARMS = coordinator-charm worker-charm
 EXAMPLES = $(patsubst %/charmcraft.yaml,%,$(wildcard tests/localjuju/examples/*/charmcraft.yaml tests/localjuju/examples/*/*/charmcraft.yaml))
 # Their charms stand in for COS' on the local Juju. A real Juju has the real ones, and needs nothing of the local one.
 ifeq ($(JUJU),)
-STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/otel-collector tests/stores/self-signed-certificates
+STORES = tests/stores/prometheus tests/stores/loki tests/stores/tempo tests/stores/otel-collector tests/stores/self-signed-certificates tests/stores/s3-integrator
 COMPONENTS =
 else
 export JUJU

@@ -68,6 +68,7 @@ _RESERVED = (
     *('all', 'coordinator', 'worker', 'workers', 'workload', 'nginx', 'peers', 'cluster'),
     # Applications that are deployed beside the workers, each of which is named after its role.
     *('prometheus', 'loki', 'tempo', 'grafana', 'otel-collector', 'self-signed-certificates'),
+    's3-integrator',
     # Variables of the Terraform module, and names that none may have.
     *('base', 'channel', 'count', 'lifecycle', 'locals', 'providers', 'source', 'version'),
     *keyword.kwlist,

@@ -246,6 +246,8 @@ def store(name: str) -> Application:
 
 CERTIFICATES = store('self-signed-certificates')
 """The CA that stands for the charm of this name."""
+BUCKET = store('s3-integrator')
+"""The provider of a bucket that stands for the charm of this name."""
 COLLECTOR = store('otel-collector')
 """The collector that stands for opentelemetry-collector-k8s; it passes on to the stores."""
 STORES = tuple(store(name) for name in ('prometheus', 'loki', 'tempo'))
@@ -258,6 +260,9 @@ TLS = ('coordinator:certificates', f'{CERTIFICATES.name}:certificates')
 """The relation that gives the coordinator, and through it the workers, TLS."""
 STORES_CA = ('coordinator:receive-ca-cert', f'{CERTIFICATES.name}:send-ca-cert')
 """The relation that has the coordinator, and through it the workers, trust the stores."""
+
+S3 = ('coordinator:s3', f'{BUCKET.name}:s3-credentials')
+"""The relation that gives the coordinator, and through it the workers, the keys of a bucket."""
 
 TELEMETRY = {
     'metrics-endpoint': ('coordinator:metrics-endpoint', 'prometheus:metrics-endpoint'),

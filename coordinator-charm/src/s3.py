@@ -204,8 +204,10 @@ def ensure_secret(
         before = secret.peek_content()  # the newest, whichever revision this unit last saw
         if {key: before.get(key) for key in content} != content:
             secret.set_content({**content, 'mark': os.urandom(8).hex()})
-    # ops does not know the id of a secret that was found by its label.
-    secret_id = secret.id or secret.get_info().id
+    # ops does not know the id of a secret that was found by its label, and Juju tells it with the
+    # model's UUID, but a new secret's without: published, that would be news to every worker.
+    named = secret.id or secret.get_info().id
+    secret_id = f'secret:{named.removeprefix("secret:").rpartition("/")[2]}'
     for relation in bags.relations('cluster'):
         # The id is published with the grant.
         if not bags.is_marked(relation, charm.app, _PUBLISHED, secret_id):

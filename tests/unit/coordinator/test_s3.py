@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import ops
 import pytest
 from ops import testing
 
@@ -205,6 +206,23 @@ def test_an_event_with_nothing_new_writes_nothing(unit, calls):
     unit.update_status(settled)
     assert calls.changes() == []
     assert len(calls.of('secret-get', 'secret-info-get')) <= 6
+
+
+def test_the_id_of_a_secret_that_is_found_by_its_label_is_no_news(unit, calls, monkeypatch):
+    before = unit.update_status(state(unit, OLD))
+    get_info = ops.Secret.get_info
+
+    def as_from_juju(secret):
+        """With the model in the id: Juju's secret-info-get has no `secret:`."""
+        found = get_info(secret)
+        found.id = f'secret://{before.model.uuid}/{found.id.removeprefix("secret:")}'
+        return found
+
+    monkeypatch.setattr(ops.Secret, 'get_info', as_from_juju)
+    calls.clear()
+    after = unit.update_status(before)
+    assert published(after) == published(before)
+    assert 'secret-grant' not in calls.hook_tools()
 
 
 def test_new_keys_are_a_new_revision_of_the_same_secret(unit):

@@ -1,5 +1,6 @@
 """The charm that provides a bucket: what it publishes to requirers of either version."""
 
+import base64
 import dataclasses
 import importlib
 import json
@@ -92,6 +93,6 @@ def test_only_the_leader_publishes(ctx):
 
 
 def test_the_ca_is_a_list(ctx):
-    assert json.loads(
-        sent(update(ctx, state(ASKS_1, **{'tls-ca-chain': 'pem'})))['tls-ca-chain']
-    ) == ['pem']
+    encoded = base64.b64encode(b'pem').decode()
+    after = update(ctx, state(ASKS_1, **{'tls-ca-chain': encoded}))
+    assert json.loads(sent(after)['tls-ca-chain']) == ['pem']

@@ -14,6 +14,7 @@ if __name__ == '__main__':
         sys.exit()  # relation-changed comes next, and does what there is to do
     gc.disable()  # nothing that is imported is garbage, and to look for some takes long
 
+import base64
 import json
 import logging
 
@@ -81,8 +82,8 @@ class S3IntegratorCharm(ops.CharmBase):
         """What the options say of the bucket; empty without endpoint and name."""
         names = ('endpoint', 'bucket', 'region')
         found = {name: str(self.config[name]) for name in names if self.config[name]}
-        if chain := self.config['tls-ca-chain']:
-            found['tls-ca-chain'] = json.dumps([chain])
+        if encoded := str(self.config['tls-ca-chain']):
+            found['tls-ca-chain'] = json.dumps([base64.b64decode(encoded).decode()])
         return found if {'endpoint', 'bucket'} <= found.keys() else {}
 
     def _ensure_secret(self, relation: ops.Relation, keys: dict[str, str]) -> str:
@@ -95,7 +96,9 @@ class S3IntegratorCharm(ops.CharmBase):
             if secret.peek_content() != keys:
                 secret.set_content(keys)
         secret.grant(relation)
-        return secret.id or secret.get_info().id
+        # Found by its label, it has the model's UUID in its id; a new one has not.
+        named = secret.id or secret.get_info().id
+        return f'secret:{named.removeprefix("secret:").rpartition("/")[2]}'
 
     def _collect_status(self, event: ops.CollectStatusEvent) -> None:
         lacking = [name for name in ('endpoint', 'bucket') if not self.config[name]]

@@ -133,6 +133,13 @@ def temporary_model(name: str) -> Iterator[Model]:
         juju.destroy_model(juju.model, destroy_storage=True, force=True)
 
 
+@pytest.fixture(scope='session')
+def stand_ins() -> None:
+    """For tests that set options which only the stand-ins in tests/stores have."""
+    if not IS_LOCAL:
+        pytest.skip('the charm that stands in for another runs on the local Juju only')
+
+
 @pytest.fixture(scope='module')
 def model(request: pytest.FixtureRequest) -> Iterator[Model]:
     """An empty model for the tests of one module."""

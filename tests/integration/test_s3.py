@@ -20,10 +20,9 @@ import pytest
 import deployment
 from deployment import BUCKET, NGINX_PORT, S3, WORKLOAD_PORT, Application
 from model import Model, eventually
-from this_juju import IS_LOCAL
 from traffic import echo, trace_id_of
 
-pytestmark = pytest.mark.skipif(not IS_LOCAL, reason='the provider runs on the local Juju only')
+pytestmark = pytest.mark.usefixtures('stand_ins')
 
 COORDINATORS = ('coordinator/0', 'coordinator/1')
 APPLICATIONS = [

@@ -35,7 +35,7 @@ TABLE = tomllib.loads(STAND_INS.read_text())['charms']
 
 def test_every_stand_in_can_be_deployed_by_the_name_of_a_part_of_cos() -> None:
     parts = (*cos_lite.COS_LITE, *cos_lite.TEMPO, cos_lite.CA)
-    beside = {'opentelemetry-collector-k8s'}
+    beside = {'opentelemetry-collector-k8s', 's3-integrator'}
     assert TABLE.keys() == cos_lite.stand_ins().keys()
     assert TABLE.keys() - beside <= {part.charm for part in parts}
 

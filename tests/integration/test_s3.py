@@ -20,9 +20,9 @@ import pytest
 import deployment
 from deployment import BUCKET, NGINX_PORT, S3, WORKLOAD_PORT, Application
 from model import Model, eventually
-from traffic import echo, trace_id_of
+from traffic import ask
 
-pytestmark = pytest.mark.usefixtures('stand_ins')
+pytestmark = [pytest.mark.usefixtures('stand_ins'), pytest.mark.workload]
 
 COORDINATORS = ('coordinator/0', 'coordinator/1')
 APPLICATIONS = [
@@ -117,7 +117,7 @@ def coordinated(model: Model, keys: Keys, tmp_path_factory: pytest.TempPathFacto
     options = {'endpoint': 'http://store.example:9000', 'bucket': 'blocks', 'region': 'eu-1'}
     model.juju.config(BUCKET.name, {**options, 'credentials': str(given)})
     model.wait_active()
-    eventually(lambda: trace_id_of(echo(model, 'coordinator')))
+    eventually(lambda: ask(model, 'coordinator'))
     return model
 
 

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import importlib
 import json
+from typing import Any
 
 import pytest
 from ops import testing
@@ -94,5 +95,6 @@ def test_only_the_leader_publishes(ctx):
 
 def test_the_ca_is_a_list(ctx):
     encoded = base64.b64encode(b'pem').decode()
-    after = update(ctx, state(ASKS_1, **{'tls-ca-chain': encoded}))
+    options: dict[str, Any] = {'tls-ca-chain': encoded}
+    after = update(ctx, state(ASKS_1, **options))
     assert json.loads(sent(after)['tls-ca-chain']) == ['pem']

@@ -107,6 +107,11 @@ class Workload(abc.ABC):
     """Whether it cannot work without a bucket: it is then neither started nor changed."""
     version_command: ClassVar[tuple[str, ...]] = ()
     """Prints the version."""
+    validate_command: ClassVar[tuple[str, ...]] = ()
+    """Fails for a configuration file, whose path follows, that the workload could not use.
+
+    For tests of what the coordinator sends: in the pod, `checked_config` decides.
+    """
 
     @abc.abstractmethod
     def service(self, run: Run) -> ops.pebble.ServiceDict:

@@ -1,7 +1,12 @@
 """What both charms have to agree on, though each has a file of its own for the workload."""
 
+import subprocess
+
+import pytest
+
 import charms
 import deployment
+import programs
 from coordinated_telemetry import cluster
 from coordinator.source import description, nginx_config
 from coordinator.source import own_workload as coordinators
@@ -49,3 +54,22 @@ def test_the_worker_takes_the_configuration_that_the_coordinator_sends():
     for level in ('debug', 'info', 'warning', 'error'):
         text = of_coordinator.config(description.Seen(level, cluster.Workers()))
         assert of_worker.checked_config(text) == text
+
+
+def test_the_image_itself_accepts_the_configuration_that_the_coordinator_sends(tmp_path):
+    if not of_worker.validate_command:
+        pytest.skip(f'{of_worker.name} has no command that validates its configuration')
+    resources = charms.specification('worker-charm')['resources']
+    image = resources['workload-image']['upstream-source']
+    program, *arguments = of_worker.validate_command
+    file = tmp_path / of_worker.config_file.rpartition('/')[2]
+
+    def accepts(text):
+        file.write_text(text)
+        command = [*programs.command(image, program), *arguments, str(file)]
+        return subprocess.run(command, check=False, timeout=60).returncode == 0
+
+    for level in ('debug', 'info', 'warning', 'error'):
+        text = of_coordinator.config(description.Seen(level, cluster.Workers()))
+        assert accepts(text), text
+        assert not accepts(f'{text}{{[(')

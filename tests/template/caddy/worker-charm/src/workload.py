@@ -17,6 +17,7 @@ class Caddy(worker_workload.Workload):
     traces = ('otlp_grpc',)
     traces_ca_file = '/etc/caddy/traces-ca.pem'
     version_command = ('/usr/bin/caddy', 'version')
+    validate_command = ('/usr/bin/caddy', 'validate', '--adapter', 'caddyfile', '--config')
 
     def calls_coordinator(self, roles: Collection[str]) -> bool:
         """Those with the role edge do."""

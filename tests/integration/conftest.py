@@ -5,6 +5,7 @@ current controller must be on Kubernetes. The charms are packed before (`make pa
 `COORDINATOR_CHARM_PATH` and `WORKER_CHARM_PATH`.
 """
 
+import argparse
 import contextlib
 import os
 import secrets
@@ -60,12 +61,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModel
     return ByModel(config, log)
 
 
-def pytest_sessionstart() -> None:
+_options: argparse.Namespace
+"""Those of pytest-jubilant among others. Its own fixtures give each module models of its own."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Say at once what is missing, rather than in each test."""
+    global _options  # noqa: PLW0603 models are added by fixtures and by tests
+    _options = session.config.option
     if lacking := deployment.lacking():
         pytest.exit(lacking, returncode=3)
     # The local Juju takes a model down with its owner, so that a killed run leaves nothing.
-    os.environ['LOCALJUJU_OWNER'] = str(os.getpid())
+    os.environ['LOCALJUJU_OWNER'] = 'none' if _options.no_juju_teardown else str(os.getpid())
     os.environ['LOCALJUJU_CHARMS'] = str(STAND_INS)
 
 
@@ -116,9 +123,14 @@ def pytest_runtest_makereport(
 
 @contextlib.contextmanager
 def temporary_model(name: str) -> Iterator[Model]:
-    """Add a model, and destroy it at the end."""
+    """Add a model, and destroy it at the end, as the options of pytest-jubilant say."""
     juju = jubilant.Juju(cli_binary=PROGRAM)
-    juju.add_model(f'{name}-{secrets.token_hex(3)}')
+    given = _options.juju_model
+    juju.add_model(
+        f'{given}-{name}' if given else f'{name}-{secrets.token_hex(3)}',
+        cloud=_options.juju_cloud,
+        controller=_options.juju_controller,
+    )
     assert juju.model is not None
     cluster: Cluster
     stores: Stores | None = None
@@ -130,7 +142,12 @@ def temporary_model(name: str) -> Iterator[Model]:
         with watched(Model(juju, cluster, stores)) as model:
             yield model
     finally:
-        juju.destroy_model(juju.model, destroy_storage=True, force=True)
+        if folder := _options.juju_dump_logs:
+            folder.mkdir(parents=True, exist_ok=True)
+            log = folder / f'{juju.model.replace(":", "-")}-juju-debug.log'
+            log.write_text(juju.debug_log())
+        if not _options.no_juju_teardown:
+            juju.destroy_model(juju.model, destroy_storage=True, force=True)
 
 
 @pytest.fixture(scope='session')

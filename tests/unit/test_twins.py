@@ -59,8 +59,7 @@ def test_the_worker_takes_the_configuration_that_the_coordinator_sends():
 def test_the_image_itself_accepts_the_configuration_that_the_coordinator_sends(tmp_path):
     if not of_worker.validate_command:
         pytest.skip(f'{of_worker.name} has no command that validates its configuration')
-    resources = charms.specification('worker-charm')['resources']
-    image = resources['workload-image']['upstream-source']
+    image = deployment.upstream_sources('worker-charm')['workload-image']
     program, *arguments = of_worker.validate_command
     file = tmp_path / of_worker.config_file.rpartition('/')[2]
 

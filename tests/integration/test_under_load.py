@@ -278,8 +278,9 @@ def publish(row: dict[str, Any]) -> None:
 
 
 def of_steps(*steps: Step) -> pytest.MarkDecorator:
-    """A test for each step, named after it."""
-    return pytest.mark.parametrize('step', steps, ids=[step[0] for step in steps])
+    """A test for each step, named after it; `vegeta` sends what podinfo alone answers."""
+    cases = [pytest.param(step, id=step[0], marks=pytest.mark.workload) for step in steps]
+    return pytest.mark.parametrize('step', cases)
 
 
 @of_steps(*SHORT)

@@ -300,7 +300,12 @@ def the_listeners(*, otlp: bool = False) -> list[listeners.Listener]:
     coordinators = deployment.coordinator().unit_names
     return [
         *(one for unit in coordinators for one in listeners.of_coordinator(unit)),
-        *(listeners.of_worker(unit) for worker in WORKERS for unit in worker.unit_names),
+        *(
+            one
+            for worker in WORKERS
+            for unit in worker.unit_names
+            for one in listeners.of_worker(unit)
+        ),
         *listeners.of_stores(),
         *(listeners.of_collector() if otlp else ()),
     ]

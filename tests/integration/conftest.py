@@ -180,6 +180,8 @@ def tls_model() -> Iterator[Model]:
     """The deployment of `tls_baseline`, in the state in which the test before left it."""
     if not IS_LOCAL:
         pytest.skip('the stores and the sniffer run on the local Juju only')
+    if not deployment.WORKLOAD_TLS_PORT:
+        pytest.skip('the workload serves no TLS')
     with temporary_model('tls') as model:
         tls_baseline.deploy(model)
         yield model

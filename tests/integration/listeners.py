@@ -48,9 +48,10 @@ def of_coordinator(unit: str) -> list[Listener]:
     ]
 
 
-def of_worker(unit: str) -> Listener:
-    """The listener of a worker unit."""
-    return Listener(unit, deployment.WORKLOAD_TLS_PORT, deployment.WORKLOAD_PORT)
+def of_worker(unit: str) -> list[Listener]:
+    """The listener of a worker unit, if its workload can serve TLS."""
+    port = deployment.WORKLOAD_TLS_PORT
+    return [Listener(unit, port, deployment.WORKLOAD_PORT)] if port else []
 
 
 def of_stores() -> list[Listener]:

@@ -26,7 +26,7 @@ def of_units(units: Iterable[str]) -> list[listeners.Listener]:
         for listener in (
             listeners.of_coordinator(unit)
             if unit.startswith('coordinator/')
-            else [listeners.of_worker(unit)]
+            else listeners.of_worker(unit)
         )
     ]
 

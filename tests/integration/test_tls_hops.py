@@ -283,7 +283,7 @@ def check_says(said: Path, what: str) -> None:
 
 
 def test_a_worker_that_joins_costs_no_get_and_is_asked_over_tls_alone(tls: Model) -> None:
-    new = listeners.of_worker('frontend/2')
+    [new] = listeners.of_worker('frontend/2')
     try:
         with Gets(tls) as gets:
             tls.scale('frontend', 3)

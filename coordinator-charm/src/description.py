@@ -70,7 +70,8 @@ class Request(NamedTuple):
 
     Attributes:
         path: where to, at the coordinator.
-        answer: a regular expression that is found in the body of the answer, whose status is 200.
+        answer: a regular expression that is found in the body of the answer, whose status is 200,
+            whatever the workers' applications are called.
         method: GET, POST and so on.
         body: what is sent.
         requests: to how many workers in a row it leads, each through nginx.

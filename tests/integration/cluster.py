@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import jubilant
 import pytest
 
+import listeners
 from localjuju import client
 
 RUN_HOOK = """
@@ -132,13 +133,6 @@ def dispatched(juju: jubilant.Juju, unit: str, hook: str) -> dict[str, int]:
     return dict(collections.Counter(printed.split()))
 
 
-def host_of(target: str, namespace: str) -> str:
-    """The name inside the cluster of a unit (`app/0`) or of an application's service (`app`)."""
-    application, _, number = target.partition('/')
-    host = f'{application}-{number}.{application}-endpoints' if number else application
-    return f'{host}.{namespace}.svc.cluster.local'
-
-
 class PodConnection(http.client.HTTPConnection):
     """HTTP with what has a name inside the cluster, from outside: by its address.
 
@@ -194,8 +188,9 @@ class LocalCluster(Cluster):
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> Response:
+        scheme, host = 'https' if context else 'http', listeners.host(target, self._name)
         response = self._model.http(
-            f'{"https" if context else "http"}://{host_of(target, self._name)}:{port}{path}',
+            f'{scheme}://{host}:{port}{path}',
             method=method,
             body=body,
             headers=headers or {},
@@ -205,7 +200,7 @@ class LocalCluster(Cluster):
         return Response(response.status, lower, response.body)
 
     def connect(self, target: str, port: int) -> socket.socket:
-        return self._model.connect(host_of(target, self._name), port)
+        return self._model.connect(listeners.host(target, self._name), port)
 
 
 class KubernetesCluster(Cluster):
@@ -249,7 +244,7 @@ class KubernetesCluster(Cluster):
         headers: Mapping[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> Response:
-        host = host_of(target, self._namespace)
+        host = listeners.host(target, self._namespace)
         connection = PodConnection(host, self._address(target), port, context)
         with contextlib.closing(connection):
             try:

@@ -266,6 +266,11 @@ class Model:
         """The program of a worker's workload, as its service starts it."""
         return self.plan(unit)['services'][WORKER['name']]['command'].split()[0]
 
+    def kill_workload(self, unit: str) -> None:
+        """Kill (SIGKILL) a worker's workload, which Pebble then starts again."""
+        process = self.program(unit).rpartition('/')[2]
+        self.cluster.kill_process(unit, WORKER['container'], process)
+
     def processes(self, unit: str) -> dict[str, tuple[str, str]]:
         """State and start of each service of the container that serves, as Pebble has them."""
         lines = self.run(unit, '/charm/bin/pebble', 'services', '--abs-time').splitlines()[1:]

@@ -85,8 +85,7 @@ def test_a_pod_that_comes_back_empty_gets_all_of_it_again(deployed: Model, unit:
 
 def test_a_workload_that_is_killed_is_back(deployed: Model) -> None:
     before = started(deployed, 'frontend/0')
-    program = deployed.program('frontend/0').rpartition('/')[2]
-    deployed.cluster.kill_process('frontend/0', deployment.WORKER['container'], program)
+    deployed.kill_workload('frontend/0')
 
     def is_back() -> None:
         assert started(deployed, 'frontend/0') > before

@@ -57,7 +57,7 @@ def loaded(model: Model) -> Model:
 
 def kill_a_workload(model: Model) -> None:
     for unit in [f'{role}/0' for role in ROLES]:
-        model.cluster.kill_process(unit, deployment.WORKER['container'], model.program(unit))
+        model.kill_workload(unit)
         eventually(lambda unit=unit: check_serves(model, unit))
 
 

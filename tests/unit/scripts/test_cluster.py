@@ -11,7 +11,8 @@ import pytest
 from charmlibs.interfaces import tls_certificates as tls
 
 import authority
-from cluster import KubernetesCluster, host_of
+import listeners
+from cluster import KubernetesCluster
 
 UNIT = 'coordinator/0'
 HOST = 'coordinator-0.coordinator-endpoints.m.svc.cluster.local'
@@ -55,8 +56,8 @@ def cluster() -> KubernetesCluster:
 
 
 def test_a_unit_and_a_service_have_names_inside_the_cluster() -> None:
-    assert host_of(UNIT, 'm') == HOST
-    assert host_of('coordinator', 'm') == 'coordinator.m.svc.cluster.local'
+    assert listeners.host(UNIT, 'm') == HOST
+    assert listeners.host('coordinator', 'm') == 'coordinator.m.svc.cluster.local'
 
 
 def test_a_request_goes_to_the_address_and_names_the_unit(

@@ -7,6 +7,7 @@ before anything is installed.
 import ast
 import os
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,18 @@ class Example:
     path: str = ''
     method: str = ''
     requests: int = 1
+
+    def is_answered_by(self, text: str) -> bool:
+        """Whether this is what has to come back."""
+        return re.search(self.answer, text) is not None
+
+    def exchange(self, connection: socket.socket) -> str:
+        """Send the bytes; return what comes back until it is right or nothing more comes."""
+        answer = ''
+        connection.sendall(self.body.encode())
+        while not self.is_answered_by(answer) and (data := connection.recv(4096)):
+            answer += data.decode(errors='replace')
+        return answer
 
     def __str__(self) -> str:
         sent = ' '.join(self.body.split())
